@@ -1,0 +1,24 @@
+"""A read-only view of a project's files: a directory, a Git tree, or a dict in a test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from exprun.model.paths import Location
+
+
+class Files(Protocol):
+    """The files of one project, by location. Cheap to ask; never writes."""
+
+    def read(self, location: Location) -> bytes:
+        """The bytes of a file.
+
+        Raises FileNotFoundError, IsADirectoryError, or OSError as `open` would.
+        """
+
+    def is_file(self, location: Location) -> bool:
+        """Whether a regular file (or a symlink to one) is there."""
+
+    def is_dir(self, location: Location) -> bool:
+        """Whether a directory (or a symlink to one) is there."""
