@@ -113,13 +113,15 @@ def build_graph(stages: Sequence[Stage], *, root: str) -> Graph:
             outputs.add(_Made(id, stage, out))
     _check_stage_files(stages, outputs)
 
+    makers: dict[Location, tuple[StageId, ...]] = {}
     upstream: dict[StageId, tuple[StageId, ...]] = {}
     for id, stage in by_id.items():
-        makers: dict[StageId, None] = {}
+        needed: dict[StageId, None] = {}
         for location in _edge_locations(stage):
-            for made in outputs.touching(location):
-                makers[made.id] = None
-        upstream[id] = tuple(makers)
+            if location not in makers:
+                makers[location] = tuple(made.id for made in outputs.touching(location))
+            needed.update(dict.fromkeys(makers[location]))
+        upstream[id] = tuple(needed)
     graph = Graph(stages=by_id, _upstream=upstream, _downstream=_reverse(upstream))
     _check_acyclic(graph)
     return graph
@@ -210,15 +212,18 @@ class _Outputs:
     def add(self, made: _Made) -> None:
         _check_name(made)
         above, node, parts = self._start(made.out.location)
-        for outer in above:
-            _check_overlap(outer, made)
+        outers = [outer.made for outer in above if outer.made]
         for part in parts:
-            _check_overlap(node, made)
+            if node.made:
+                outers.append(node.made)
             node = node.children.get(part) or _descend(node, part)
-        if node.made is not None:
+        if outers:
+            raise _overlap(outers[0], made)
+        if node.made:
             raise _duplicate(node.made, made)
-        for inner in node.beneath():
-            raise _overlap(made, inner)
+        if node.children:
+            for inner in node.beneath():
+                raise _overlap(made, inner)
         node.made = made
 
     def touching(self, location: Location) -> Iterator[_Made]:
@@ -245,14 +250,9 @@ def _descend(node: _Node, part: str) -> _Node:
     return child
 
 
-def _check_overlap(outer: _Node, made: _Made) -> None:
-    if outer.made is not None:
-        raise _overlap(outer.made, made)
-
-
 def _check_name(made: _Made) -> None:
     path = made.out.path
-    if path.endswith(".dvc") or posixpath.basename(path) == "dvc.yaml":
+    if path.endswith((".dvc", "/dvc.yaml")) or path == "dvc.yaml":
         raise PipelineError(
             f"stage {_describe(made.stage)} names the DVC file '{path}' as an output",
             where=made.stage.file,
