@@ -1,16 +1,18 @@
 """Reads an entry of the layout that nearly all have, at the speed of regular expressions.
 
 Paths of letters, digits and a little punctuation; MD5s that no YAML reader takes for a number;
-nothing quoted, wrapped or legacy among dependencies and outputs. The command and the parameters are
-left to `blocks`.
+nothing quoted, wrapped or legacy among dependencies and outputs. The parameters are left to
+`blocks`.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from exprun.lockfile.blocks import read_mapping
 from exprun.lockfile.emit import NotSimple, emit_mapping
+from exprun.lockfile.plain import is_plain
 from exprun.model.lock import Content, LockedPath, LockedStage, Oid
 
 _ITEM_PATTERN = r"""
@@ -26,9 +28,9 @@ _ITEM = re.compile(_ITEM_PATTERN, re.VERBOSE)
 _ITEMS = re.sub(r"\((?!\?)", "(?:", _ITEM_PATTERN)
 _ENTRY = re.compile(
     rf"""
-    (\ {{4}}cmd:\ [^\n]*\n(?:\ {{6}}[^\n]*\n)*)
+    \ {{4}}cmd:\ ([^\n]*)\n((?:\ {{6}}[^\n]*\n)*)
     (?:\ {{4}}deps:\n((?:{_ITEMS})+))?
-    (\ {{4}}params:\n(?:\ {{6}}[^\n]*\n)+)?
+    (?:\ {{4}}params:\n((?:\ {{6}}[^\n]*\n)+))?
     (?:\ {{4}}outs:\n((?:{_ITEMS})+))?
     """,
     re.VERBOSE,
@@ -40,13 +42,14 @@ def read_entry(text: str) -> LockedStage | None:
     match = _ENTRY.fullmatch(text)
     if match is None:
         return None
-    command, deps, params, outs = match.groups()
+    cmd, more, deps, params, outs = match.groups()
+    if more or not is_plain(cmd):
+        return None
     try:
-        cmd = read_mapping(command, 4)["cmd"]
-        files = read_mapping(params, 4)["params"] if params else {}
+        files: Any = read_mapping(params, 6) if params else {}
     except NotSimple:
         return None
-    if not isinstance(cmd, str) or not _is_params(files):
+    if not all(type(values) is dict for values in files.values()):
         return None
     return LockedStage(cmd=cmd, deps=_read_items(deps), params=files, outs=_read_items(outs))
 
@@ -56,18 +59,13 @@ def is_written_so(text: str, locked: LockedStage) -> bool:
     match = _ENTRY.fullmatch(text)
     if match is None:
         return False
-    command, _, params, _ = match.groups()
-    data: dict[str, object] = {"cmd": locked.cmd}
-    if params:
-        data["params"] = locked.params
+    cmd, more, _, params, _ = match.groups()
     try:
-        return emit_mapping(data, 4, stable=True) == command + (params or "")
+        command = emit_mapping({"cmd": locked.cmd}, 4, stable=True)
+        values = emit_mapping(locked.params, 6, stable=True) if params else None
     except NotSimple:
         return False
-
-
-def _is_params(files: object) -> bool:
-    return isinstance(files, dict) and all(isinstance(values, dict) for values in files.values())
+    return command == f"    cmd: {cmd}\n{more}" and values == params
 
 
 def _read_items(text: str | None) -> tuple[LockedPath, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from exprun.formats.scalars import YAML_1_2, resolve_plain
 
@@ -16,6 +17,11 @@ _NEEDS_QUOTES = re.compile(
 """Indicators, space at the ends, and every character that is not surely printable on one line."""
 
 
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,15})(\.[0-9]{1,15})?")
+"""The numbers that Python spells as YAML does."""
+
+
+@lru_cache(maxsize=1024)  # keys and file names come again with every stage
 def is_plain(text: str) -> bool:
     """Whether `text` is written bare, and read back bare gives `text` again.
 
@@ -31,6 +37,9 @@ def is_plain(text: str) -> bool:
 
 def read_plain(text: str) -> object:
     """The value of a bare scalar on one line; raises ValueError where it is not surely one."""
+    number = _DECIMAL.fullmatch(text)
+    if number:
+        return float(text) if number[1] else int(text)
     if not text or _NEEDS_QUOTES.search(text):
         raise ValueError(text)
     value = resolve_plain(text, YAML_1_2)
