@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import itertools
 import threading
-from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (
     ChoiceSweep,
-    FloatRange,
     OverrideType,
     QuotedString,
-    RangeSweep,
     ValueType,
 )
 from hydra.core.override_parser.types import Override as HydraOverride
@@ -20,9 +17,6 @@ from hydra.errors import HydraException
 
 from exprun.params.overrides import Operation, Override, Sweep, invalid
 from exprun.params.plain import MAX_CHOICES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _OPERATIONS = {
     OverrideType.CHANGE: Operation.CHANGE,
@@ -32,7 +26,7 @@ _OPERATIONS = {
 }
 
 _UNSUPPORTED = {
-    ValueType.GLOB_CHOICE_SWEEP: "glob() is not supported: there are no config groups to choose from",
+    ValueType.GLOB_CHOICE_SWEEP: "glob() is not supported: there are no groups to choose from",
     ValueType.INTERVAL_SWEEP: "interval() is not supported: it has no end of values to try",
 }
 
@@ -47,7 +41,7 @@ def parse(text: str) -> Override:
             parsed = OverridesParser.create().parse_override(text)
         return _understand(parsed, text)
     except HydraException as error:
-        raise invalid(text, _reason(error), column=_column(error.__cause__)) from error
+        raise invalid(text, _reason(error, text), column=_column(error.__cause__)) from error
     except RecursionError as error:
         raise invalid(text, "the value is nested too deeply") from error
 
@@ -67,10 +61,11 @@ def _understand(parsed: HydraOverride, text: str) -> Override:
 
 
 def _sweep(parsed: HydraOverride, text: str) -> Sweep:
-    members = _members(parsed._value)
+    sweep = parsed._value
     try:
+        members = sweep.list if isinstance(sweep, ChoiceSweep) else sweep.range()
         choices = list(itertools.islice(members, MAX_CHOICES + 1))
-    except (ValueError, ArithmeticError) as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
         raise invalid(text, str(error)) from error
     if len(choices) > MAX_CHOICES:
         raise invalid(text, f"a sweep may have at most {MAX_CHOICES} values")
@@ -78,18 +73,8 @@ def _sweep(parsed: HydraOverride, text: str) -> Sweep:
         _plain(HydraOverride._convert_value(choice), text)
     return Sweep(
         choices=tuple(map(HydraOverride._get_value_element_as_str, choices)),
-        shuffled=parsed._value.shuffle,
+        shuffled=sweep.shuffle,
     )
-
-
-def _members(sweep: ChoiceSweep | RangeSweep) -> Iterator[Any]:
-    if isinstance(sweep, ChoiceSweep):
-        return iter(sweep.list)
-    members = sweep.range()
-    # A float range that does not move would go on for ever without reaching its stop.
-    if isinstance(members, FloatRange) and members.start + members.step == members.start:
-        raise HydraException(f"the range never moves: its step is {sweep.step}")
-    return iter(members)
 
 
 def _plain(value: object, text: str) -> object:
@@ -106,7 +91,9 @@ def _plain(value: object, text: str) -> object:
     return value
 
 
-def _reason(error: HydraException) -> str:
+def _reason(error: HydraException, text: str) -> str:
+    if "=" not in text:
+        return "there is no '='"
     if _is_lexical(error.__cause__):
         return "a character that cannot stand here"
     return str(error).partition("\n")[0]
@@ -122,4 +109,3 @@ def _column(cause: BaseException | None) -> int | None:
         return int(cause.startIndex)  # type: ignore[union-attr]
     token = getattr(cause, "offendingToken", None)
     return None if token is None else int(token.column)
-

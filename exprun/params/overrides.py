@@ -73,9 +73,9 @@ def parse_overrides(texts: Iterable[str]) -> dict[str, tuple[Override, ...]]:
 
 
 def split_file(text: str) -> tuple[str, str]:
-    """The file and the override in ``[file:]key=value``: a colon counts only before the first ``=``.
+    """The file and the override in ``[file:]key=value``.
 
-    Raises UsageError if nothing stands before that colon.
+    Only a colon before the first ``=`` ends a file's name. Raises UsageError for an empty one.
     """
     if ":" not in text.partition("=")[0]:
         return DEFAULT_FILE, text

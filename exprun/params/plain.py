@@ -54,8 +54,8 @@ def read(text: str) -> PlainOverride | None:
         return None
     prefix, key = match["prefix"] or "", match["key"]
     if match["range"]:
-        choices = _range(match["range"])
-        return choices and PlainOverride(prefix=prefix, key=key, choices=choices)
+        members = _range(match["range"])
+        return PlainOverride(prefix=prefix, key=key, choices=members) if members else None
     texts = match["values"].split(",")
     if not _NOT_FINITE.isdisjoint(word.lower() for word in texts):
         return None

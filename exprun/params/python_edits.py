@@ -84,8 +84,9 @@ def _literals(
     places: dict[str, object] = {}
     for statement in body:
         match statement:
-            case ast.Assign(targets=[target], value=value) | ast.AnnAssign(
-                target=target, value=ast.expr() as value
+            case (
+                ast.Assign(targets=[target], value=value)
+                | ast.AnnAssign(target=target, value=ast.expr() as value)
             ):
                 if (name := _name(target, in_init=in_init)) is None:
                     continue
