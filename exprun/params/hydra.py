@@ -135,7 +135,7 @@ def _hydra_state() -> Iterator[None]:
     state = (GlobalHydra, HydraConfig, JobRuntime, VersionBase)
     resolvers = dict(BaseContainer._resolvers)
     try:
-        with _restored(Singleton._instances, state):
+        with _set_aside(Singleton._instances, state):
             yield
     finally:
         BaseContainer._resolvers = resolvers
@@ -160,13 +160,9 @@ def _project_plugins(path: str | None) -> Iterator[None]:
     configs = store.repo
     loaded = [name for name in sys.modules if name.partition(".")[0] == _PLUGINS]
     with (
-        _restored(Singleton._instances, (Plugins, SourcesRegistry)),
-        _restored(sys.modules, loaded),
+        _set_aside(Singleton._instances, (Plugins, SourcesRegistry)),
+        _set_aside(sys.modules, loaded),
     ):
-        for kind in (Plugins, SourcesRegistry):
-            Singleton._instances.pop(kind, None)
-        for name in loaded:
-            del sys.modules[name]
         store.repo = copy.deepcopy(configs)
         try:
             with _importable(path):
@@ -189,9 +185,9 @@ def _importable(path: str) -> Iterator[None]:
 
 
 @contextmanager
-def _restored(table: MutableMapping[Any, Any], keys: Sequence[Any]) -> Iterator[None]:
-    """Give the `keys` of `table` their values back, or take them out again."""
-    kept = {key: table[key] for key in keys if key in table}
+def _set_aside(table: MutableMapping[Any, Any], keys: Sequence[Any]) -> Iterator[None]:
+    """Take the `keys` out of `table`, and give them their values back in the end."""
+    kept = {key: table.pop(key) for key in keys if key in table}
     try:
         yield
     finally:

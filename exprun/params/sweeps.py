@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import random
 from typing import TYPE_CHECKING
 
 from exprun.errors import UsageError
@@ -25,7 +24,7 @@ def expand(
     overrides: Mapping[str, Sequence[Override]],
     *,
     limit: int = MAX_EXPERIMENTS,
-    shuffle: Callable[[list[str]], None] = random.shuffle,
+    shuffle: Callable[[list[str]], None] | None = None,
 ) -> Iterator[dict[str, tuple[Override, ...]]]:
     """The overrides of each experiment: the product over all keys of all files.
 
@@ -66,7 +65,7 @@ def names(prefix: str, count: int) -> list[str]:
 
 
 def _texts_by_target(
-    overrides: Sequence[Override], shuffle: Callable[[list[str]], None]
+    overrides: Sequence[Override], shuffle: Callable[[list[str]], None] | None
 ) -> dict[str, list[str]]:
     """What each key may be set to; in Hydra's order: by first mention, last mention wins."""
     texts: dict[str, list[str]] = {}
@@ -75,6 +74,12 @@ def _texts_by_target(
         if isinstance(override.value, Sweep):
             values = list(override.value.choices)
             if override.value.shuffled:
-                shuffle(values)
+                (shuffle or _shuffle)(values)
         texts[override.target] = [f"{override.target}={value}" for value in values]
     return texts
+
+
+def _shuffle(values: list[str]) -> None:
+    import random  # rarely asked for, and not cheap at start-up
+
+    random.shuffle(values)

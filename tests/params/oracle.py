@@ -20,7 +20,7 @@ from exprun.params import edits
 from exprun.params.overrides import parse_override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 

@@ -46,7 +46,7 @@ deep:   # comment
     f: .5
     g: 1.
     h: +1
-long: a very long sentence that goes on and on and on until it is certainly longer than eighty columns wide
+long: a very long sentence that goes on and on until it is longer than eighty columns for sure
 block: |
   line 1
     line 2
