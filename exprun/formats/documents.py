@@ -101,7 +101,7 @@ def _parse_python(text: str, name: str, limits: Limits) -> object:
 
 def _check_depth(value: object, name: str, limits: Limits) -> None:
     """Walk level by level, so that the check itself cannot overflow the stack."""
-    level: list[Any] = [value]
+    level: list[Any] = [value] if isinstance(value, (dict, list, tuple)) else []
     for _ in range(limits.depth + 1):
         level = [
             inner
