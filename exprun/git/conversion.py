@@ -13,19 +13,30 @@ from typing import TYPE_CHECKING
 from exprun.git.command import run_git
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exprun.git.objects import ObjectStore
     from exprun.git.repository import Repository
 
 ATTRIBUTES_FILE = ".gitattributes"
 _SYSTEM_ATTRIBUTES = "/etc/gitattributes"
 _STREAM_FROM = 32 << 20
+_LINE_ENDS = b"\r\n"
+_CONTROL = bytes({*range(32), 127} - set(b"\b\t\n\f\r\x1b"))
 
 
 class Conversion:
     """Conversions in one worktree, as its attributes and configuration are now."""
 
-    def __init__(self, repository: Repository, *, has_attributes: bool) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        *,
+        has_attributes: bool,
+        blob_in_index: Callable[[str], bytes | None] = lambda _: None,
+    ) -> None:
         """`has_attributes`: whether the index or tree at hand holds a ``.gitattributes``."""
+        self._blob_in_index = blob_in_index
         self._repository = repository
         self._has_attributes = has_attributes
         self._directories: dict[str, bool] = {}
@@ -61,21 +72,37 @@ class Conversion:
 
     def _is_cleaned(self, path: str, data: bytes | None) -> bool:
         return (
-            ((data is None or b"\r" in data) and self._is_text(path))
+            ((data is None or b"\r\n" in data) and self._loses_cr(path))
             or ((data is None or b"$Id" in data) and self._attribute(path, "ident") is True)
             or self._is_encoded(path)
             or self._has_filter(path, "clean")
         )
 
+    def _loses_cr(self, path: str) -> bool:
+        if not self._is_text(path):
+            return False
+        if self._is_declared_text(path):
+            return True
+        # Git leaves a file it only guesses to be text alone once CRLF is in the index.
+        old = self._blob_in_index(path)
+        return old is None or b"\r\n" not in old or _looks_binary(old)
+
     def _is_text(self, path: str) -> bool:
-        text = self._attribute(path, "text")
+        """Whether line ends are Git's business: declared to be, or if it looks like text."""
+        text = self._text_attribute(path)
         if text is not None:
             return text is not False
-        crlf = self._attribute(path, "crlf")
-        if crlf is not None:
-            return crlf is not False
-        eol = self._attribute(path, "eol")
-        return eol is not None or self._autocrlf is not None
+        return self._attribute(path, "eol") is not None or self._autocrlf is not None
+
+    def _is_declared_text(self, path: str) -> bool:
+        text = self._text_attribute(path)
+        if text is None:
+            return self._attribute(path, "eol") is not None
+        return text is not False and text != "auto"
+
+    def _text_attribute(self, path: str) -> str | bool | None:
+        text = self._attribute(path, "text")
+        return self._attribute(path, "crlf") if text is None else text
 
     def _line_ends_change(self, path: str, data: bytes) -> bool:
         if b"\n" not in data:
@@ -149,3 +176,12 @@ class Conversion:
             data,
         )
         return text.decode("ascii").strip()
+
+
+def _looks_binary(data: bytes) -> bool:
+    """Git's guess (``convert.c``): a NUL, a lone CR, or more than one control byte in 128."""
+    if b"\0" in data or data.count(b"\r") != data.count(_LINE_ENDS):
+        return True
+    data = data.removesuffix(b"\x1a").translate(None, _LINE_ENDS)
+    printable = len(data.translate(None, _CONTROL))
+    return printable // 128 < len(data) - printable

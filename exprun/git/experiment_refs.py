@@ -60,7 +60,7 @@ def list_experiments(
 def find_experiment(refs: RefStore, name: str, *, head: str) -> tuple[ExperimentRef, str] | None:
     """The experiment of that name (or full ref) with its commit; None if there is none.
 
-    Of several baselines that have one, HEAD's counts, as in DVC. Raises UsageError if HEAD has none.
+    Of several baselines that have one, HEAD's counts, as in DVC; else UsageError is raised.
     """
     if name.startswith("refs/"):
         given = parse_experiment_ref(name)

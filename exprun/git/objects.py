@@ -159,9 +159,8 @@ class ObjectStore:
     def _new_file(self) -> Iterator[BinaryIO]:
         """A file of the name that ``git gc`` expects for leftovers; gone unless published."""
         path = f"{self.directory}/tmp_obj_{os.urandom(8).hex()}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with open(path, "xb", opener=_create_read_only) as file:
                 yield file
         finally:
             with suppress(FileNotFoundError):
@@ -170,13 +169,16 @@ class ObjectStore:
     def _publish(self, file: BinaryIO, oid: str) -> None:
         file.flush()
         path = self._path(oid)
-        temporary = f"{self.directory}/{os.path.basename(os.fspath(file.name))}"
         try:
-            os.rename(temporary, path)
+            os.rename(file.name, path)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            os.rename(temporary, path)
+            os.rename(file.name, path)
         self._unsynced[path] = None
+
+
+def _create_read_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o444)
 
 
 def object_name(kind: Kind, data: bytes) -> str:

@@ -1,7 +1,8 @@
 """Refs as files: read and listed without a Git library, changed by compare-and-set.
 
 The protocol is Git's own (``refs/files-backend.c``): ``<ref>.lock`` is created exclusively, the old
-value is read under it, the new one is written to it, and it is renamed into place. libgit2 tests for existence before it locks, so two creators of one ref could both succeed.
+value is read under it, the new one is written to it, and it is renamed into place. libgit2 looks
+for an existing ref before it locks, so two creators of one ref could both succeed.
 """
 
 from __future__ import annotations

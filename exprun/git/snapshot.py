@@ -58,6 +58,7 @@ class _Snapshot:
         self._conversion = Conversion(
             repository,
             has_attributes=any(path.endswith(ATTRIBUTES_FILE) for path in self._tracked),
+            blob_in_index=self._blob_in_index,
         )
         self._real_directories: dict[str, bool] = {"": True}
 
@@ -75,6 +76,12 @@ class _Snapshot:
             if path in self._tracked or not rules.is_ignored(path, is_dir=False):
                 changes[path] = self._edit(path, data)
         return self._build(changes)
+
+    def _blob_in_index(self, path: str) -> bytes | None:
+        entry = self._tracked.get(path)
+        if entry is None or entry.mode not in (FILE, EXECUTABLE) or entry.intent_to_add:
+            return None
+        return self._repository.objects.read(entry.oid, "blob")
 
     def _build(self, changes: Mapping[str, Entry | None]) -> str:
         """The tree, with everything the index brings in made available in the target."""
@@ -98,7 +105,11 @@ class _Snapshot:
             return same
         if found is None:
             return None
-        if Stat.of(found) == entry.stat and self._is_settled(found) and not entry.is_gitlink:
+        if (
+            Stat.of(found) == entry.stat
+            and self._is_settled(found)
+            and _mode_agrees(found.st_mode, entry.mode)
+        ):
             return same
         return self._read(entry.path, found, entry)
 
@@ -201,6 +212,13 @@ class _Snapshot:
     def _names(self, directory: str) -> list[str]:
         prefix = directory + "/" if directory else ""
         return [prefix + name for name in os.listdir(f"{self._repository.workdir}/{directory}")]
+
+
+def _mode_agrees(mode: int, recorded: int) -> bool:
+    """Whether a file's type and exec bit are what the index says; never so for a submodule."""
+    if stat.S_ISREG(mode):
+        return recorded == (EXECUTABLE if mode & stat.S_IXUSR else FILE)
+    return stat.S_ISLNK(mode) and recorded == SYMLINK
 
 
 def _check_conflicts(index: Index) -> None:
