@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from exprun.errors import GitError
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Mapping, Sequence
 
 # As ``git rev-parse --local-env-vars``: set inside a hook, they would name another repository.
@@ -30,14 +29,24 @@ def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_git(
-    directory: str, env: Mapping[str, str], args: Sequence[str], stdin: bytes = b""
+    directory: str,
+    env: Mapping[str, str],
+    args: Sequence[str],
+    stdin: bytes = b"",
+    *,
+    index_file: str | None = None,
 ) -> bytes:
-    """What ``git <args>`` prints when run in `directory`. Raises GitError with its reason."""
+    """What ``git <args>`` prints when run in `directory`, on an index of the caller's if given.
+
+    Raises GitError with Git's reason.
+    """
     import subprocess
+
+    clean = clean_environment(env) | ({"GIT_INDEX_FILE": index_file} if index_file else {})
 
     try:
         done = subprocess.run(
-            ["git", *args], cwd=directory, env=clean_environment(env), input=stdin,
+            ["git", *args], cwd=directory, env=clean, input=stdin,
             capture_output=True, check=False,
         )  # fmt: skip
     except FileNotFoundError as error:
@@ -46,18 +55,3 @@ def run_git(
         reason = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
         raise GitError(f"git {args[0]} failed: {reason}")
     return done.stdout
-
-
-def open_git(
-    directory: str, env: Mapping[str, str], args: Sequence[str]
-) -> subprocess.Popen[bytes]:
-    """A running ``git <args>`` with pipes for its input and output."""
-    import subprocess
-
-    try:
-        return subprocess.Popen(
-            ["git", *args], cwd=directory, env=clean_environment(env),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
-    except FileNotFoundError as error:
-        raise GitNotFound("there is no git command", hint="install git") from error

@@ -61,6 +61,16 @@ class Conversion:
         objects.copy_from(self._repository.objects, oid)
         return oid
 
+    @cached_property
+    def is_identity_on_checkout(self) -> bool:
+        """Whether no blob of the tree at hand can look different in the worktree."""
+        return not (
+            self._has_attributes
+            or self._has_distant_attributes
+            or self._autocrlf == "true"
+            or self._wants_crlf
+        )
+
     def is_smudged(self, path: str, data: bytes) -> bool:
         """Whether a blob may look different when it is checked out at `path`."""
         return (
@@ -110,11 +120,12 @@ class Conversion:
         eol = self._attribute(path, "eol")
         if eol is not None:
             return eol == "crlf"
-        wants_crlf = self._autocrlf == "true" or (
-            self._autocrlf is None
-            and (self._repository.config.get("core.eol") or "").lower() == "crlf"
-        )
+        wants_crlf = self._autocrlf == "true" or (self._autocrlf is None and self._wants_crlf)
         return wants_crlf and self._is_text(path)
+
+    @cached_property
+    def _wants_crlf(self) -> bool:
+        return (self._repository.config.get("core.eol") or "").lower() == "crlf"
 
     @cached_property
     def _autocrlf(self) -> str | None:

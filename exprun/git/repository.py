@@ -41,6 +41,8 @@ class Repository:
     git_dir: str
     common_dir: str
     env: Mapping[str, str] = field(repr=False)
+    known_config: GitConfig | None = field(default=None, repr=False)
+    """The configuration, if it need not be asked for."""
 
     @cached_property
     def refs(self) -> RefStore:
@@ -52,7 +54,7 @@ class Repository:
 
     @cached_property
     def config(self) -> GitConfig:
-        return read_config(self.workdir, self.env)
+        return self.known_config or read_config(self.workdir, self.env)
 
     @cached_property
     def libgit2(self) -> pygit2.Repository:

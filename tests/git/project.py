@@ -44,7 +44,7 @@ class GitProject:
         return open_repository(str(self.root), env=self.env)
 
     def tree_after_add(self, *include: str) -> str:
-        """What ``git add -u`` and ``git write-tree`` make of the worktree, on a copy of the index."""
+        """What ``git add -u`` and ``git write-tree`` make of it, on a copy of the index."""
         index = self.root.parent / "index-copy"
         source = self.root / self.git("rev-parse", "--git-path", "index")
         env = {"GIT_INDEX_FILE": str(index)}

@@ -169,7 +169,7 @@ def test_conflicts_are_an_error(project: GitProject) -> None:
         env=project.env,
         capture_output=True,
         check=False,
-    )
+    )  # fmt: skip
     assert merge.returncode == 1
     with pytest.raises(GitError, match="unresolved conflicts: a"):
         take_snapshot(project.open())
@@ -354,7 +354,7 @@ def act(project: GitProject, action: str, path: str, content: str) -> None:
         if action == "write":
             file.write_bytes(content.encode())
         else:
-            file.symlink_to("d")
+            file.symlink_to("e")
     elif file.is_file() and not file.is_symlink():
         if action == "touch":
             file.touch()
