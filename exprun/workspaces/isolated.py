@@ -1,0 +1,360 @@
+"""An isolated workspace: a tree's files in a directory with a Git repository of its own.
+
+It lives in a *slot*, a directory made for re-use::
+
+    <slot>/lock     held (flock) by the process that uses the slot
+    <slot>/state    what was written and when; absent while that is not certain
+    <slot>/root/    the workspace
+
+The state goes before anything is touched and is written last, so a crash at any moment leaves a slot
+that is visibly dirty; a dirty one is emptied before it is used. Switching a clean slot to another
+tree writes only what differs from the files that are still as written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from exprun.errors import GitError
+from exprun.git.command import run_git
+from exprun.git.conversion import ATTRIBUTES_FILE, Conversion
+from exprun.git.index_file import CachedTree, IndexEntry, Stat, format_index, parse_index
+from exprun.git.isolated_git import create_isolated_git, isolated_settings
+from exprun.git.repository import git_dir_of, open_repository
+from exprun.git.tree import GITLINK, SYMLINK, TREE, Entry, walk
+from exprun.workspaces.materialise import (
+    Writer,
+    Written,
+    check_path,
+    remove_all_but,
+    remove_tree,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Self
+
+    from exprun.git.repository import Repository
+
+LOCATION = "exprun"
+"""The directory of slots below ``.dvc/tmp/exps``: DVC looks only at others there."""
+
+_UNKNOWN = Stat(0, 0, 0, 0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IsolatedWorkspace:
+    """A workspace ready to run in. `repository` is its own; experiments go to the user's."""
+
+    root: str
+    repository: Repository
+    baseline: str
+    tree: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceSource:
+    """Where workspaces are made from: the user's repository and the settings they get."""
+
+    repository: Repository
+    settings: str
+    extra_files: Mapping[str, bytes] = field(default_factory=dict)
+    """Files besides the tree's, by path in the worktree: ``.dvc/config.local``."""
+
+
+def workspace_source(
+    repository: Repository, *, extra_files: Mapping[str, bytes] | None = None
+) -> WorkspaceSource:
+    """Prepare making workspaces; once for any number of them."""
+    return WorkspaceSource(
+        repository=repository,
+        settings=isolated_settings(repository),
+        extra_files=extra_files or {},
+    )
+
+
+class Slot:
+    """A directory that one process at a time uses for one workspace after another."""
+
+    def __init__(self, directory: str, lock: int) -> None:
+        self.directory = directory
+        self.root = os.path.join(directory, "root")
+        self._lock = lock
+        self._state = os.path.join(directory, "state")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others have the slot; what it holds stays for them to switch from."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def remove(self) -> None:
+        """Delete the workspace and the slot, and let it go."""
+        remove_tree(self.root)
+        for path in (self._state, os.path.join(self.directory, "lock")):
+            _unlink(path)
+        os.rmdir(self.directory)
+        self.close()
+
+    def make(self, source: WorkspaceSource, *, baseline: str, tree: str) -> IsolatedWorkspace:
+        """Turn the slot into a workspace of `tree`, whatever it held before.
+
+        HEAD is detached at `baseline`; as in DVC's, what the tree adds to that commit is staged and
+        what it changes or removes is not. Raises GitError for a tree that may not be written, or if
+        an object is missing.
+        """
+        objects = source.repository.objects
+        wanted = {path: entry for path, entry in walk(objects, tree) if entry.mode != TREE}
+        for path in wanted:
+            check_path(path)
+        key = _conversion_key(source, wanted)
+        written = self._start(key, wanted)
+        repository = create_isolated_git(
+            self.root, source.repository, commit=baseline, settings=source.settings
+        )
+        written |= _write_files(repository, source, wanted, set(written))
+        _write_submodules(self.root, source.repository, wanted)
+        _write_index(repository, source.repository, written, baseline=baseline, tree=tree)
+        _write_extra(self.root, source, wanted)
+        self._finish(key, written)
+        return IsolatedWorkspace(
+            root=self.root, repository=repository, baseline=baseline, tree=tree
+        )
+
+    def _start(self, key: bytes, wanted: Mapping[str, Entry]) -> dict[str, Written]:
+        """Make the state uncertain and clear away all but the files that can stay."""
+        known, mtime_ns = self._read_state(key)
+        _unlink(self._state)
+        kept = {
+            path: file
+            for path, file in known.items()
+            if wanted.get(path) == file.entry and file.entry.mode != GITLINK
+        }
+        if not kept:
+            remove_tree(self.root)
+            os.mkdir(self.root, 0o700)
+            return {}
+        remove_tree(os.path.join(self.root, ".git"))
+        stay = remove_all_but(self.root, kept, racy_from_ns=mtime_ns)
+        return {path: kept[path] for path in stay}
+
+    def _read_state(self, key: bytes) -> tuple[dict[str, Written], int]:
+        """What a clean slot holds, if it was written under the same conversions."""
+        try:
+            with open(self._state, "rb") as file:
+                mtime_ns = os.fstat(file.fileno()).st_mtime_ns
+                data = file.read()
+            index = parse_index(data.removeprefix(key))
+        except (FileNotFoundError, GitError):
+            return {}, 0
+        entries = index.entries if data.startswith(key) else ()
+        return {
+            entry.path: Written(entry=Entry(entry.mode, entry.oid), stat=entry.stat)
+            for entry in entries
+        }, mtime_ns
+
+    def _finish(self, key: bytes, written: Mapping[str, Written]) -> None:
+        data = key + format_index([_index_entry(p, w) for p, w in written.items()], {})
+        temporary = self._state + ".new"
+        with open(temporary, "wb") as file:
+            file.write(data)
+        os.rename(temporary, self._state)
+
+
+def open_slot(directory: str) -> Slot | None:
+    """The slot in `directory`, made if there is none; None if another process uses it."""
+    import fcntl
+
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    path = os.path.join(directory, "lock")
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        if _is_same_file(lock, path):
+            return Slot(directory, lock)
+        # The slot was removed between opening its lock and getting it.
+        os.close(lock)
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+
+
+def _write_files(
+    repository: Repository, source: WorkspaceSource, wanted: Mapping[str, Entry], present: set[str]
+) -> dict[str, Written]:
+    """Write what is not present; Git itself writes what it converts."""
+    objects = source.repository.objects
+    writer = Writer(repository.workdir, objects)
+    written: dict[str, Written] = {}
+    missing = sorted(wanted.keys() - present, key=_attributes_first)
+    conversion = Conversion(repository, has_attributes=_has_attributes(wanted))
+    converted: list[str] = []
+    for path in missing:
+        entry = wanted[path]
+        if entry.mode in (GITLINK, SYMLINK) or conversion.is_identity_on_checkout:
+            written[path] = writer.write(path, entry)
+        elif conversion.is_smudged(path, objects.read(entry.oid, "blob")):
+            converted.append(path)
+        else:
+            written[path] = writer.write(path, entry)
+    if converted:
+        written |= _check_out_with_git(repository, {path: wanted[path] for path in converted})
+    return written
+
+
+def _check_out_with_git(repository: Repository, entries: Mapping[str, Entry]) -> dict[str, Written]:
+    """Files with converted line ends, or that a filter program makes, from an index of their own."""
+    index = os.path.join(repository.git_dir, "exprun-index")
+    nothing = [IndexEntry(path, entry.mode, entry.oid, _UNKNOWN) for path, entry in entries.items()]
+    with open(index, "wb") as file:
+        file.write(format_index(nothing, {}))
+    run_git(
+        repository.workdir,
+        repository.env,
+        [f"--git-dir={repository.git_dir}", "checkout-index", "--all"],
+        index_file=index,
+    )
+    os.unlink(index)
+    return {
+        path: Written(entry=entry, stat=Stat.of(os.lstat(f"{repository.workdir}/{path}")))
+        for path, entry in entries.items()
+    }
+
+
+def _write_submodules(root: str, source: Repository, wanted: Mapping[str, Entry]) -> None:
+    """Check out, without network, each submodule that the user's worktree has."""
+    for path, entry in wanted.items():
+        if entry.mode != GITLINK:
+            continue
+        directory = os.path.join(source.workdir, path)
+        if git_dir_of(directory) is None or os.path.realpath(directory) != directory:
+            continue
+        inner = open_repository(directory, env=source.env)
+        if not inner.objects.contains(entry.oid):
+            continue
+        target = os.path.join(root, path)
+        tree = inner.tree_of(entry.oid)
+        below = {name: found for name, found in walk(inner.objects, tree) if found.mode != TREE}
+        settings = workspace_source(inner)
+        repository = create_isolated_git(
+            target, inner, commit=entry.oid, settings=settings.settings
+        )
+        written = _write_files(repository, settings, below, set())
+        _write_submodules(target, inner, below)
+        _write_index(repository, inner, written, baseline=entry.oid, tree=tree)
+
+
+def _write_index(
+    repository: Repository,
+    source: Repository,
+    written: Mapping[str, Written],
+    *,
+    baseline: str,
+    tree: str,
+) -> None:
+    """The baseline's entries, and staged what the tree adds to them."""
+    objects = source.objects
+    head = source.tree_of(baseline)
+    trees: dict[str, str] = {"": head}
+    files: dict[str, Entry] = {}
+    for path, entry in walk(objects, head):
+        if entry.mode == TREE:
+            trees[path] = entry.oid
+        else:
+            files[path] = entry
+    added = {path: file.entry for path, file in written.items() if path not in files}
+    if head != tree:
+        added = _without_clashes(added, files)
+    entries = [
+        _index_entry(path, written[path])
+        if path in written and written[path].entry == entry
+        else IndexEntry(path, entry.mode, entry.oid, _UNKNOWN)
+        for path, entry in files.items()
+    ] + [_index_entry(path, written[path]) for path in added]
+    data = format_index(entries, _unchanged_trees(trees, files, added))
+    with open(os.path.join(repository.git_dir, "index"), "wb") as file:
+        file.write(data)
+
+
+def _without_clashes(added: Mapping[str, Entry], files: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Additions an index can hold beside `files`: not where a file became a directory or back."""
+    directories = {path[:at] for path in files for at, char in enumerate(path) if char == "/"}
+    return {
+        path: entry
+        for path, entry in added.items()
+        if path not in directories
+        and not any(path[:at] in files for at, char in enumerate(path) if char == "/")
+    }
+
+
+def _unchanged_trees(
+    trees: Mapping[str, str], files: Mapping[str, Entry], added: Mapping[str, Entry]
+) -> dict[str, CachedTree]:
+    """The trees of the baseline that still describe the index."""
+    changed = {""} if added else set()
+    changed |= {path[:at] for path in added for at, char in enumerate(path) if char == "/"}
+    sizes = dict.fromkeys(trees, 0)
+    for path in files:
+        sizes[""] += 1
+        for at, char in enumerate(path):
+            if char == "/":
+                sizes[path[:at]] += 1
+    return {
+        path: CachedTree(sizes[path], oid) for path, oid in trees.items() if path not in changed
+    }
+
+
+def _write_extra(root: str, source: WorkspaceSource, wanted: Mapping[str, Entry]) -> None:
+    for path, data in source.extra_files.items():
+        if path in wanted:
+            raise GitError("a file of the workspace is tracked by git", where=path)
+        full = os.path.join(root, path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        with open(os.open(full, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+
+
+def _conversion_key(source: WorkspaceSource, wanted: Mapping[str, Entry]) -> bytes:
+    """Equal for two trees only if Git would write equal blobs as equal files."""
+    digest = hashlib.sha256(source.settings.encode(errors="surrogateescape"))
+    for path in sorted(wanted):
+        if path.endswith(ATTRIBUTES_FILE):
+            digest.update(f"{path}\0{wanted[path].oid}\0".encode(errors="surrogateescape"))
+    return digest.hexdigest().encode() + b"\n"
+
+
+def _index_entry(path: str, written: Written) -> IndexEntry:
+    return IndexEntry(path, written.entry.mode, written.entry.oid, written.stat)
+
+
+def _has_attributes(wanted: Mapping[str, Entry]) -> bool:
+    return any(path.endswith(ATTRIBUTES_FILE) for path in wanted)
+
+
+def _attributes_first(path: str) -> tuple[bool, str]:
+    return not path.endswith(ATTRIBUTES_FILE), path
+
+
+def _is_same_file(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
