@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from tests.support.tools import Tool
 
 Record = dict[str, Any]
+
+# An experiment's temporary directory, and enough lines to see what went wrong.
+_TEMPORARY = re.compile(r"<place>/repo/(?:\S*/)?\.dvc/tmp/exps/standalone/\w+")
+_ERROR_LINES = 6
 
 # Steps are dated after every commit a start can have.
 _FIRST_STEP = 1000
@@ -53,16 +58,13 @@ def play_at(place: Place, case: Case, *, tool: Tool, dvc: Tool) -> Record:
 
 def _step(action: Experiment | Reproduce, finished: Finished, place: Place) -> Record:
     verb = "exp run" if isinstance(action, Experiment) else "repro"
-    errors = [
-        place.normalised(line)
-        for line in finished.stderr.splitlines()
-        if line.startswith(("ERROR", "error"))
-    ]
+    told = [line for line in finished.stderr.splitlines() if not line.startswith("WARNING")]
+    errors = [_TEMPORARY.sub("<temp>", place.normalised(line.rstrip())) for line in told if line.strip()]
     return {
         "command": " ".join((verb, *action.args)),
         "exit": finished.code,
         "lines": known_lines(finished.stdout),
-        "errors": errors,
+        "errors": errors[:_ERROR_LINES] if finished.code else [],
     }
 
 
