@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.environment import Place
     from tests.support.forkserver import Finished
     from tests.support.project import Builder
-    from tests.support.tools import Tool
+    from tests.support.tools import Runs
 
 Record = dict[str, Any]
 
@@ -29,14 +29,14 @@ _ERROR_LINES = 6
 _FIRST_STEP = 1000
 
 
-def play(case: Case, *, tool: Tool, dvc: Tool, builder: Builder) -> Record:
+def play(case: Case, *, tool: Runs, dvc: Runs, builder: Builder) -> Record:
     """The record of `case` played by `tool` in a fresh project, which is removed afterwards."""
     with tempfile.TemporaryDirectory(dir=builder.directory) as directory:
         place = builder.build(case.start, into=Path(directory) / "place")
         return play_at(place, case, tool=tool, dvc=dvc)
 
 
-def play_at(place: Place, case: Case, *, tool: Tool, dvc: Tool) -> Record:
+def play_at(place: Place, case: Case, *, tool: Runs, dvc: Runs) -> Record:
     """The record of `case` played by `tool` in the project at `place`."""
     before = take_snapshot(place)
     steps = []
@@ -51,7 +51,7 @@ def play_at(place: Place, case: Case, *, tool: Tool, dvc: Tool) -> Record:
         "steps": steps,
         "start": {"index": before.index},
         "end": end,
-        "dvc says": _dvc_says(place, dvc),
+        "dvc says": _dvc_says(place, dvc, cwd=getattr(case.steps[-1], "cwd", ".")),
     }
     return _with_names_hidden(record, case)
 
@@ -59,7 +59,9 @@ def play_at(place: Place, case: Case, *, tool: Tool, dvc: Tool) -> Record:
 def _step(action: Experiment | Reproduce, finished: Finished, place: Place) -> Record:
     verb = "exp run" if isinstance(action, Experiment) else "repro"
     told = [line for line in finished.stderr.splitlines() if not line.startswith("WARNING")]
-    errors = [_TEMPORARY.sub("<temp>", place.normalised(line.rstrip())) for line in told if line.strip()]
+    errors = [
+        _TEMPORARY.sub("<temp>", place.normalised(line.rstrip())) for line in told if line.strip()
+    ]
     return {
         "command": " ".join((verb, *action.args)),
         "exit": finished.code,
@@ -68,11 +70,11 @@ def _step(action: Experiment | Reproduce, finished: Finished, place: Place) -> R
     }
 
 
-def _dvc_says(place: Place, dvc: Tool) -> Record:
+def _dvc_says(place: Place, dvc: Runs, *, cwd: str) -> Record:
     """What `dvc status` and `dvc exp show` make of the result."""
     said: Record = {}
     for name, args in (("status", ("status",)), ("show", ("exp", "show"))):
-        finished = dvc.run((*args, "--json"), place=place)
+        finished = dvc.run((*args, "--json"), place=place, cwd=cwd)
         if finished.code != 0:
             said[name] = {"exit": finished.code}
         elif name == "status":

@@ -83,9 +83,7 @@ def _agrees(case: Case, record: Record) -> bool:
     return not found
 
 
-def _play_all(
-    cases: list[Case], deadline: float, *, jobs: int
-) -> Iterator[tuple[Case, Record]]:
+def _play_all(cases: list[Case], deadline: float, *, jobs: int) -> Iterator[tuple[Case, Record]]:
     waiting = iter(cases)
 
     def worker(number: int) -> list[tuple[Case, Record]]:

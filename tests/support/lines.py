@@ -21,5 +21,10 @@ _KNOWN = re.compile(
 
 
 def known_lines(stdout: str) -> list[str]:
-    """Those lines of `stdout` that tell which stages ran, in order."""
-    return [line for line in stdout.splitlines() if _KNOWN.fullmatch(line)]
+    """Those lines of `stdout` that tell which stages ran, in order.
+
+    The closing line loses its name: when two equal experiments of one second share a commit, DVC
+    may print either's.
+    """
+    known = [line for line in stdout.splitlines() if _KNOWN.fullmatch(line)]
+    return [re.sub(r"^(Ran experiment\(s\):).*", r"\1", line) for line in known]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.forkserver import Finished
-    from tests.support.tools import Tool
+    from tests.support.tools import Runs
 
 DVCIGNORE = """\
 # Add patterns of files dvc should ignore, which could improve
@@ -133,7 +133,9 @@ class Refused(AssertionError):
     output: str
 
 
-def perform(action: Action, place: Place, *, tool: Tool, dvc_tool: Tool, at: int) -> Finished | None:
+def perform(
+    action: Action, place: Place, *, tool: Runs, dvc_tool: Runs, at: int
+) -> Finished | None:
     """Carry out one action; the outcome of a tool's command is returned, not judged."""
     target = place.repo / getattr(action, "path", ".")
     match action:
@@ -186,7 +188,7 @@ class Builder:
     """Builds starting points, each of them once, in `directory`."""
 
     directory: Path
-    dvc: Tool
+    dvc: Runs
     _built: dict[str, Place] = field(default_factory=dict)
 
     def build(self, start: tuple[Action, ...], *, into: Path) -> Place:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tests.support.forkserver import ForkServer
 
@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from tests.support.forkserver import Finished
 
 
+class Runs(Protocol):
+    """What a case needs of a tool."""
+
+    @property
+    def experiment_command(self) -> tuple[str, ...]: ...
+
+    def run(self, args: Sequence[str], *, place: Place, cwd: str = ".") -> Finished: ...
+
+
 class Tool:
     """DVC or exprun, preloaded; close it, or use it as a context."""
 
@@ -22,12 +31,14 @@ class Tool:
         self.experiment_command = experiment_command
         self._server = ForkServer(name)
 
-    def run(self, args: Sequence[str], *, place: Place, cwd: str = ".") -> Finished:
+    def run(
+        self, args: Sequence[str], *, place: Place, cwd: str = ".", timeout_s: float = 90
+    ) -> Finished:
         """Run the tool with `args` in directory `cwd` of the place's repository."""
         streams = place.root / "streams"
         streams.mkdir(exist_ok=True)
         return self._server.run(
-            args, cwd=place.repo / cwd, env=place.environ(), streams=streams, timeout_s=90
+            args, cwd=place.repo / cwd, env=place.environ(), streams=streams, timeout_s=timeout_s
         )
 
     def __enter__(self) -> Self:

@@ -77,7 +77,11 @@ CASES = (
     case(
         "run-cache-hit",
         TRAINED,
-        steps=(run("-n", "a", "-S", "lr=2"), run("-n", "b", "-S", "lr=0.1"), run("-n", "c", "-S", "lr=2")),
+        steps=(
+            run("-n", "a", "-S", "lr=2"),
+            run("-n", "b", "-S", "lr=0.1"),
+            run("-n", "c", "-S", "lr=2"),
+        ),
     ),
     case(
         "run-cache-hit-repro",
@@ -100,7 +104,11 @@ CASES = (
     case(
         "run-cache-objects-gone",
         TRAINED,
-        steps=(run("-n", "a", "-S", "lr=2"), Delete(".dvc/cache/files"), run("-n", "b", "-S", "lr=0.1")),
+        steps=(
+            run("-n", "a", "-S", "lr=2"),
+            Delete(".dvc/cache/files"),
+            run("-n", "b", "-S", "lr=0.1"),
+        ),
     ),
     case(
         "run-cache-side-effects",
@@ -111,7 +119,13 @@ CASES = (
         ),
         write("tracked", "0\n"),
         commit(),
-        steps=(run("-n", "a"), write("tracked", "9\n"), Delete("o"), Delete("dvc.lock"), run("-n", "b")),
+        steps=(
+            run("-n", "a"),
+            write("tracked", "9\n"),
+            Delete("o"),
+            Delete("dvc.lock"),
+            run("-n", "b"),
+        ),
     ),
     case(
         "run-cache-shared-by-stages",
@@ -140,8 +154,24 @@ CASES = (
         Delete("prepared"),
         steps=run("-n", "e"),
     ),
-    case("everything-deleted", CHAINED, Delete("model"), Delete("prepared"), Delete("score.txt"), Delete("lone.txt"), steps=run("-n", "e")),
-    case("everything-deleted-repro", CHAINED, Delete("model"), Delete("prepared"), Delete("score.txt"), Delete("lone.txt"), steps=repro()),
+    case(
+        "everything-deleted",
+        CHAINED,
+        Delete("model"),
+        Delete("prepared"),
+        Delete("score.txt"),
+        Delete("lone.txt"),
+        steps=run("-n", "e"),
+    ),
+    case(
+        "everything-deleted-repro",
+        CHAINED,
+        Delete("model"),
+        Delete("prepared"),
+        Delete("score.txt"),
+        Delete("lone.txt"),
+        steps=repro(),
+    ),
     case("lock-deleted", CHAINED, Delete("dvc.lock"), steps=run("-n", "e")),
     case(
         "lock-with-comments-and-flow",
@@ -154,7 +184,9 @@ CASES = (
             schema: "2.0"
             stages:
               lone: # a comment
-                {cmd: echo lone > lone.txt, outs: [{path: lone.txt, hash: md5, md5: 22967c8eeb60c3cf80e5b8c7ac3ee8a9, size: 5}]}
+                cmd: echo lone > lone.txt
+                outs:
+                - {path: lone.txt, hash: md5, md5: 22967c8eeb60c3cf80e5b8c7ac3ee8a9, size: 5}
               gone:
                 cmd: rm -rf nothing
             """,
@@ -181,5 +213,22 @@ CASES = (
         ),
         commit(),
         steps=run("-n", "e"),
+    ),
+    case(
+        "cache-shared-group",
+        write(".dvc/config", "[cache]\n    shared = group\n"),
+        TRAIN,
+        steps=run("-n", "e"),
+    ),
+    case(
+        "cache-hardlink-executable",
+        write(".dvc/config", "[cache]\n    type = hardlink\n"),
+        write("in", "1\n"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: cp in tool; chmod +x tool\n    deps: [in]\n    outs: [tool]\n",
+        ),
+        commit(),
+        steps=(run("-n", "a"), run("-n", "b")),
     ),
 )

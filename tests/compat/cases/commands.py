@@ -82,6 +82,13 @@ CASES = (
         steps=run("-n", "e"),
     ),
     case(
+        "cmd-empty-with-outputs",
+        write("dvc.yaml", "stages:\n  s:\n    cmd: ''\n    deps: [in]\n    outs: [o]\n"),
+        write("in", "x"),
+        commit(),
+        steps=(run("-n", "a"), write("o", "1"), run("-n", "b"), write("in", "y"), run("-n", "c")),
+    ),
+    case(
         "cmd-quoting",
         write(
             "dvc.yaml",
@@ -216,7 +223,9 @@ CASES = (
             """\
             stages:
               s:
-                cmd: echo 1 > out; echo 2 > untracked; echo 2 > tracked; echo 3 > added; git add added
+                cmd:
+                - echo 1 > out; echo 2 > untracked; echo 2 > tracked
+                - echo 3 > added; git add added
                 outs: [out]
             """,
         ),

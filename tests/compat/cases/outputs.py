@@ -176,7 +176,8 @@ CASES = (
         write("in", "1\n"),
         write(
             "dvc.yaml",
-            "stages:\n  s:\n    cmd: cp in out\n    deps: [in]\n    outs:\n    - out: {cache: false}\n",
+            "stages:\n  s:\n    cmd: cp in out\n    deps: [in]\n    outs:\n"
+            "    - out: {cache: false}\n",
         ),
         commit(),
         steps=(run("-n", "a"), Delete("out"), run("-n", "b")),

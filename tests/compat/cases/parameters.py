@@ -65,7 +65,10 @@ CASES = (
         write("params.yaml", "y: 1\n"),
         write("conf/p.json", '{"j": {"k": [1, 2.5]}, "other": null}\n'),
         write("p.toml", "title = 'x'\n[t]\nlr = 1e-3\nlist = [1, 2]\n"),
-        write("p.py", "LR = 0.1\nclass T:\n    n = 3\n    def __init__(self):\n        self.d = {'a': 1}\n"),
+        write(
+            "p.py",
+            "LR = 0.1\nclass T:\n    n = 3\n    def __init__(self):\n        self.d = {'a': 1}\n",
+        ),
         write(
             "dvc.yaml",
             """\
@@ -155,10 +158,10 @@ CASES = (
         ),
         commit(),
         steps=(run("-n", "a"), run("-n", "b", "-S", "size=2")),
-        differs={
-            part: "deviation 4: a run-cache hit counts only if the parameters are equal"
-            for part in ("lines", "experiments", "files", "cache", "run_cache", "dvc says")
-        },
+        differs=dict.fromkeys(
+            ("lines", "experiments", "files", "cache", "run_cache", "dvc says"),
+            "deviation 4: a run-cache hit counts only if the parameters are equal",
+        ),
     ),
     case(
         "params-top-level",

@@ -91,9 +91,15 @@ CASES = (
     case("ignore-errors", FAILING, steps=run("-n", "e", "--ignore-errors", "good", "bad")),
     case("fail-fast", FAILING, steps=repro()),
     case("no-commit", CHAIN, steps=repro("--no-commit")),
-    case("no-commit-then-commit", TRAINED, steps=(
-        write("code.py", "new\n"), repro("--no-commit"), repro(),
-    )),
+    case(
+        "no-commit-then-commit",
+        TRAINED,
+        steps=(
+            write("code.py", "new\n"),
+            repro("--no-commit"),
+            repro(),
+        ),
+    ),
     case(
         "no-run-cache",
         TRAINED,
@@ -138,7 +144,10 @@ CASES = (
     ),
     case(
         "pull",
-        write(".dvc/config", "[core]\n    remote = r\n['remote \"r\"']\n    url = ../../outside/remote\n"),
+        write(
+            ".dvc/config",
+            "[core]\n    remote = r\n['remote \"r\"']\n    url = ../../outside/remote\n",
+        ),
         write("in", "1\n"),
         write(
             "dvc.yaml",
@@ -156,7 +165,10 @@ CASES = (
     ),
     case(
         "pull-nothing-to-run",
-        write(".dvc/config", "[core]\n    remote = r\n['remote \"r\"']\n    url = ../../outside/remote\n"),
+        write(
+            ".dvc/config",
+            "[core]\n    remote = r\n['remote \"r\"']\n    url = ../../outside/remote\n",
+        ),
         CHAIN,
         dvc("repro"),
         dvc("push", "-q"),
@@ -173,5 +185,13 @@ CASES = (
     case("name-exists", TRAINED, steps=(run("-n", "e"), run("-n", "e", "-S", "lr=2"))),
     case("name-invalid", TRAINED, steps=run("-n", "a/b")),
     case("name-unusual", TRAINED, steps=run("-n", "é.1-X_@")),
-    case("two-experiments", TRAINED, steps=(run("-n", "a", "-S", "lr=1"), run("-n", "b", "-S", "lr=2"), run("-n", "c", "-S", "lr=1"))),
+    case(
+        "two-experiments",
+        TRAINED,
+        steps=(
+            run("-n", "a", "-S", "lr=1"),
+            run("-n", "b", "-S", "lr=2"),
+            run("-n", "c", "-S", "lr=1"),
+        ),
+    ),
 )

@@ -152,8 +152,8 @@ CASES = (
         write(
             "dvc.yaml",
             "stages:\n  t:\n    matrix: {model: [cnn, xgb], feat: '${feats}'}\n"
-            "    name: '${key}'\n    cmd: echo ${item.model} ${item.feat.c} > ${key}.txt\n"
-            "    outs: ['${key}.txt']\n".replace("    name: '${key}'\n", ""),
+            "    cmd: echo ${item.model} ${item.feat.c} > ${key}.txt\n"
+            "    outs: ['${key}.txt']\n",
         ),
         commit(),
         steps=run("-n", "e"),

@@ -32,7 +32,12 @@ CASES = (
         steps=run("-n", "e"),
     ),
     case("staged-deletion", BUSY, git("rm", "-q", "--cached", "mode.sh"), steps=run("-n", "e")),
-    case("staged-rename", TRAINED, git("mv", "code.py", "code2.py"), steps=run("-n", "e", "--allow-missing")),
+    case(
+        "staged-rename",
+        TRAINED,
+        git("mv", "code.py", "code2.py"),
+        steps=run("-n", "e", "--allow-missing"),
+    ),
     case(
         "untracked-dependency",
         write(
@@ -64,7 +69,9 @@ CASES = (
     case(
         "executable-dependency",
         write("run.sh", "echo 1\n", 0o755),
-        write("dvc.yaml", "stages:\n  s:\n    cmd: ./run.sh > o\n    deps: [run.sh]\n    outs: [o]\n"),
+        write(
+            "dvc.yaml", "stages:\n  s:\n    cmd: ./run.sh > o\n    deps: [run.sh]\n    outs: [o]\n"
+        ),
         commit(),
         steps=(run("-n", "a"), Chmod("run.sh", 0o644), run("-n", "b"), Chmod("run.sh", 0o755)),
     ),
@@ -72,18 +79,38 @@ CASES = (
         "symlinked-dependency",
         write("real.txt", "1\n"),
         Symlink("link.txt", "real.txt"),
-        write("dvc.yaml", "stages:\n  s:\n    cmd: cat link.txt > o\n    deps: [link.txt]\n    outs: [o]\n"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: cat link.txt > o\n    deps: [link.txt]\n    outs: [o]\n",
+        ),
         commit(),
         steps=run("-n", "e"),
     ),
-    case("detached-head", CHAINED, git("checkout", "-q", "--detach"), steps=run("-n", "e", "-S", "lr=2")),
-    case("on-a-branch", CHAINED, git("checkout", "-q", "-b", "work/x"), git("tag", "v1"), steps=run("-n", "e")),
+    case(
+        "detached-head",
+        CHAINED,
+        git("checkout", "-q", "--detach"),
+        steps=run("-n", "e", "-S", "lr=2"),
+    ),
+    case(
+        "on-a-branch",
+        CHAINED,
+        git("checkout", "-q", "-b", "work/x"),
+        git("tag", "v1"),
+        steps=run("-n", "e"),
+    ),
     case(
         "baseline-moves",
         TRAINED,
         steps=(run("-n", "e", "-S", "lr=2"), git("commit", "-qam", "next"), run("-n", "e")),
     ),
-    case("stash-is-kept", TRAINED, write("code.py", "stashed\n"), git("stash", "-q"), steps=run("-n", "e", "-S", "lr=2")),
+    case(
+        "stash-is-kept",
+        TRAINED,
+        write("code.py", "stashed\n"),
+        git("stash", "-q"),
+        steps=run("-n", "e", "-S", "lr=2"),
+    ),
     case(
         "autostage",
         write(".dvc/config", "[core]\n    autostage = true\n"),
@@ -109,7 +136,18 @@ CASES = (
         "crlf-and-attributes",
         write(".gitattributes", "*.txt text eol=lf\n*.bin -text\n"),
         write("a.txt", "one\r\ntwo\r\n"),
-        write("dvc.yaml", "stages:\n  s:\n    cmd: cp a.txt o.txt; printf 'x\\r\\n' > m.txt\n    deps: [a.txt]\n    outs: [o.txt]\n    metrics:\n    - m.json: {cache: false}\n".replace("m.txt", "m.json").replace("x\\r\\n", '{"a":1}\\r\\n')),
+        write(
+            "dvc.yaml",
+            """\
+            stages:
+              s:
+                cmd: cp a.txt o.txt; printf '{"a":1}\\r\\n' > m.json
+                deps: [a.txt]
+                outs: [o.txt]
+                metrics:
+                - m.json: {cache: false}
+            """,
+        ),
         commit(),
         steps=(write("a.txt", "one\r\nthree\r\n"), run("-n", "e")),
     ),
@@ -120,7 +158,9 @@ CASES = (
         git("add", "f", cwd="../outside/sub"),
         git("commit", "-qm", "sub", cwd="../outside/sub"),
         git("submodule", "--quiet", "add", "../outside/sub", "sub"),
-        write("dvc.yaml", "stages:\n  s:\n    cmd: cat sub/f > o\n    deps: [sub/f]\n    outs: [o]\n"),
+        write(
+            "dvc.yaml", "stages:\n  s:\n    cmd: cat sub/f > o\n    deps: [sub/f]\n    outs: [o]\n"
+        ),
         commit(),
         steps=run("-n", "e"),
     ),
