@@ -1,0 +1,188 @@
+"""What happened, as typed facts: the one stream that displays, logs and services are made of.
+
+Every event tells when it happened (`at`, seconds since the epoch), in which `run` of the library,
+and its place in that run's stream (`seq`). Stages are named by their address, experiments by name.
+`to_json` gives the form written by ``--log-json`` and ``--events``.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exprun.model.experiment import StageResult
+    from exprun.model.job import CancelReason, FailureClass
+    from exprun.model.paths import Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened."""
+
+    seq: int = 0
+    at: float = 0.0
+    run: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """The event's class and fields, as JSON can hold them; bytes in base64."""
+        values = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        return {"event": type(self).__name__, **values}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Enum):
+        return value.name.lower()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """A runner is ready."""
+
+    root: str
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCancelling(Event):
+    """Everything that runs is asked to stop."""
+
+    reason: CancelReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """Nothing runs any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentQueued(Event):
+    experiment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentStarted(Event):
+    """The stages of an experiment are about to be looked at; `log_dir` is where their logs go."""
+
+    experiment: str
+    baseline: str
+    log_dir: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentCommitting(Event):
+    """All stages are up to date; the commit is being made."""
+
+    experiment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentFinished(Event):
+    """An experiment ended: with its commit `rev`, or with the `reason` why there is none."""
+
+    experiment: str
+    rev: str | None = None
+    reason: str | None = None
+    isolated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageEvent(Event):
+    """Something about one stage; `experiment` is None outside of experiments."""
+
+    stage: str
+    experiment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSkipped(StageEvent):
+    """Nothing changed. `is_data`: the stage is a .dvc file."""
+
+    is_data: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRestored(StageEvent):
+    """The outputs come from the cache; the command does not run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageVerified(StageEvent):
+    """A frozen stage, or one without a command, is recorded from the outputs that are there."""
+
+    is_data: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageStarted(StageEvent):
+    """The commands of a stage are about to run, with their output going to `log`."""
+
+    log: str
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandStarted(StageEvent):
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageOutput(StageEvent):
+    """What a stage wrote, as it is in the log at `offset`."""
+
+    data: bytes
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageStopping(StageEvent):
+    reason: CancelReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageFinished(StageEvent):
+    """A stage reached its end. `message` says why it failed, `failure` what kind of failure."""
+
+    result: StageResult
+    message: str | None = None
+    failure: FailureClass | None = None
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagesBlocked(Event):
+    """These stages will not run because `stage` failed."""
+
+    stage: str
+    blocked: tuple[str, ...]
+    experiment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockWritten(Event):
+    """An entry went into a lock file, which was `created` for it and `changed` by it."""
+
+    file: Location
+    created: bool
+    changed: bool
+    experiment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputDropped(StageEvent):
+    """A subscriber was too slow and missed this many bytes; the log has them."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarningRaised(Event):
+    message: str
+    experiment: str | None = None
