@@ -133,8 +133,8 @@ class Executor(Protocol):
 
         Returns only when nothing of the job runs any more. A request through `stop` ends the job
         step by step and is a normal return, with `cancelled` set; cancelling the call does the
-        same with the reason `REQUESTED` and then propagates. ``task_status.started`` is called once,
-        as soon as the job has a native id or will never have one.
+        same with the reason `REQUESTED` and then propagates. ``task_status.started`` is called
+        once, as soon as the job has a native id or will never have one.
 
         Raises ExecutorError, `transient` if a later try may work, when the executor itself fails.
         """
@@ -142,4 +142,4 @@ class Executor(Protocol):
     async def attach_job(
         self, handle: JobHandle, output: OutputSink, *, stop: StopRequest | None = None
     ) -> JobOutcome:
-        """Follow a job that another process started, as `run_job` would; cancelling only detaches."""
+        """Follow a job that another process started, to its end. Cancelling only detaches."""

@@ -1,8 +1,8 @@
 """Finding the processes of a job, wherever they have hidden, through /proc.
 
-Every process a job starts inherits its mark in the environment. Who has replaced its environment is
-known by the session of the job's leader, or by a parent that is known. A process that did all of it,
-an environment of its own in a session of its own with its parent gone, is not found.
+Every process a job starts inherits its mark in the environment. Who has replaced its environment
+is known by the session of the job's leader, or by a parent that is known. A process that did all
+of it, an environment of its own in a session of its own with its parent gone, is not found.
 
 Reading all of /proc costs about 25 µs per process of the machine. Pids are handed out in order,
 though, so for a short job only those handed out since its start can be its own; a long job, during
@@ -59,7 +59,7 @@ class _Row:
 
 
 class Family:
-    """The processes of one job. `leader` is the command's process: never listed, never reaped yet."""
+    """The processes of one job, but for its leader, which is not reaped before they are gone."""
 
     def __init__(self, mark: str) -> None:
         self._mark = mark.encode()

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 if TYPE_CHECKING:
     from exprun.abc import OutputSink
@@ -34,7 +35,7 @@ class Follower:
     async def catch_up(self) -> None:
         """Show everything that the log holds by now, if somebody listens."""
         while self._output.is_wanted and self._show_chunk():
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
 
     def _skip(self) -> None:
         self._offset = os.fstat(self._log).st_size

@@ -137,8 +137,8 @@ def _why(error: OSError, program: str, cwd: str) -> str:
     return f"cannot start '{program}': {_lower(error.strerror)}"
 
 
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+def _lower(text: str | None) -> str:
+    return text[:1].lower() + text[1:] if text else "unknown error"
 
 
 def _wait_unreaped(pid: int) -> None:
