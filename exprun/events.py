@@ -8,8 +8,9 @@ and its place in that run's stream (`seq`). Stages are named by their address, e
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, fields
-from enum import Enum
+import dataclasses
+from dataclasses import dataclass
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,21 +26,6 @@ class Event:
     seq: int = 0
     at: float = 0.0
     run: str = ""
-
-    def to_json(self) -> dict[str, object]:
-        """The event's class and fields, as JSON can hold them; bytes in base64."""
-        values = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
-        return {"event": type(self).__name__, **values}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Enum):
-        return value.name.lower()
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,3 +172,41 @@ class OutputDropped(StageEvent):
 class WarningRaised(Event):
     message: str
     experiment: str | None = None
+
+
+def to_json(event: Event) -> dict[str, object]:
+    """`event` as JSON values: its class as ``event``, then its fields."""
+    return {"event": type(event).__name__} | _fields(event)
+
+
+def _fields(value: object) -> dict[str, object]:
+    fields = dataclasses.fields(value)  # type: ignore[arg-type]  # Only called with dataclasses.
+    found: dict[str, object] = {}
+    for field in fields:
+        content = getattr(value, field.name)
+        if isinstance(content, bytes):
+            found |= _text(field.name, content)
+        else:
+            found[field.name] = _plain(content)
+    return found
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, IntEnum):
+        return value.name.lower()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        return {"kind": type(value).__name__} | _fields(value)
+    return value
+
+
+def _text(name: str, data: bytes) -> dict[str, object]:
+    """Bytes as text for people and, where that loses something, as base64 for programs."""
+    try:
+        return {name: data.decode()}
+    except UnicodeDecodeError:
+        exact = base64.b64encode(data).decode("ascii")
+        return {name: data.decode("utf-8", "replace"), f"{name}_base64": exact}

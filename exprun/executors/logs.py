@@ -1,0 +1,148 @@
+"""The log of a stage: a file of its raw output, and beside it a record of how it ended.
+
+``<name>.log`` holds the bytes the stage wrote and nothing else. ``<name>.json`` appears, by rename,
+when the stage has ended; where it is missing the stage has not, or its orchestrator died.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import signal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from exprun.model.job import Exited, FailureClass, Killed, Lost, NotStarted, failure_of
+
+if TYPE_CHECKING:
+    from exprun.model.job import JobOutcome, Leftover
+
+RECORD_VERSION = 1
+
+_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@+=-")
+_LONGEST_NAME = 160
+_LARGEST_RECORD = 1_000_000
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def file_name(stage: str) -> str:
+    """A file name for `stage`, different for different stages and safe whatever they are called."""
+    raw = stage.encode("utf-8", "surrogateescape")
+    name = "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in raw)
+    if name.startswith(".") or not name:
+        name = f"%2E{name[1:]}"
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[:120]}~{hashlib.sha256(raw).hexdigest()[:32]}"
+
+
+def log_path(directory: str, stage: str) -> str:
+    """Where the output of `stage` goes."""
+    return os.path.join(directory, file_name(stage) + ".log")
+
+
+def record_path(log: str) -> str:
+    """Where the record that belongs to a log is."""
+    return log.removesuffix(".log") + ".json"
+
+
+def open_log(path: str) -> int:
+    """Create the log and its directory, for the owner only, and return a descriptor.
+
+    The descriptor appends, so that several writers never overwrite each other.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        return os.open(path, flags, 0o600)
+
+
+def is_no_space(error: OSError) -> bool:
+    """Whether `error` says that there is no room to write."""
+    return error.errno in _NO_SPACE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRecord:
+    """How a stage ended. `failure` is None for success; `signal` is a name such as ``SIGTERM``."""
+
+    stage: str
+    failure: FailureClass | None
+    duration_s: float
+    exit_code: int | None = None
+    signal: str | None = None
+    message: str | None = None
+    cancelled: str | None = None
+    leftovers: tuple[Leftover, ...] = field(default=())
+
+
+def record_of(
+    stage: str,
+    outcome: JobOutcome,
+    *,
+    failure: FailureClass | None = None,
+    message: str | None = None,
+) -> LogRecord:
+    """The record of a job's end. `failure` and `message` tell of a failure after a good exit."""
+    return LogRecord(
+        stage=stage,
+        failure=failure or failure_of(outcome),
+        duration_s=round(outcome.duration_s, 6),
+        exit_code=outcome.code if isinstance(outcome, Exited) else None,
+        signal=signal_name(outcome.signal) if isinstance(outcome, Killed) else None,
+        message=outcome.reason if isinstance(outcome, NotStarted | Lost) else message,
+        cancelled=outcome.cancelled.name.lower() if outcome.cancelled else None,
+        leftovers=outcome.leftovers,
+    )
+
+
+def signal_name(number: int) -> str:
+    """``SIGTERM`` for 15; real-time signals by number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
+
+
+def write_record(log: str, record: LogRecord) -> None:
+    """Put the record beside its log, whole or not at all."""
+    fields: dict[str, object] = {"version": RECORD_VERSION, "stage": record.stage}
+    fields["failure"] = record.failure
+    fields["exit_code"] = record.exit_code
+    fields["signal"] = record.signal
+    fields["duration_s"] = record.duration_s
+    fields["cancelled"] = record.cancelled
+    fields["message"] = record.message
+    fields["leftovers"] = [
+        {"pid": left.pid, "name": left.name, "ended_by": left.ended_by, "survived": left.survived}
+        for left in record.leftovers
+    ]
+    text = json.dumps(fields, indent=1) + "\n"
+    path = record_path(log)
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        descriptor = os.open(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def read_record(log: str) -> dict[str, object] | None:
+    """The fields of a log's record; None if there is none, or none that can be read."""
+    try:
+        with open(record_path(log), "rb") as file:
+            fields = json.loads(file.read(_LARGEST_RECORD))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return fields if isinstance(fields, dict) else None
