@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from exprun.errors import StoreError
 from exprun.store.adding import Adder
 from exprun.store.checkout import Checkout
 from exprun.store.collecting import Collector
 from exprun.store.confine import confine
-from exprun.store.created import Creations
+from exprun.store.created import remove_unused
 from exprun.store.durability import sync_files
 from exprun.store.failures import ignore_warning, reporting
 from exprun.store.inspecting import Inspector
@@ -65,7 +67,6 @@ class Store:
         self.cache_dir = cache_dir
         self._current = self._open_layout(f"{cache_dir}/files/md5", False, warn)
         self._legacy = self._open_layout(cache_dir, True, warn)
-        self._creations = Creations(self._stats, self._current.inspector)
         self.runs = RunCache(f"{cache_dir}/runs", modes=self._modes, warn=warn)
         """The run cache."""
 
@@ -133,7 +134,7 @@ class Store:
         place = confine(path, root)
         with reporting("collect", path):
             content = self._layout(legacy).collector(plain=plain).collect(place)
-            self._creations.record(place)
+            self._stats.record_created(place, content)
         return content
 
     def checkout(self, content: Content, path: str, *, root: str, plain: bool = False) -> bool:
@@ -144,7 +145,8 @@ class Store:
         place = confine(path, root)
         with reporting("check out", path):
             changed = self._layout(content.legacy).checkout(plain=plain).checkout(content, place)
-            self._creations.record(place)
+            if changed:
+                self._stats.record_created(place, content)
         return changed
 
     def remove_output(self, path: str, *, root: str) -> None:
@@ -166,7 +168,7 @@ class Store:
         Modified ones stay. Returns the paths removed.
         """
         with reporting("remove unused outputs", root):
-            return self._creations.remove_unused(root, used)
+            return remove_unused(self._stats, root, used, self._holds)
 
     def sync(self, contents: Iterable[Content]) -> None:
         """Makes the objects of all `contents` durable, in one go."""
@@ -178,6 +180,11 @@ class Store:
                 paths.update(map(objects.path, objects.manifest(content.oid).values()))
         with reporting("flush the cache", self.cache_dir):
             sync_files(paths)
+
+    def _holds(self, path: str, content: Content) -> bool:
+        with suppress(StoreError, OSError):
+            return content.same_data(self._layout(content.legacy).inspector.content(path))
+        return False
 
     def _layout(self, legacy: bool) -> _Layout:
         return self._legacy if legacy else self._current
@@ -225,7 +232,6 @@ class _Layout:
             ways = ("reflink", "hardlink", "copy")
         relinker = Relinker(
             objects=self.objects,
-            inspector=self.inspector,
             linker=Linker(types, self.refused),
             modes=self.modes,
             stats=self.stats,
