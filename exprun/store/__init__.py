@@ -6,7 +6,9 @@ Everything here is synchronous and safe to call from worker threads. `Store` is 
 from exprun.store.cache import Store, StoreConfig
 from exprun.store.failures import MissingObjects, NoSpace
 from exprun.store.links import DEFAULT_TYPES, LinkType, parse_link_types
+from exprun.store.remotes import RemoteConfig
 from exprun.store.runcache import RunCache
+from exprun.store.transfer import Transferred
 from exprun.store.walk import IgnoreRules
 
 __all__ = [
@@ -15,8 +17,10 @@ __all__ = [
     "LinkType",
     "MissingObjects",
     "NoSpace",
+    "RemoteConfig",
     "RunCache",
     "Store",
     "StoreConfig",
+    "Transferred",
     "parse_link_types",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import secrets
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from exprun.model.lock import Oid
     from exprun.store.objects import Objects
 
-_PROCESS = secrets.token_hex(8)
+_PROCESS = os.urandom(8).hex()
 _numbers = itertools.count()
 
 

@@ -20,15 +20,18 @@ from exprun.store.links import DEFAULT_TYPES, Linker, LinkType, Refusals
 from exprun.store.modes import Modes
 from exprun.store.objects import Objects
 from exprun.store.relinking import Relinker
+from exprun.store.remotes import open_remote
 from exprun.store.removal import remove, unprotect
 from exprun.store.runcache import RunCache
 from exprun.store.statcache import StatCache
+from exprun.store.transfer import Transfer, Transferred, pull_runs, push_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from types import TracebackType
 
     from exprun.model.lock import Content, Oid
+    from exprun.store.remotes import RemoteConfig, RemoteFiles
     from exprun.store.walk import IgnoreRules
 
 
@@ -170,6 +173,29 @@ class Store:
         with reporting("remove unused outputs", root):
             return remove_unused(self._stats, root, used, self._holds)
 
+    def fetch(self, contents: Iterable[Content], remote: RemoteConfig) -> Transferred:
+        """Brings what is missing of `contents` from a remote into the cache.
+
+        What the remote lacks is reported as missing, not raised.
+        """
+        return self._transfer(contents, remote, Transfer.fetch)
+
+    def push(self, contents: Iterable[Content], remote: RemoteConfig) -> Transferred:
+        """Copies `contents` to a remote; what the cache lacks is reported as missing."""
+        return self._transfer(contents, remote, Transfer.push)
+
+    def fetch_runs(self, remote: RemoteConfig) -> int:
+        """Copies the run-cache entries of a remote that are absent here; how many."""
+        files = self._run_remote(remote)
+        self._modes.make_cache_directory(self.runs.root)
+        with reporting("fetch the run cache", self.runs.root):
+            return pull_runs(self.runs, files, self.runs.root)
+
+    def push_runs(self, remote: RemoteConfig) -> int:
+        """Copies the run-cache entries a remote lacks to it; how many."""
+        with reporting("push the run cache", self.runs.root):
+            return push_runs(self.runs, self._run_remote(remote))
+
     def sync(self, contents: Iterable[Content]) -> None:
         """Makes the objects of all `contents` durable, in one go."""
         paths: set[str] = set()
@@ -180,6 +206,31 @@ class Store:
                 paths.update(map(objects.path, objects.manifest(content.oid).values()))
         with reporting("flush the cache", self.cache_dir):
             sync_files(paths)
+
+    def _transfer(
+        self,
+        contents: Iterable[Content],
+        remote: RemoteConfig,
+        action: Callable[[Transfer, Iterable[Oid]], Transferred],
+    ) -> Transferred:
+        files = open_remote(remote)
+        copied: tuple[Oid, ...] = ()
+        missing: tuple[Oid, ...] = ()
+        wanted = list(contents)
+        with reporting("transfer objects", self.cache_dir):
+            for layout in (self._current, self._legacy):
+                oids = [c.oid for c in wanted if c.legacy == layout.objects.legacy]
+                transfer = Transfer(
+                    objects=layout.objects, adder=layout.adder, remote=files, jobs=remote.jobs
+                )
+                done = action(transfer, oids)
+                copied, missing = copied + done.copied, missing + done.missing
+        return Transferred(copied=copied, missing=missing)
+
+    def _run_remote(self, remote: RemoteConfig) -> RemoteFiles:
+        if remote.url.startswith(("http://", "https://")):
+            raise StoreError(f"remote {remote.name!r} is an http server, which has no run cache")
+        return open_remote(remote)
 
     def _holds(self, path: str, content: Content) -> bool:
         with suppress(StoreError, OSError):
