@@ -4,11 +4,10 @@ Everything here is synchronous and safe to call from worker threads. `Store` is 
 """
 
 from exprun.store.cache import Store, StoreConfig
+from exprun.store.exchange import RemoteConfig, Transferred
 from exprun.store.failures import MissingObjects, NoSpace
 from exprun.store.links import DEFAULT_TYPES, LinkType, parse_link_types
-from exprun.store.remotes import RemoteConfig
 from exprun.store.runcache import RunCache
-from exprun.store.transfer import Transferred
 from exprun.store.walk import IgnoreRules
 
 __all__ = [

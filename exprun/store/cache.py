@@ -1,4 +1,8 @@
-"""The store: the DVC cache and its neighbours, as the rest of exprun uses them."""
+"""The store: the DVC cache and its neighbours, as the rest of exprun uses them.
+
+What only hashes and asks is loaded with this module; what writes is loaded when it is first used,
+because a command that finds nothing to do should not pay for it.
+"""
 
 from __future__ import annotations
 
@@ -9,29 +13,25 @@ from typing import TYPE_CHECKING, Self
 
 from exprun.errors import StoreError
 from exprun.store.adding import Adder
-from exprun.store.checkout import Checkout
-from exprun.store.collecting import Collector
 from exprun.store.confine import confine
-from exprun.store.created import remove_unused
-from exprun.store.durability import sync_files
+from exprun.store.exchange import RemoteConfig, Transferred
 from exprun.store.failures import ignore_warning, reporting
 from exprun.store.inspecting import Inspector
 from exprun.store.links import DEFAULT_TYPES, Linker, LinkType, Refusals
 from exprun.store.modes import Modes
 from exprun.store.objects import Objects
-from exprun.store.relinking import Relinker
-from exprun.store.remotes import open_remote
-from exprun.store.removal import remove, unprotect
 from exprun.store.runcache import RunCache
 from exprun.store.statcache import StatCache
-from exprun.store.transfer import Transfer, Transferred, pull_runs, push_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from types import TracebackType
 
     from exprun.model.lock import Content, Oid
-    from exprun.store.remotes import RemoteConfig, RemoteFiles
+    from exprun.store.checkout import Checkout
+    from exprun.store.collecting import Collector
+    from exprun.store.remotes import RemoteFiles
+    from exprun.store.transfer import Transfer
     from exprun.store.walk import IgnoreRules
 
 
@@ -154,12 +154,16 @@ class Store:
 
     def remove_output(self, path: str, *, root: str) -> None:
         """Removes a file, symlink or directory, read-only ones too, if there is one."""
+        from exprun.store.removal import remove
+
         place = confine(path, root)
         with reporting("remove", path):
             remove(place)
 
     def unprotect(self, path: str, *, root: str) -> None:
         """Makes a persistent output writable: links become copies. Nothing there is fine."""
+        from exprun.store.removal import unprotect
+
         place = confine(path, root)
         with reporting("unprotect", path):
             if os.path.exists(place):
@@ -170,6 +174,8 @@ class Store:
 
         Modified ones stay. Returns the paths removed.
         """
+        from exprun.store.created import remove_unused
+
         with reporting("remove unused outputs", root):
             return remove_unused(self._stats, root, used, self._holds)
 
@@ -178,14 +184,20 @@ class Store:
 
         What the remote lacks is reported as missing, not raised.
         """
+        from exprun.store.transfer import Transfer
+
         return self._transfer(contents, remote, Transfer.fetch)
 
     def push(self, contents: Iterable[Content], remote: RemoteConfig) -> Transferred:
         """Copies `contents` to a remote; what the cache lacks is reported as missing."""
+        from exprun.store.transfer import Transfer
+
         return self._transfer(contents, remote, Transfer.push)
 
     def fetch_runs(self, remote: RemoteConfig) -> int:
         """Copies the run-cache entries of a remote that are absent here; how many."""
+        from exprun.store.transfer import pull_runs
+
         files = self._run_remote(remote)
         self._modes.make_cache_directory(self.runs.root)
         with reporting("fetch the run cache", self.runs.root):
@@ -193,11 +205,15 @@ class Store:
 
     def push_runs(self, remote: RemoteConfig) -> int:
         """Copies the run-cache entries a remote lacks to it; how many."""
+        from exprun.store.transfer import push_runs
+
         with reporting("push the run cache", self.runs.root):
             return push_runs(self.runs, self._run_remote(remote))
 
     def sync(self, contents: Iterable[Content]) -> None:
         """Makes the objects of all `contents` durable, in one go."""
+        from exprun.store.durability import sync_files
+
         paths: set[str] = set()
         for content in contents:
             objects = self._layout(content.legacy).objects
@@ -213,6 +229,9 @@ class Store:
         remote: RemoteConfig,
         action: Callable[[Transfer, Iterable[Oid]], Transferred],
     ) -> Transferred:
+        from exprun.store.remotes import open_remote
+        from exprun.store.transfer import Transfer
+
         files = open_remote(remote)
         copied: tuple[Oid, ...] = ()
         missing: tuple[Oid, ...] = ()
@@ -228,6 +247,8 @@ class Store:
         return Transferred(copied=copied, missing=missing)
 
     def _run_remote(self, remote: RemoteConfig) -> RemoteFiles:
+        from exprun.store.remotes import open_remote
+
         if remote.url.startswith(("http://", "https://")):
             raise StoreError(f"remote {remote.name!r} is an http server, which has no run cache")
         return open_remote(remote)
@@ -277,6 +298,9 @@ class _Layout:
     refused: Refusals
 
     def collector(self, *, plain: bool) -> Collector:
+        from exprun.store.collecting import Collector
+        from exprun.store.relinking import Relinker
+
         types = self._types(plain)
         ways: tuple[LinkType, ...] = ("reflink", "copy")
         if types[0] == "hardlink":
@@ -298,6 +322,8 @@ class _Layout:
         )
 
     def checkout(self, *, plain: bool) -> Checkout:
+        from exprun.store.checkout import Checkout
+
         return Checkout(
             objects=self.objects,
             inspector=self.inspector,

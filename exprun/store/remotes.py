@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import posixpath
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from exprun.errors import StoreError
@@ -14,25 +13,9 @@ from exprun.store.links import copy_file
 from exprun.store.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteConfig:
-    """A ``remote "name"`` section of DVC's configuration.
-
-    `url` is absolute: where DVC allows a relative path it is resolved by who reads the file.
-    `options` holds the other keys as DVC spells them.
-    """
-
-    name: str
-    url: str
-    options: Mapping[str, object] = field(default_factory=dict)
-
-    @property
-    def jobs(self) -> int:
-        jobs = self.options.get("jobs")
-        return int(str(jobs)) if jobs else 8
+    from exprun.store.exchange import RemoteConfig
 
 
 class RemoteFiles(Protocol):

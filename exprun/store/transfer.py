@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
 from exprun.model.lock import Oid, is_dir_oid
+from exprun.store.exchange import Transferred
 from exprun.store.failures import store_error
 from exprun.store.hashing import hash_file
 from exprun.store.modes import OBJECT_MODE
@@ -24,14 +25,6 @@ if TYPE_CHECKING:
     from exprun.store.runcache import RunCache
 
 _RUN = re.compile(r"runs/([0-9a-f]{2})/(\1[0-9a-f]{62})/([0-9a-f]{64})")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transferred:
-    """The objects that were copied, and those the source does not have."""
-
-    copied: tuple[Oid, ...]
-    missing: tuple[Oid, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
