@@ -4,6 +4,7 @@ Everything here is synchronous and safe to call from worker threads. `Store` is 
 """
 
 from exprun.store.cache import Store, StoreConfig
+from exprun.store.exchange import RemoteConfig, Transferred
 from exprun.store.failures import MissingObjects, NoSpace
 from exprun.store.links import DEFAULT_TYPES, LinkType, parse_link_types
 from exprun.store.runcache import RunCache
@@ -15,8 +16,10 @@ __all__ = [
     "LinkType",
     "MissingObjects",
     "NoSpace",
+    "RemoteConfig",
     "RunCache",
     "Store",
     "StoreConfig",
+    "Transferred",
     "parse_link_types",
 ]

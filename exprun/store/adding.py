@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-import secrets
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
@@ -15,19 +14,17 @@ from exprun.store.links import Linker, write_file
 from exprun.store.modes import OBJECT_MODE, Modes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from exprun.model.lock import Oid
     from exprun.store.objects import Objects
 
-_PROCESS = secrets.token_hex(8)
+_PROCESS = os.urandom(8).hex()
 _numbers = itertools.count()
 
 
 class Adder:
     """Adds to one layout of the cache. Thread-safe.
 
-    An object appears under its name by a rename, once its content is sure and its mode set.
+    An object appears under its name by a rename, once its content is sure and its mode is set.
     """
 
     def __init__(self, objects: Objects, modes: Modes) -> None:
@@ -38,11 +35,11 @@ class Adder:
 
     def add_bytes(self, oid: Oid, data: bytes) -> os.stat_result | None:
         """Adds `data`, which hashes to `oid`; the new object's stat, None if it was there."""
-        if self._objects.verify([oid]).good:
+        if self._objects.is_sound(oid):
             return None
-        with self.new_object(oid) as temporary:
-            write_file(temporary, data, OBJECT_MODE)
-        return os.stat(self._objects.path(oid))
+        temporary = self.temporary(oid)
+        write_file(temporary, data, OBJECT_MODE)
+        return self.publish(temporary, oid, has_mode=not self._modes.umask & OBJECT_MODE)
 
     def add_file(
         self, source: str, oid: Oid, found: os.stat_result, linker: Linker
@@ -51,31 +48,42 @@ class Adder:
 
         Raises StoreError if the file has changed since, OSError.
         """
-        if self._objects.verify([oid]).good:
+        if self._objects.is_sound(oid):
             return None
-        with self.new_object(oid) as temporary:
-            linker.link(source, found, temporary, os.stat(os.path.dirname(temporary)).st_dev)
-            if not (same_data(found, os.stat(source)) and _size(temporary) == found.st_size):
-                raise StoreError("the file changed while it was collected", where=source)
-        return os.stat(self._objects.path(oid))
+        temporary = self.temporary(oid)
+        linker.link(source, found, temporary, os.stat(os.path.dirname(temporary)).st_dev)
+        if not (same_data(found, os.stat(source)) and _size(temporary) == found.st_size):
+            os.unlink(temporary)
+            raise StoreError("the file changed while it was collected", where=source)
+        return self.publish(temporary, oid)
 
-    @contextmanager
-    def new_object(self, oid: Oid) -> Iterator[str]:
-        """A name to fill in the block with what hashes to `oid`; it becomes the object after."""
-        path = self._objects.path(oid)
-        directory = os.path.dirname(path)
+    def temporary(self, oid: Oid) -> str:
+        """A new name beside the object, for what will be the object."""
+        directory = os.path.dirname(self._objects.path(oid))
         self._make_directory(directory)
         # The same pattern as DVC's own temporary names, which its garbage collection removes.
-        temporary = f"{directory}/.{_PROCESS}{next(_numbers):x}.tmp"
+        return f"{directory}/.{_PROCESS}{next(_numbers):x}.tmp"
+
+    def publish(self, temporary: str, oid: Oid, *, has_mode: bool = False) -> os.stat_result:
+        """Gives a file that hashes to `oid` the object's mode and name; its stat.
+
+        If that fails the file is gone.
+        """
+        path = self._objects.path(oid)
         try:
-            yield temporary
-            if os.lstat(temporary).st_mode & 0o7777 != OBJECT_MODE:
+            if not has_mode:
                 os.chmod(temporary, OBJECT_MODE)
             os.rename(temporary, path)
-        finally:
-            # After the rename nothing is left, unless both were names of one inode.
+            found = os.stat(path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+        if found.st_nlink > 1:
+            # Renaming one name of an inode to another of its names leaves both.
             with suppress(FileNotFoundError):
                 os.unlink(temporary)
+        return found
 
     def _make_directory(self, directory: str) -> None:
         if directory in self._directories:

@@ -1,24 +1,25 @@
-"""The store: the DVC cache and its neighbours, as the rest of exprun uses them."""
+"""The store: the DVC cache and its neighbours, as the rest of exprun uses them.
+
+What only hashes and asks is loaded with this module; what writes is loaded when it is first used,
+because a command that finds nothing to do should not pay for it.
+"""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from exprun.errors import StoreError
 from exprun.store.adding import Adder
-from exprun.store.checkout import Checkout
-from exprun.store.collecting import Collector
 from exprun.store.confine import confine
-from exprun.store.created import Creations
-from exprun.store.durability import sync_files
+from exprun.store.exchange import RemoteConfig, Transferred
 from exprun.store.failures import ignore_warning, reporting
 from exprun.store.inspecting import Inspector
 from exprun.store.links import DEFAULT_TYPES, Linker, LinkType, Refusals
 from exprun.store.modes import Modes
 from exprun.store.objects import Objects
-from exprun.store.relinking import Relinker
-from exprun.store.removal import remove, unprotect
 from exprun.store.runcache import RunCache
 from exprun.store.statcache import StatCache
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from exprun.model.lock import Content, Oid
+    from exprun.store.checkout import Checkout
+    from exprun.store.collecting import Collector
+    from exprun.store.remotes import RemoteFiles
+    from exprun.store.transfer import Transfer
     from exprun.store.walk import IgnoreRules
 
 
@@ -65,7 +70,6 @@ class Store:
         self.cache_dir = cache_dir
         self._current = self._open_layout(f"{cache_dir}/files/md5", False, warn)
         self._legacy = self._open_layout(cache_dir, True, warn)
-        self._creations = Creations(self._stats, self._current.inspector)
         self.runs = RunCache(f"{cache_dir}/runs", modes=self._modes, warn=warn)
         """The run cache."""
 
@@ -133,7 +137,7 @@ class Store:
         place = confine(path, root)
         with reporting("collect", path):
             content = self._layout(legacy).collector(plain=plain).collect(place)
-            self._creations.record(place)
+            self._stats.record_created(place, content)
         return content
 
     def checkout(self, content: Content, path: str, *, root: str, plain: bool = False) -> bool:
@@ -144,17 +148,22 @@ class Store:
         place = confine(path, root)
         with reporting("check out", path):
             changed = self._layout(content.legacy).checkout(plain=plain).checkout(content, place)
-            self._creations.record(place)
+            if changed:
+                self._stats.record_created(place, content)
         return changed
 
     def remove_output(self, path: str, *, root: str) -> None:
         """Removes a file, symlink or directory, read-only ones too, if there is one."""
+        from exprun.store.removal import remove
+
         place = confine(path, root)
         with reporting("remove", path):
             remove(place)
 
     def unprotect(self, path: str, *, root: str) -> None:
         """Makes a persistent output writable: links become copies. Nothing there is fine."""
+        from exprun.store.removal import unprotect
+
         place = confine(path, root)
         with reporting("unprotect", path):
             if os.path.exists(place):
@@ -165,11 +174,46 @@ class Store:
 
         Modified ones stay. Returns the paths removed.
         """
+        from exprun.store.created import remove_unused
+
         with reporting("remove unused outputs", root):
-            return self._creations.remove_unused(root, used)
+            return remove_unused(self._stats, root, used, self._holds)
+
+    def fetch(self, contents: Iterable[Content], remote: RemoteConfig) -> Transferred:
+        """Brings what is missing of `contents` from a remote into the cache.
+
+        What the remote lacks is reported as missing, not raised.
+        """
+        from exprun.store.transfer import Transfer
+
+        return self._transfer(contents, remote, Transfer.fetch)
+
+    def push(self, contents: Iterable[Content], remote: RemoteConfig) -> Transferred:
+        """Copies `contents` to a remote; what the cache lacks is reported as missing."""
+        from exprun.store.transfer import Transfer
+
+        return self._transfer(contents, remote, Transfer.push)
+
+    def fetch_runs(self, remote: RemoteConfig) -> int:
+        """Copies the run-cache entries of a remote that are absent here; how many."""
+        from exprun.store.transfer import pull_runs
+
+        files = self._run_remote(remote)
+        self._modes.make_cache_directory(self.runs.root)
+        with reporting("fetch the run cache", self.runs.root):
+            return pull_runs(self.runs, files, self.runs.root)
+
+    def push_runs(self, remote: RemoteConfig) -> int:
+        """Copies the run-cache entries a remote lacks to it; how many."""
+        from exprun.store.transfer import push_runs
+
+        with reporting("push the run cache", self.runs.root):
+            return push_runs(self.runs, self._run_remote(remote))
 
     def sync(self, contents: Iterable[Content]) -> None:
         """Makes the objects of all `contents` durable, in one go."""
+        from exprun.store.durability import sync_files
+
         paths: set[str] = set()
         for content in contents:
             objects = self._layout(content.legacy).objects
@@ -178,6 +222,41 @@ class Store:
                 paths.update(map(objects.path, objects.manifest(content.oid).values()))
         with reporting("flush the cache", self.cache_dir):
             sync_files(paths)
+
+    def _transfer(
+        self,
+        contents: Iterable[Content],
+        remote: RemoteConfig,
+        action: Callable[[Transfer, Iterable[Oid]], Transferred],
+    ) -> Transferred:
+        from exprun.store.remotes import open_remote
+        from exprun.store.transfer import Transfer
+
+        files = open_remote(remote)
+        copied: tuple[Oid, ...] = ()
+        missing: tuple[Oid, ...] = ()
+        wanted = list(contents)
+        with reporting("transfer objects", self.cache_dir):
+            for layout in (self._current, self._legacy):
+                oids = [c.oid for c in wanted if c.legacy == layout.objects.legacy]
+                transfer = Transfer(
+                    objects=layout.objects, adder=layout.adder, remote=files, jobs=remote.jobs
+                )
+                done = action(transfer, oids)
+                copied, missing = copied + done.copied, missing + done.missing
+        return Transferred(copied=copied, missing=missing)
+
+    def _run_remote(self, remote: RemoteConfig) -> RemoteFiles:
+        from exprun.store.remotes import open_remote
+
+        if remote.url.startswith(("http://", "https://")):
+            raise StoreError(f"remote {remote.name!r} is an http server, which has no run cache")
+        return open_remote(remote)
+
+    def _holds(self, path: str, content: Content) -> bool:
+        with suppress(StoreError, OSError):
+            return content.same_data(self._layout(content.legacy).inspector.content(path))
+        return False
 
     def _layout(self, legacy: bool) -> _Layout:
         return self._legacy if legacy else self._current
@@ -219,13 +298,15 @@ class _Layout:
     refused: Refusals
 
     def collector(self, *, plain: bool) -> Collector:
+        from exprun.store.collecting import Collector
+        from exprun.store.relinking import Relinker
+
         types = self._types(plain)
         ways: tuple[LinkType, ...] = ("reflink", "copy")
         if types[0] == "hardlink":
             ways = ("reflink", "hardlink", "copy")
         relinker = Relinker(
             objects=self.objects,
-            inspector=self.inspector,
             linker=Linker(types, self.refused),
             modes=self.modes,
             stats=self.stats,
@@ -241,6 +322,8 @@ class _Layout:
         )
 
     def checkout(self, *, plain: bool) -> Checkout:
+        from exprun.store.checkout import Checkout
+
         return Checkout(
             objects=self.objects,
             inspector=self.inspector,

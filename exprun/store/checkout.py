@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from exprun.model.lock import Content, Oid
     from exprun.store.inspecting import Inspector
-    from exprun.store.links import Linker
+    from exprun.store.links import Linker, LinkType
     from exprun.store.objects import Objects
     from exprun.store.statcache import StatCache
 
@@ -74,20 +74,18 @@ class Checkout:
             return False
         files = self.objects.manifest(content.oid)
         right = self._right_files(path, present, files)
-        wrong = [relpath for relpath in files if relpath not in right]
+        wrong = {relpath: oid for relpath, oid in files.items() if relpath not in right}
         states = self._verified(content, files, wrong, path)
         if present is None:
             remove(path)
             os.makedirs(path)
-        elif not wrong and len(right) == len(present.files) + len(present.odd):
-            self._remember(path, content, files, present, right, 0)
-            return False
         else:
-            extra = (*present.files.keys(), *present.odd)
-            _remove_extra(path, [relpath for relpath in extra if relpath not in right])
-        self._link_all(path, {relpath: files[relpath] for relpath in wrong}, states)
-        weight = sum(states[files[relpath]].st_size for relpath in wrong)
-        self._remember(path, content, files, present, right, weight)
+            extra = {*present.files, *present.odd} - right.keys()
+            _remove_extra(path, extra)
+            if not wrong and not extra:
+                return False
+        made = self._link_all(path, wrong, states)
+        remember_directory(self.stats, path, content, files, kept=right, made=made, objects=states)
         return True
 
     def _present(self, path: str) -> Listing | None:
@@ -106,56 +104,45 @@ class Checkout:
 
     def _right_files(
         self, path: str, present: Listing | None, files: Mapping[str, Oid]
-    ) -> set[str]:
-        """The files that hold what they should."""
+    ) -> dict[str, os.stat_result]:
+        """The files that hold what they should, with their stats."""
         if present is None:
-            return set()
+            return {}
         wanted = {r: found for r, found in present.files.items() if r in files}
         oids = self.inspector.hashes(path, Listing(files=wanted)).oids
-        return {relpath for relpath, oid in oids.items() if files[relpath] == oid}
+        return {r: found for r, found in wanted.items() if oids[r] == files[r]}
 
     def _verified(
-        self, content: Content, files: Mapping[str, Oid], wrong: list[str], path: str
+        self, content: Content, files: Mapping[str, Oid], wrong: Mapping[str, Oid], path: str
     ) -> Mapping[Oid, os.stat_result]:
         if len(wrong) == len(files):
             checked = self.objects.verify_directory(content.oid)
         else:
-            checked = self.objects.verify(files[relpath] for relpath in wrong)
+            checked = self.objects.verify(wrong.values())
         if checked.missing:
             raise MissingObjects(path, checked.missing)
         return checked.good
 
     def _link_all(
         self, path: str, files: Mapping[str, Oid], states: Mapping[Oid, os.stat_result]
-    ) -> None:
+    ) -> dict[str, LinkType]:
+        """Links files below `path`; how each was."""
         device = os.stat(path).st_dev
-        made = {""}
+        directories = {""}
+        made: dict[str, LinkType] = {}
         for relpath, oid in files.items():
             directory = relpath.rpartition("/")[0]
-            if directory not in made:
-                _make_directories(path, directory, made)
+            if directory not in directories:
+                _make_directories(path, directory, directories)
             target = f"{path}/{relpath}"
             source = self.objects.path(oid)
             try:
-                self.linker.link(source, states[oid], target, device)
+                made[relpath] = self.linker.link(source, states[oid], target, device)
             except FileExistsError:
                 # An ignored file, a directory or a link to one is in the way.
                 remove(target)
-                self.linker.link(source, states[oid], target, device)
-
-    def _remember(
-        self,
-        path: str,
-        content: Content,
-        files: Mapping[str, Oid],
-        present: Listing | None,
-        right: set[str],
-        weight: int,
-    ) -> None:
-        kept = {} if present is None else {r: present.files[r] for r in files if r in right}
-        remember_directory(
-            self.inspector, self.stats, path, content, files, kept=kept, weight=weight
-        )
+                made[relpath] = self.linker.link(source, states[oid], target, device)
+        return made
 
 
 def _remove_extra(path: str, extra: Iterable[str]) -> None:

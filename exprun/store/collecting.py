@@ -109,7 +109,7 @@ class _Batch:
         self.legacy = owner.objects.legacy
         self.oids: dict[str, Oid] = {}
         self.states = dict(files)
-        self.hashed: list[str] = []
+        self.hashed: dict[str, os.stat_result] = {}
         self.created: list[tuple[os.stat_result, Oid]] = []
         known = owner.inspector.known_all(list(files.values()))
         self.oids = {r: oid for r, oid in zip(files, known, strict=True) if oid is not None}
@@ -144,14 +144,12 @@ class _Batch:
 
     def finish(self) -> _Added:
         stats, legacy = self.owner.stats, self.legacy
-        stats.record_files(
-            [
-                (self.states[relpath], self.oids[relpath])
-                for relpath in self.hashed
-                if self.states[relpath].st_mtime_ns < self.trusted_before
-            ],
-            legacy=legacy,
-        )
+        settled = {
+            relpath: state
+            for relpath, state in self.hashed.items()
+            if state.st_mtime_ns < self.trusted_before
+        }
+        stats.record_files([(state, self.oids[r]) for r, state in settled.items()], legacy=legacy)
         if self.created:
             states = [state for state, _ in self.created]
             now = horizon(max(s.st_mtime_ns for s in states), weigh(states))
@@ -159,10 +157,8 @@ class _Batch:
                 [(state, oid) for state, oid in self.created if state.st_mtime_ns < now],
                 legacy=legacy,
             )
-        lasting = all(
-            self.states[relpath].st_mtime_ns < self.trusted_before
-            and same_data(self.states[relpath], self.files[relpath])
-            for relpath in self.hashed
+        lasting = len(settled) == len(self.hashed) and all(
+            same_data(state, self.files[relpath]) for relpath, state in self.states.items()
         )
         return _Added(oids=dict(sorted(self.oids.items())), states=self.states, lasting=lasting)
 
@@ -185,7 +181,7 @@ class _Batch:
     def _note(self, relpath: str, oid: Oid, state: os.stat_result) -> None:
         self.oids[relpath] = oid
         self.states[relpath] = state
-        self.hashed.append(relpath)
+        self.hashed[relpath] = state
 
     def _created(self, oid: Oid, state: os.stat_result | None) -> None:
         if state is not None:

@@ -87,6 +87,10 @@ class Objects:
             return False
         return stat.S_IMODE(mode) == OBJECT_MODE or bool(self.verify([oid]).good)
 
+    def is_sound(self, oid: Oid) -> bool:
+        """Whether the object is there and holds what its name says."""
+        return os.path.lexists(self.path(oid)) and not self.verify([oid]).missing
+
     def verify(self, oids: Iterable[Oid]) -> Checked:
         """Makes sure that objects hold what their names say, by record or by reading them.
 
@@ -204,7 +208,7 @@ class Objects:
         # If these very objects were hard-linked into a directory, it would have this fingerprint:
         # a record of the one is a record of the other.
         linked = {relpath: states[oid] for relpath, oid in files.items()}
-        return fingerprint(linked, legacy=self.legacy, objects=True)
+        return fingerprint(linked, legacy=self.legacy, hardlinked=linked)
 
     def _read_manifest(self, oid: Oid) -> dict[str, Oid]:
         path = self.path(oid)

@@ -16,9 +16,8 @@ from exprun.store.modes import OWNER_EXEC, Modes
 from exprun.store.remembering import remember_directory, remember_file
 
 if TYPE_CHECKING:
-    from exprun.model.lock import Content
-    from exprun.store.inspecting import Inspector
-    from exprun.store.links import Linker
+    from exprun.model.lock import Content, Oid
+    from exprun.store.links import Linker, LinkType
     from exprun.store.objects import Objects
     from exprun.store.statcache import StatCache
     from exprun.store.walk import Listing
@@ -29,7 +28,6 @@ class Relinker:
     """Relinks to one layout of the cache. Thread-safe."""
 
     objects: Objects
-    inspector: Inspector
     linker: Linker
     modes: Modes
     stats: StatCache
@@ -51,30 +49,21 @@ class Relinker:
             # The files are behind a symlink of the stage's making, perhaps not even in the project.
             return
         files = self.objects.manifest(content.oid)
-        wrong = {
-            relpath for relpath in files if not self._may_stay(path, relpath, listing, content)
-        }
+        wrong = [r for r, oid in files.items() if not self._may_stay(path, r, listing, oid)]
         if not wrong:
             return
-        for relpath in sorted(wrong):
-            self._link_anew(f"{path}/{relpath}", self.objects.path(files[relpath]))
+        objects = {oid: os.stat(self.objects.path(oid)) for oid in {files[r] for r in wrong}}
+        made = {r: self._link_anew(f"{path}/{r}", self.objects.path(files[r])) for r in wrong}
         if lasting:
-            kept = {r: found for r, found in listing.files.items() if r not in wrong}
+            kept = {r: found for r, found in listing.files.items() if r not in made}
             remember_directory(
-                self.inspector,
-                self.stats,
-                path,
-                content,
-                files,
-                kept=kept,
-                weight=content.size or 0,
+                self.stats, path, content, files, kept=kept, made=made, objects=objects
             )
 
-    def _may_stay(self, path: str, relpath: str, listing: Listing, content: Content) -> bool:
+    def _may_stay(self, path: str, relpath: str, listing: Listing, oid: Oid) -> bool:
         found = listing.files[relpath]
         if found.st_nlink == 1 and relpath not in listing.symlinks and self.linker.accepts_copies:
             return True
-        oid = self.objects.manifest(content.oid)[relpath]
         return self.linker.is_acceptable(f"{path}/{relpath}", self.objects.path(oid))
 
     def _stays_a_copy(self, path: str, object_state: os.stat_result) -> bool:
@@ -95,12 +84,12 @@ class Relinker:
             return False
         return True
 
-    def _link_anew(self, path: str, source: str) -> None:
+    def _link_anew(self, path: str, source: str) -> LinkType:
         found = os.stat(source)
         device = os.stat(os.path.dirname(path)).st_dev
         with suppress(FileNotFoundError):
             os.unlink(path)
-        self.linker.link(source, found, path, device)
+        return self.linker.link(source, found, path, device)
 
 
 def add_exec(path: str) -> None:

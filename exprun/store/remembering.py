@@ -6,14 +6,15 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from exprun.store.clock import WORTH_WAITING, horizon
-from exprun.store.walk import fingerprint, same_state
+from exprun.store.clock import horizon
+from exprun.store.objects import weigh
+from exprun.store.walk import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exprun.model.lock import Content, Oid
-    from exprun.store.inspecting import Inspector
+    from exprun.store.links import LinkType
     from exprun.store.statcache import StatCache
 
 
@@ -26,31 +27,38 @@ def remember_file(stats: StatCache, path: str, content: Content) -> None:
 
 
 def remember_directory(
-    inspector: Inspector,
     stats: StatCache,
     path: str,
     content: Content,
     files: Mapping[str, Oid],
     *,
     kept: Mapping[str, os.stat_result],
-    weight: int,
+    made: Mapping[str, LinkType],
+    objects: Mapping[Oid, os.stat_result],
 ) -> None:
     """Records a directory that was just made to hold `content`, that is, `files`.
 
-    `kept` has the stats of the files that were right before, for which the records exist.
+    `kept` has the stats of the files that were right before and are on record; `made` tells how
+    the others were linked, `objects` what their objects' stats were.
     """
-    if len(kept) < len(files) and weight < WORTH_WAITING:
-        return
-    trusted_before = horizon(time.time_ns(), weight)
-    listing = inspector.listing(path)
-    if list(listing.files) != list(files) or listing.odd:
-        return
-    made = {relpath: found for relpath, found in listing.files.items() if relpath not in kept}
-    if any(found.st_mtime_ns >= trusted_before for found in made.values()):
-        return
-    if not all(same_state(found, listing.files[relpath]) for relpath, found in kept.items()):
+    fresh = [
+        relpath for relpath in made if not _shares_inode(made[relpath], objects[files[relpath]])
+    ]
+    trusted_before = horizon(time.time_ns(), weigh(objects[files[relpath]] for relpath in fresh))
+    copies = {relpath: os.stat(f"{path}/{relpath}") for relpath in fresh}
+    if any(found.st_mtime_ns >= trusted_before for found in copies.values()):
         return
     stats.record_files(
-        [(found, files[relpath]) for relpath, found in made.items()], legacy=content.legacy
+        [(found, files[relpath]) for relpath, found in copies.items()], legacy=content.legacy
     )
-    stats.record_directory(fingerprint(listing.files, legacy=content.legacy), content)
+    states = {
+        relpath: kept.get(relpath) or copies.get(relpath) or objects[oid]
+        for relpath, oid in files.items()
+    }
+    hardlinked = {relpath for relpath, kind in made.items() if kind == "hardlink"}
+    key = fingerprint(states, legacy=content.legacy, hardlinked=hardlinked)
+    stats.record_directory(key, content)
+
+
+def _shares_inode(kind: LinkType, found: os.stat_result) -> bool:
+    return kind == "symlink" or (kind == "hardlink" and found.st_size > 0)

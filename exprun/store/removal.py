@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from contextlib import suppress
 
@@ -42,7 +41,7 @@ def unprotect(path: str, mode: int) -> None:
 
 def replace_by_copy(path: str) -> None:
     """Replaces `path` by a copy of the file it is or leads to, never absent in between."""
-    temporary = f"{os.path.dirname(path)}/.{secrets.token_hex(8)}.tmp"
+    temporary = f"{os.path.dirname(path)}/.{os.urandom(8).hex()}.tmp"
     copy_file(path, temporary)
     try:
         os.rename(temporary, path)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -45,12 +44,29 @@ class RunCache:
                         dated.append((entry.stat().st_mtime_ns, entry.name))
         return [value for _, value in sorted(dated, reverse=True)]
 
+    def entries(self) -> list[tuple[str, str]]:
+        """Key and value of every entry."""
+        with reporting("read the run cache", self.root), suppress(FileNotFoundError):
+            prefixes = sorted(os.listdir(self.root))
+            return [
+                (key, value)
+                for prefix in prefixes
+                for key in sorted(os.listdir(f"{self.root}/{prefix}"))
+                if _SHA256.fullmatch(key)
+                for value in self.values(key)
+            ]
+        return []
+
+    def has(self, key: str, value: str) -> bool:
+        """Whether there is such an entry, sound or not."""
+        return os.path.exists(self.path(key, value))
+
     def load(self, key: str, value: str, parse: Callable[[bytes], T]) -> T | None:
         """The entry, or None if there is none.
 
         One that `parse` refuses (by an ExprunError or ValueError) is removed, with a warning.
         """
-        path = self._path(key, value)
+        path = self.path(key, value)
         with reporting("read the run cache", path):
             try:
                 with open(path, "rb") as file:
@@ -76,8 +92,8 @@ class RunCache:
 
     def add(self, key: str, value: str, data: bytes) -> None:
         """Stores an entry, replacing one there may be."""
-        path = self._path(key, value)
-        temporary = f"{os.path.dirname(path)}/.{secrets.token_hex(8)}.tmp"
+        path = self.path(key, value)
+        temporary = f"{os.path.dirname(path)}/.{os.urandom(8).hex()}.tmp"
         with reporting("write to the run cache", path):
             self._modes.make_cache_directory(os.path.dirname(path))
             write_file(temporary, data)
@@ -93,7 +109,8 @@ class RunCache:
             raise StoreError(f"not a run-cache key: {key!r}")
         return f"{self.root}/{key[:2]}/{key}"
 
-    def _path(self, key: str, value: str) -> str:
+    def path(self, key: str, value: str) -> str:
+        """Where the entry is, or would be."""
         if not _SHA256.fullmatch(value):
             raise StoreError(f"not a run-cache value: {value!r}")
         return f"{self._directory(key)}/{value}"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -24,19 +25,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DATABASE = "stat.sqlite"
-MAX_FILES = 2_000_000
-MAX_DIRECTORIES = 50_000
+MAX_BYTES = 400 * 1024 * 1024
+"""Beyond this records not renewed today are dropped: room for some four million files."""
 
 _VERSION = 1
 _BUSY_S = 2.0
 _BATCH = 500
+_DAY_S = 86_400
 _SCHEMA = """
 CREATE TABLE files (
-    serial INTEGER PRIMARY KEY, dev INTEGER, ino INTEGER, legacy INTEGER,
-    size INTEGER, mtime INTEGER, ctime INTEGER, oid TEXT, UNIQUE (dev, ino, legacy));
+    dev INTEGER, ino INTEGER, legacy INTEGER, size INTEGER, mtime INTEGER, ctime INTEGER,
+    oid TEXT, day INTEGER, PRIMARY KEY (dev, ino, legacy)) WITHOUT ROWID;
 CREATE TABLE directories (
-    serial INTEGER PRIMARY KEY, fingerprint TEXT UNIQUE, oid TEXT, size INTEGER, nfiles INTEGER);
-CREATE TABLE created (path BLOB PRIMARY KEY, fingerprint TEXT) WITHOUT ROWID;
+    fingerprint TEXT PRIMARY KEY, oid TEXT, size INTEGER, nfiles INTEGER, day INTEGER
+    ) WITHOUT ROWID;
+CREATE TABLE created (path BLOB PRIMARY KEY, oid TEXT, legacy INTEGER) WITHOUT ROWID;
 """
 
 
@@ -84,9 +87,10 @@ class StatCache:
 
         The caller makes sure that a later change will show in the stat (`clock.horizon`).
         """
+        today = _today()
         self._write(
-            "INSERT OR REPLACE INTO files (dev, ino, legacy, size, mtime, ctime, oid)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO files (dev, ino, legacy, size, mtime, ctime, oid, day)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     _signed(found.st_dev),
@@ -96,6 +100,7 @@ class StatCache:
                     found.st_mtime_ns,
                     found.st_ctime_ns,
                     oid,
+                    today,
                 )
                 for found, oid in records
             ],
@@ -112,23 +117,23 @@ class StatCache:
     def record_directory(self, fingerprint: str, content: Content) -> None:
         """Remembers the content of a directory whose listing has this fingerprint."""
         self._write(
-            "INSERT OR REPLACE INTO directories (fingerprint, oid, size, nfiles)"
-            " VALUES (?, ?, ?, ?)",
-            [(fingerprint, content.oid, content.size, content.nfiles)],
+            "INSERT OR REPLACE INTO directories (fingerprint, oid, size, nfiles, day)"
+            " VALUES (?, ?, ?, ?, ?)",
+            [(fingerprint, content.oid, content.size, content.nfiles, _today())],
         )
 
-    def created(self) -> list[tuple[str, str]]:
-        """The paths that were created, each with its fingerprint then."""
+    def created(self) -> list[tuple[str, Content]]:
+        """The paths that were created, each with its content then."""
         return [
-            (os.fsdecode(path), fingerprint)
-            for path, fingerprint in self._read("SELECT path, fingerprint FROM created", ())
+            (os.fsdecode(path), Content(oid=Oid(oid), legacy=bool(legacy)))
+            for path, oid, legacy in self._read("SELECT path, oid, legacy FROM created", ())
         ]
 
-    def record_created(self, path: str, fingerprint: str) -> None:
-        """Remembers what was left at `path`."""
+    def record_created(self, path: str, content: Content) -> None:
+        """Remembers that `path` was made to hold `content`."""
         self._write(
-            "INSERT OR REPLACE INTO created (path, fingerprint) VALUES (?, ?)",
-            [(os.fsencode(path), fingerprint)],
+            "INSERT OR REPLACE INTO created (path, oid, legacy) VALUES (?, ?, ?)",
+            [(os.fsencode(path), content.oid, content.legacy)],
         )
 
     def forget_created(self, paths: Iterable[str]) -> None:
@@ -136,19 +141,20 @@ class StatCache:
         self._write("DELETE FROM created WHERE path = ?", [(os.fsencode(path),) for path in paths])
 
     def close(self) -> None:
-        """Drops the oldest records beyond the limits and releases the database."""
+        """Drops old records if there are too many, and releases the database."""
         with self._lock:
-            if self._connection is not None:
-                self._prune("files", MAX_FILES)
-                self._prune("directories", MAX_DIRECTORIES)
+            if self._connection is not None and self._bytes_used() > MAX_BYTES:
+                for table in ("files", "directories"):
+                    self._write(f"DELETE FROM {table} WHERE day < ?", [(_today(),)])
+                if self._bytes_used() > MAX_BYTES:
+                    self._write("DELETE FROM files", [()])
             self._disconnect()
 
-    def _prune(self, table: str, limit: int) -> None:
-        # Serial numbers only grow, and a record made anew gets a new one: the span of the numbers
-        # bounds the count without counting.
-        for low, high in self._read(f"SELECT min(serial), max(serial) FROM {table}", ()):
-            if low is not None and high - low >= limit:
-                self._write(f"DELETE FROM {table} WHERE serial <= ?", [(high - limit,)])
+    def _bytes_used(self) -> int:
+        pragmas = ("page_count", "freelist_count", "page_size")
+        values = [self._read(f"PRAGMA {name}", ()) for name in pragmas]
+        pages, free, size = (rows[0][0] if rows else 0 for rows in values)
+        return int((pages - free) * size)
 
     def _read(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         return self._attempt(lambda db: db.execute(query, values).fetchall()) or []
@@ -261,3 +267,7 @@ def _matching(row: tuple[int, int, int, str] | None, found: os.stat_result) -> F
 def _signed(number: int) -> int:
     """Device and inode numbers have 64 bits, SQLite's integers 63 and a sign."""
     return number - (1 << 64) if number >= 1 << 63 else number
+
+
+def _today() -> int:
+    return int(time.time()) // _DAY_S

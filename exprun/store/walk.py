@@ -12,7 +12,7 @@ from exprun.errors import StoreError
 from exprun.store.modes import OBJECT_MODE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
 IGNORE_FILE = ".dvcignore"
 
@@ -70,16 +70,19 @@ def require_regular(listing: Listing, path: str) -> None:
 
 
 def fingerprint(
-    files: Mapping[str, os.stat_result], *, legacy: bool = False, objects: bool = False
+    files: Mapping[str, os.stat_result],
+    *,
+    legacy: bool = False,
+    hardlinked: Container[str] = (),
 ) -> str:
     """A digest that differs as soon as a file comes, goes or changes.
 
     `files` has to be in order. Two directories share it only if they link the same inodes.
-    With `objects` the stats are those of cached objects, and count as if hard-linked.
+    The stats of `hardlinked` files are those of cached objects that had no link then.
     """
     rows = [
         f"{relpath}\0{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"
-        f":{0 if _is_linked_object(found, objects) else found.st_ctime_ns}\n"
+        f":{0 if _is_linked_object(found, relpath in hardlinked) else found.st_ctime_ns}\n"
         for relpath, found in files.items()
     ]
     text = "".join(rows).encode("utf-8", "surrogateescape")
@@ -96,11 +99,11 @@ def same_state(first: os.stat_result, second: os.stat_result) -> bool:
     )
 
 
-def _is_linked_object(found: os.stat_result, objects: bool) -> bool:
+def _is_linked_object(found: os.stat_result, hardlinked: bool) -> bool:
     # The ctime catches a file replaced by another of the same inode number, size and mtime (which
     # unpacked archives do have). For a hard link of a cached object it is useless: it moves
     # whenever any workspace links or drops that object.
-    return stat.S_IMODE(found.st_mode) == OBJECT_MODE and (objects or found.st_nlink > 1)
+    return found.st_mode & 0o7777 == OBJECT_MODE and (hardlinked or found.st_nlink > 1)
 
 
 class _Walker:
@@ -112,10 +115,13 @@ class _Walker:
 
     def visit(self, directory: str, prefix: str) -> list[str]:
         """Notes the files of one directory; the sub-directories to descend into."""
+        found: dict[str, os.DirEntry[str]] = {}
+        dirnames: list[str] = []
+        filenames: list[str] = []
         with os.scandir(directory) as entries:
-            found = {entry.name: entry for entry in entries}
-        dirnames = [name for name, entry in found.items() if entry.is_dir()]
-        filenames = [name for name, entry in found.items() if not entry.is_dir()]
+            for entry in entries:
+                found[entry.name] = entry
+                (dirnames if entry.is_dir() else filenames).append(entry.name)
         if self.ignore is not None:
             dirnames, filenames = self.ignore.filter(directory, dirnames, filenames)
         if IGNORE_FILE in filenames:
