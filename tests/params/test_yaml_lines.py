@@ -35,7 +35,7 @@ flag: true
 def round_trip(data: bytes, *texts: str) -> bytes:
     """What the long way gives."""
     document = YamlDocument.parse(data, name="p.yaml")
-    documents.change(document, [parse_override(text) for text in texts], name="p.yaml")
+    documents.change(document, [parse_override(text) for text in texts])
     return document.dump().encode()
 
 
