@@ -32,7 +32,8 @@ def _outside_of_scalars(text: str, events: Iterable[Any]) -> str:
     position = 0
     for event in events:
         if isinstance(event, ScalarEvent) and event.style:
-            start, end = event.start_mark.index, event.end_mark.index
+            marks: Any = event
+            start, end = marks.start_mark.index, marks.end_mark.index
             pieces += [text[position:start], _NOT_NEWLINE.sub(".", text[start:end])]
             position = end
     return "".join(pieces) + text[position:]
