@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 _KEY = r"[A-Za-z_][A-Za-z0-9_-]{0,59}"
 _WORD = r"[A-Za-z_][A-Za-z0-9_./-]{0,59}"
-# A float of more digits than a double holds would be rounded on its way through ruamel.
+# A float of more digits than a double holds would be rounded on its way through ruamel, and its
+# e-0 becomes e+0.
 _NUMBER = (
     r"(?:0|-?(?:[1-9][0-9]{0,17}|(?:0|[1-9][0-9]{0,6})\.[0-9]{1,8}"
-    r"|[1-9](?:\.[0-9]{1,7})?e-?[0-9]{1,2}))"
+    r"|[1-9](?:\.[0-9]{1,7})?e-?(?:[1-9][0-9]?|0[1-9])))"
 )
 _ENTRY = re.compile(
     rf"(?P<head>(?P<indent> *)(?:(?P<key>{_KEY}):|-))"

@@ -112,6 +112,19 @@ def test_other_edits_take_the_long_way(text: str) -> None:
     assert edit(CANONICAL, text) is None
 
 
+def test_numbers_keep_their_spelling() -> None:
+    mantissas = ["1", "9", "1.0", "2.50", "9.1234567"]
+    exponents = [str(n) for n in range(100)] + [f"0{n}" for n in range(10)]
+    numbers = [
+        *(f"{m}e{sign}{e}" for m in mantissas for sign in ("", "-", "+") for e in exponents),
+        *(f"-{whole}.{part}" for whole in (0, 7, 1234567) for part in ("0", "50", "12345678")),
+    ]
+    canonical = [each for each in numbers if edit(f"a: {each}\n".encode()) is not None]
+    assert len(canonical) > 1000
+    source = "".join(f"k{n}: {each}\n" for n, each in enumerate(canonical)).encode()
+    assert edit(source) == round_trip(source)
+
+
 _plain = st.one_of(
     st.integers(-(10**6), 10**17).map(str),
     st.decimals(-1000, 1000, places=4).map(str),
