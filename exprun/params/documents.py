@@ -17,14 +17,21 @@ class Document(Protocol):
     """The data of one file, in whatever classes its parser keeps comments and styles."""
 
     @property
+    def name(self) -> str:
+        """The file, for messages."""
+
+    @property
     def data(self) -> dict[Any, Any]:
         """The data, to be changed in place."""
+
+    def place(self, key: str) -> str:
+        """The file and, if it is known, the line of a key as OmegaConf writes it (``a.b[0]``)."""
 
     def dump(self) -> str:
         """The text of the file with the data as it is now. Raises ParamsError."""
 
 
-def change(document: Document, overrides: Sequence[Override], *, name: str) -> None:
+def change(document: Document, overrides: Sequence[Override]) -> None:
     """Make `document` hold what `overrides` say. Raises UsageError or ParamsError.
 
     Like DVC it sets every parameter anew, changed or not: that is what drops the comments inside
@@ -36,12 +43,14 @@ def change(document: Document, overrides: Sequence[Override], *, name: str) -> N
     except direct.NotPlainError:
         from exprun.params import merging
 
-        changed = merging.apply(_to_plain(document.data), overrides, name=name)
+        changed = merging.apply(
+            _to_plain(document.data), overrides, name=document.name, place=document.place
+        )
     try:
         _merge(document.data, changed)
         _remove_missing(document.data, changed)
     except (TypeError, ValueError, LookupError) as error:
-        raise does_not_fit(name, error) from error
+        raise does_not_fit(document.name, error) from error
 
 
 def does_not_fit(name: str, error: BaseException) -> UsageError:

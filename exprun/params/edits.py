@@ -37,7 +37,7 @@ def apply_overrides(data: bytes | None, name: str, overrides: Sequence[Override]
         if edited is not None:
             return edited
     document = _open(data, name, suffix)
-    documents.change(document, overrides, name=name)
+    documents.change(document, overrides)
     try:
         return document.dump().encode()
     except UnicodeEncodeError as error:

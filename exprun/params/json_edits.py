@@ -23,6 +23,10 @@ class JsonDocument:
         """The document in `data`; raises ParamsError."""
         return cls(name=name, data={} if data is None else load_params(data, name=name))
 
+    def place(self, key: str) -> str:
+        """The file: its parser keeps no lines."""
+        return self.name
+
     def dump(self) -> str:
         """One line without a newline."""
         try:

@@ -18,7 +18,7 @@ from exprun.errors import ParamsError, UsageError
 from exprun.params.overrides import Operation, Override
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from exprun.errors import ExprunError
 
@@ -35,11 +35,18 @@ _MISFITS = (
 )
 
 
-def apply(data: dict[Any, Any], overrides: Sequence[Override], *, name: str) -> dict[Any, Any]:
+def apply(
+    data: dict[Any, Any],
+    overrides: Sequence[Override],
+    *,
+    name: str,
+    place: Callable[[str], str],
+) -> dict[Any, Any]:
     """`data` (plain dicts and lists) after `overrides`, with every ``${...}`` in it resolved.
 
-    `name` is the file, for messages. Raises UsageError for an override that does not fit, and
-    ParamsError for data that OmegaConf cannot hold or resolve.
+    `name` is the file and `place` tells where in it a key stands, for messages. Raises UsageError
+    for an override that does not fit, and ParamsError for data that OmegaConf cannot hold or
+    resolve.
     """
     try:
         config = OmegaConf.create(data, flags={"allow_objects": True})
@@ -51,7 +58,7 @@ def apply(data: dict[Any, Any], overrides: Sequence[Override], *, name: str) -> 
     try:
         changed = OmegaConf.to_object(config)
     except _MISFITS as error:
-        raise _unresolved(error, overrides, name) from error
+        raise _unresolved(error, overrides, name, place) from error
     if not isinstance(changed, dict):
         raise ParamsError("holds no map of parameters", where=name)
     return changed
@@ -119,14 +126,18 @@ def _misfit(override: Override, reason: str, *, hint: str | None = None) -> Usag
     return UsageError(f"Invalid `--set-param` value: {reason}\n  {override.text}", hint=hint)
 
 
-def _unresolved(error: BaseException, overrides: Sequence[Override], name: str) -> ExprunError:
+def _unresolved(
+    error: BaseException, overrides: Sequence[Override], name: str, place: Callable[[str], str]
+) -> ExprunError:
     """The fault is the override's if it set the very key that has no value, else the file's."""
     key = getattr(error, "full_key", None)
     reason = _first_line(error)
     for override in reversed(overrides):
         if key and override.key == key:
             return _misfit(override, reason)
-    return ParamsError(f"parameter '{key}': {reason}" if key else reason, where=name)
+    if not key:
+        return ParamsError(reason, where=name)
+    return ParamsError(f"parameter '{key}': {reason}", where=place(key))
 
 
 def _first_line(error: BaseException) -> str:

@@ -19,14 +19,13 @@ _INTEGER = rf"[+-]?{_WHOLE}"
 _POINT = rf"(?:{_WHOLE}\.|{_WHOLE}?\.[0-9]{{1,20}})"
 _FLOAT = rf"[+-]?(?:(?:{_WHOLE}|{_POINT})[eE][+-]?[0-9]{{1,3}}|{_POINT})"
 _WORD = r"[A-Za-z_][A-Za-z0-9_]*(?:[-./][A-Za-z0-9_]+)*"
-_SCALAR = rf"(?:{_INTEGER}|{_FLOAT}|{_WORD})"
 
 _OVERRIDE = re.compile(
     rf"(?P<prefix>\+\+?|~)?(?P<key>{_KEY})="
-    rf"(?:(?P<values>{_SCALAR}(?:,{_SCALAR})*)"
-    rf"|range\((?P<range>{_INTEGER}(?:,{_INTEGER}){{1,2}})\))"
+    rf"(?:(?P<values>[A-Za-z0-9_+./,-]+)|range\((?P<range>{_INTEGER}(?:,{_INTEGER}){{1,2}})\))"
 )
 _DELETION = re.compile(rf"~(?P<key>{_KEY})")
+_IS_SCALAR = re.compile(rf"{_INTEGER}|{_FLOAT}|{_WORD}")
 _IS_INTEGER = re.compile(_INTEGER)
 _IS_FLOAT = re.compile(_FLOAT)
 
@@ -57,7 +56,7 @@ def read(text: str) -> PlainOverride | None:
         members = _range(match["range"])
         return PlainOverride(prefix=prefix, key=key, choices=members) if members else None
     texts = match["values"].split(",")
-    if not _NOT_FINITE.isdisjoint(word.lower() for word in texts):
+    if not all(map(_is_plain, texts)):
         return None
     values = [scalar(word) for word in texts]
     spellings = tuple(spell(value) for value in values)
@@ -78,6 +77,10 @@ def scalar(text: str) -> object:
 def spell(value: object) -> str:
     """A plain scalar as Hydra writes it into the override of one experiment of a sweep."""
     return "null" if value is None else str(value)
+
+
+def _is_plain(text: str) -> bool:
+    return _IS_SCALAR.fullmatch(text) is not None and text.lower() not in _NOT_FINITE
 
 
 def _range(arguments: str) -> tuple[str, ...] | None:

@@ -44,6 +44,10 @@ class PythonDocument:
             raise ParamsError(f"invalid Python: {error}", where=name) from error
         return cls(name=name, data={**values, _PLACES: places, _TEXT: text})
 
+    def place(self, key: str) -> str:
+        """The file: OmegaConf says nothing of lines."""
+        return self.name
+
     def dump(self) -> str:
         """The source with the changed values in it."""
         values = {key: value for key, value in self.data.items() if key not in (_PLACES, _TEXT)}

@@ -35,6 +35,10 @@ class TomlDocument:
         except (TOMLKitError, RecursionError) as error:
             raise ParamsError(f"invalid TOML: {error}", where=name) from error
 
+    def place(self, key: str) -> str:
+        """The file: its parser keeps no lines."""
+        return self.name
+
     def dump(self) -> str:
         """The text, its style kept."""
         try:

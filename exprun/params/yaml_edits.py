@@ -42,6 +42,19 @@ class YamlDocument:
             raise ParamsError("holds no map of parameters", where=f"{name}:1")
         return cls(name=name, data=values)
 
+    def place(self, key: str) -> str:
+        """The file, and the line of the innermost part of `key` that has one."""
+        node: Any = self.data
+        line = None
+        for part in key.replace("[", ".").replace("]", "").split("."):
+            position: int | str = int(part) if part.isdecimal() and isinstance(node, list) else part
+            positions = getattr(getattr(node, "lc", None), "data", None) or {}
+            if position not in positions:
+                break
+            line = positions[position][0] + 1
+            node = node[position]
+        return self.name if line is None else f"{self.name}:{line}"
+
     def dump(self) -> str:
         """The text in ruamel's layout, which is also DVC's."""
         yaml = YAML()

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 _KEY = r"[A-Za-z_][A-Za-z0-9_-]{0,59}"
 _WORD = r"[A-Za-z_][A-Za-z0-9_./-]{0,59}"
-# A float of more digits than a double holds would be rounded on its way through ruamel.
+# A float of more digits than a double holds would be rounded on its way through ruamel, and its
+# e-0 becomes e+0.
 _NUMBER = (
     r"(?:0|-?(?:[1-9][0-9]{0,17}|(?:0|[1-9][0-9]{0,6})\.[0-9]{1,8}"
-    r"|[1-9](?:\.[0-9]{1,7})?e-?[0-9]{1,2}))"
+    r"|[1-9](?:\.[0-9]{1,7})?e-?(?:[1-9][0-9]?|0[1-9])))"
 )
 _ENTRY = re.compile(
     rf"(?P<head>(?P<indent> *)(?:(?P<key>{_KEY}):|-))"
@@ -77,41 +78,57 @@ class _Map:
 
 def _find_scalars(lines: list[str]) -> dict[str, _Place] | None:
     """Where every scalar stands, by dotted key; ``None`` if the text is not canonical."""
-    places: dict[str, _Place] = {}
-    maps = [_Map(0, "")]
-    opened: str | None = None  # the key before this line that had no value of its own
-    items = 0  # of the list under that key
     if not lines or not lines[0]:  # blank lines at the top are squeezed
         return None
+    outline = _Outline()
     for number, line in enumerate(lines):
+        entry = _ENTRY.fullmatch(line)
         if not line or _REMARK.fullmatch(line):
             # What follows a list belongs to its last item, and lists are written anew.
-            if items or not line.isprintable() or line.endswith(" "):
-                return None
-            continue
-        entry = _ENTRY.fullmatch(line)
-        if entry is None or not _is_canonical(line, entry):
+            fits = not outline.items and line.isprintable() and not line.endswith(" ")
+        elif entry is None or not _is_canonical(line, entry):
+            fits = False
+        elif entry["key"] is None:
+            fits = outline.add_item(number, entry)
+        else:
+            fits = outline.add_key(number, entry)
+        if not fits:
             return None
+    return outline.places or None
+
+
+class _Outline:
+    """The maps and lists around the current line. Adding says whether the line fits there."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, _Place] = {}
+        self.items = 0  # of the list that the current line may go on with
+        self._maps = [_Map(0, "")]
+        self._opened: str | None = None  # the key above that had no value in its line
+
+    def add_item(self, number: int, entry: re.Match[str]) -> bool:
+        if self._opened is None or len(entry["indent"]) != self._maps[-1].indent:
+            return False
+        self.places[f"{self._opened}.{self.items}"] = number, entry
+        self.items += 1
+        return True
+
+    def add_key(self, number: int, entry: re.Match[str]) -> bool:
         indent, key = len(entry["indent"]), entry["key"]
-        if key is None:
-            if opened is None or indent != maps[-1].indent:
-                return None
-            places[f"{opened}.{items}"] = number, entry
-            items += 1
-            continue
-        if opened is not None and not items and indent == maps[-1].indent + 2:
-            maps.append(_Map(indent, f"{opened}."))
+        maps = self._maps
+        if self._opened is not None and not self.items and indent == maps[-1].indent + 2:
+            maps.append(_Map(indent, f"{self._opened}."))
         while maps[-1].indent > indent:
             maps.pop()
         if maps[-1].indent != indent or key in maps[-1].keys:
-            return None
+            return False
         maps[-1].keys.add(key)
         path = maps[-1].path + key
-        opened, items = path, 0
+        self.items = 0
+        self._opened = path if entry["value"] is None else None
         if entry["value"] is not None:
-            places[path] = number, entry
-            opened = None
-    return places or None
+            self.places[path] = number, entry
+        return True
 
 
 def _is_canonical(line: str, entry: re.Match[str]) -> bool:

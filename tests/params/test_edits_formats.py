@@ -252,7 +252,9 @@ def test_the_bytes_are_dvcs(file: str, overrides: list[str], tmp_path: Path) -> 
         ("p.yaml", b"a: 1\nb: 2\na: 3\n", "p.yaml:3"),
         ("p.yaml", b"a: \xff\n", "p.yaml:1"),
         ("p.yaml", b"- 1\n", "p.yaml:1"),
-        ("p.yaml", b"a: ???\n", "p.yaml"),
+        ("p.yaml", b"a: ???\n", "p.yaml:1"),
+        ("p.yaml", b"a:\n  c:\n  - 1\n  - x${nope}\n", "p.yaml:4"),
+        ("p.json", b'{"a": "${nope}"}', "p.json"),
         ("p.py", None, "p.py"),
     ],
 )

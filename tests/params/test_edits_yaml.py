@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exprun.errors import ParamsError, UsageError
+from exprun.params import edits
+from exprun.params.overrides import parse_override
+from exprun.params.pairs import parse_pairs
 from tests.params.oracle import Refused, edited_by_dvc, edited_by_exprun
 
 if TYPE_CHECKING:
@@ -336,6 +340,60 @@ def test_the_bytes_are_dvcs(file: str, overrides: list[str], tmp_path: Path) -> 
     data = FILES[file]
     expected = edited_by_dvc(tmp_path / "params.yaml", data, overrides)
     assert edited_by_exprun("params.yaml", data, overrides) == expected
+
+
+@pytest.mark.parametrize(
+    ("override", "message", "hint"),
+    [
+        (
+            "model.nope=1",
+            "Could not override 'model.nope': p.yaml has no such parameter\n  model.nope=1",
+            "to append to it use +model.nope=1",
+        ),
+        (
+            "+lr=1",
+            "Could not append: an item is already at 'lr'\n  +lr=1",
+            "to change it use lr=1; to add or change it use ++lr=1",
+        ),
+        ("~nope", "Could not delete: 'nope' does not exist\n  ~nope", None),
+        ("model.layers.7=1", "error merging it: list index out of range\n  model.layers.7=1", None),
+        ("lr=1,2", "a sweep is not one value\n  lr=1,2", None),
+        ("lr=${nope}", "Interpolation key 'nope' not found\n  lr=${nope}", None),
+    ],
+)
+def test_a_misfit_says_what_to_type(override: str, message: str, hint: str | None) -> None:
+    with pytest.raises(UsageError) as caught:
+        edits.apply_overrides(PLAIN, "p.yaml", [parse_override(override)])
+    assert caught.value.message == f"Invalid `--set-param` value: {message}"
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("name", "override"),
+    [("p.toml", "a=null"), ("p.json", "+d=2020-01-01"), ("p.py", "a='('")],
+)
+def test_a_value_the_format_cannot_hold_is_a_usage_error(name: str, override: str) -> None:
+    overrides = [parse_override(override)]
+    if name == "p.json":
+        overrides = list(parse_pairs([f"{name}:{override[1:]}"])[name])
+    data = {"p.toml": b"a = 1\n", "p.json": b"{}", "p.py": b"a = 1\n"}[name]
+    with pytest.raises(UsageError, match="cannot hold it"):
+        edits.apply_overrides(data, name, overrides)
+
+
+def test_aliases_are_bounded() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    with pytest.raises(ParamsError, match="aliases"):
+        edits.apply_overrides("\n".join(lines).encode(), "p.yaml", [parse_override("+b=1")])
+
+
+def test_deep_nesting_is_refused() -> None:
+    for name in ("p.yaml", "p.json"):
+        with pytest.raises(ParamsError, match="nested"):
+            edits.apply_overrides(
+                b'{"a":' * 2000 + b"1" + b"}" * 2000, name, [parse_override("+b=1")]
+            )
 
 
 def test_the_table_is_not_all_refusals() -> None:

@@ -35,7 +35,7 @@ flag: true
 def round_trip(data: bytes, *texts: str) -> bytes:
     """What the long way gives."""
     document = YamlDocument.parse(data, name="p.yaml")
-    documents.change(document, [parse_override(text) for text in texts], name="p.yaml")
+    documents.change(document, [parse_override(text) for text in texts])
     return document.dump().encode()
 
 
@@ -110,6 +110,19 @@ def test_other_text_takes_the_long_way(data: bytes) -> None:
 )  # fmt: skip
 def test_other_edits_take_the_long_way(text: str) -> None:
     assert edit(CANONICAL, text) is None
+
+
+def test_numbers_keep_their_spelling() -> None:
+    mantissas = ["1", "9", "1.0", "2.50", "9.1234567"]
+    exponents = [str(n) for n in range(100)] + [f"0{n}" for n in range(10)]
+    numbers = [
+        *(f"{m}e{sign}{e}" for m in mantissas for sign in ("", "-", "+") for e in exponents),
+        *(f"-{whole}.{part}" for whole in (0, 7, 1234567) for part in ("0", "50", "12345678")),
+    ]
+    canonical = [each for each in numbers if edit(f"a: {each}\n".encode()) is not None]
+    assert len(canonical) > 1000
+    source = "".join(f"k{n}: {each}\n" for n, each in enumerate(canonical)).encode()
+    assert edit(source) == round_trip(source)
 
 
 _plain = st.one_of(
