@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from exprun.errors import GitError
+from exprun.git.objects import EMPTY_TREE
 from exprun.git.snapshot import take_snapshot
-from exprun.git.tree import EMPTY_TREE, FILE, SYMLINK, Entry, edit_tree, format_tree
+from exprun.git.tree import FILE, SYMLINK, Entry, edit_tree, format_tree
 from exprun.workspaces.isolated import Slot, open_slot, workspace_source
 from tests.git.project import GitProject
 
@@ -70,7 +71,7 @@ def test_files_and_status_are_as_in_a_workspace_of_dvc(project: GitProject, slot
     assert own.git("status", "--porcelain") == " M a\n D b\n M c\nA  new"
     assert own.git("rev-parse", "HEAD") == project.git("rev-parse", "HEAD")
     assert own.git("log", "--format=%s") == "first"
-    assert own.git("fsck", "--strict") == ""
+    own.git("fsck", "--strict")
     assert own.git("write-tree") != project.git("rev-parse", "HEAD^{tree}")
 
 
