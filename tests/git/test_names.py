@@ -19,7 +19,8 @@ def test_names_that_are_allowed(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "a/b", "a b", "a..b", "a~1", ".a", "a.lock", "x.", "a@{b", "a:b", "a\\b", "a?", "a\n", "a\x7f"],
+    ["", "a/b", "a b", "a..b", "a~1", ".a", "a.lock", "x.", "a@{b", "a:b", "a\\b", "a?",
+     "a\n", "a\x7f"],
 )  # fmt: skip
 def test_names_that_git_refuses(name: str) -> None:
     with pytest.raises(UsageError, match="the exp name must follow rules in https"):
