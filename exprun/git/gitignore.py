@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 
-_SPECIAL = re.compile(r"[\[\]!*#?]")
+_SPECIAL = re.compile(r"[\\\[\]!*#?]")
 
 
 def ignore_line(name: str) -> str:
@@ -14,12 +14,13 @@ def ignore_line(name: str) -> str:
 
 
 def add_line(text: str, name: str) -> str:
-    """`text` with the line that ignores `name`; unchanged if it is there."""
-    # DVC looks for the line as it would write it: after a last line without newline, it writes
-    # (and looks for) an empty line's end first, so it never finds one there.
-    prefix = "" if not text or text.endswith("\n") else "\n"
-    new = f"{prefix}{ignore_line(name)}\n"
-    return text if new in _lines(text) else text + new
+    """`text` with the line that ignores `name`, for a name that Git does not ignore yet.
+
+    DVC means to look for the line first but never finds it, so one that is there (and undone by a
+    later line) is written again.
+    """
+    newline = "" if not text or text.endswith("\n") else "\n"
+    return f"{text}{newline}{ignore_line(name)}\n"
 
 
 def remove_line(text: str, name: str) -> str | None:

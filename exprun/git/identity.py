@@ -43,7 +43,7 @@ def signature(
     user and the host. Of ``GIT_<role>_DATE`` only the time zone counts, a quirk of DVC's.
     Raises GitError if that date has none.
     """
-    name = env.get(f"GIT_{role}_NAME") or config.get("user.name") or _full_name(env)
+    name = env.get(f"GIT_{role}_NAME") or config.get("user.name") or _login(env)
     email = env.get(f"GIT_{role}_EMAIL") or config.get("user.email") or _guess_email(env)
     date = env.get(f"GIT_{role}_DATE")
     return Signature(
@@ -74,11 +74,7 @@ def _login(env: Mapping[str, str]) -> str:
     for name in _LOGIN_NAMES:
         if value := env.get(name):
             return value
-    return _account()[0]
-
-
-def _full_name(env: Mapping[str, str]) -> str:
-    return _account()[1] or _login(env)
+    return _account()
 
 
 def _guess_email(env: Mapping[str, str]) -> str:
@@ -87,12 +83,11 @@ def _guess_email(env: Mapping[str, str]) -> str:
     return env.get("EMAIL") or f"{_login(env)}@{socket.gethostname()}"
 
 
-def _account() -> tuple[str, str]:
+def _account() -> str:
     import os
     import pwd
 
     try:
-        account = pwd.getpwuid(os.getuid())
+        return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
-        return str(os.getuid()), ""
-    return account.pw_name, account.pw_gecos.split(",")[0]
+        return str(os.getuid())

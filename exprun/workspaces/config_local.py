@@ -13,10 +13,9 @@ _SECTION = re.compile(r"""\s*\[\s*(['"]?)(.*?)\1\s*\]\s*(?:#.*)?$""")
 _OPTION = re.compile(r"""\s*([^=#\s][^=]*?)\s*=\s*(.*?)\s*$""")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|~|/")
 _PATH_OPTIONS = {
-    "remote": ("url", "credentialpath", "keyfile", "cert_path", "key_path", "gdrive_user_credentials_file"),
+    "remote": ("url", "credentialpath", "keyfile", "cert_path", "key_path"),
     "cache": ("dir",),
-    "machine": (),
-}  # fmt: skip
+}
 
 
 def isolated_config(local: str, shared: str, *, directory: str, cache_dir: str) -> str:

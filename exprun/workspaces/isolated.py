@@ -6,9 +6,9 @@ It lives in a *slot*, a directory made for re-use::
     <slot>/state    what was written and when; absent while that is not certain
     <slot>/root/    the workspace
 
-The state goes before anything is touched and is written last, so a crash at any moment leaves a slot
-that is visibly dirty; a dirty one is emptied before it is used. Switching a clean slot to another
-tree writes only what differs from the files that are still as written.
+The state goes before anything is touched and is written last, so a crash at any moment leaves a
+slot that is visibly dirty; a dirty one is emptied before it is used. Switching a clean slot to
+another tree writes only what differs from the files that are still as written.
 """
 
 from __future__ import annotations
@@ -140,12 +140,18 @@ class Slot:
             if wanted.get(path) == file.entry and file.entry.mode != GITLINK
         }
         if not kept:
-            remove_tree(self.root)
-            os.mkdir(self.root, 0o700)
-            return {}
+            return self._empty()
         remove_tree(os.path.join(self.root, ".git"))
-        stay = remove_all_but(self.root, kept, racy_from_ns=mtime_ns)
+        try:
+            stay = remove_all_but(self.root, kept, racy_from_ns=mtime_ns)
+        except PermissionError:  # a stage made a directory read-only
+            return self._empty()
         return {path: kept[path] for path in stay}
+
+    def _empty(self) -> dict[str, Written]:
+        remove_tree(self.root)
+        os.mkdir(self.root, 0o700)
+        return {}
 
     def _read_state(self, key: bytes) -> tuple[dict[str, Written], int]:
         """What a clean slot holds, if it was written under the same conversions."""
@@ -153,10 +159,9 @@ class Slot:
             with open(self._state, "rb") as file:
                 mtime_ns = os.fstat(file.fileno()).st_mtime_ns
                 data = file.read()
-            index = parse_index(data.removeprefix(key))
+            entries = parse_index(data.removeprefix(key)).entries if data.startswith(key) else ()
         except (FileNotFoundError, GitError):
             return {}, 0
-        entries = index.entries if data.startswith(key) else ()
         return {
             entry.path: Written(entry=Entry(entry.mode, entry.oid), stat=entry.stat)
             for entry in entries
@@ -214,11 +219,11 @@ def _write_files(
 
 
 def _check_out_with_git(repository: Repository, entries: Mapping[str, Entry]) -> dict[str, Written]:
-    """Files with converted line ends, or that a filter program makes, from an index of their own."""
+    """Files with converted line ends, or that filters make, from an index of their own."""
     index = os.path.join(repository.git_dir, "exprun-index")
-    nothing = [IndexEntry(path, entry.mode, entry.oid, _UNKNOWN) for path, entry in entries.items()]
+    unknown = [IndexEntry(path, entry.mode, entry.oid, _UNKNOWN) for path, entry in entries.items()]
     with open(index, "wb") as file:
-        file.write(format_index(nothing, {}))
+        file.write(format_index(unknown, {}))
     run_git(
         repository.workdir,
         repository.env,
