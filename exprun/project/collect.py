@@ -33,6 +33,8 @@ def collect_dvc_files(
     Ignored files and directories, nested projects and linked directories are left out.
     """
     found: list[Location] = []
+    if git_ignore is not None and place.prefix and git_ignore.ignores(place.prefix, is_dir=True):
+        return found
     outputs: set[Location] = set()
     pending = [ROOT]
     while pending:
@@ -67,13 +69,20 @@ def _list(path: str) -> tuple[list[str], list[str], set[str]]:
     with entries:
         for entry in entries:
             name = entry.name
-            if entry.is_dir():
+            if _is_dir(entry):
                 dirs.append(name)
                 if entry.is_symlink():
                     linked.add(name)
             elif name.endswith(".dvc") or name == "dvc.yaml":
                 files.append(name)
     return dirs, files, linked
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _is_git_ignored(
