@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import NamedTuple
 
-from exprun.model.paths import Location, is_url, join
+from exprun.model.paths import ROOT, Location, is_url, join
 
 
 class Spelled(NamedTuple):
@@ -26,6 +26,10 @@ def spelled(path: str, wdir: Location, root: str) -> Spelled:
         if normal.startswith(root.rstrip("/") + "/"):
             location = Location(posixpath.relpath(normal, root))
             return Spelled(posixpath.relpath(normal, posixpath.join(root, wdir)), location)
+    elif "://" not in path:  # most paths; as `join`, in half the time
+        return Spelled(
+            path, Location(posixpath.normpath(path if wdir == ROOT else f"{wdir}/{path}"))
+        )
     return Spelled(path, join(wdir, path))
 
 
