@@ -38,6 +38,7 @@ class Write:
 @dataclass(frozen=True, slots=True)
 class Delete:
     path: str
+    missing_ok: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def perform(
             if target.is_dir() and not target.is_symlink():
                 shutil.rmtree(target)
             else:
-                target.unlink()
+                target.unlink(missing_ok=action.missing_ok)
         case Chmod():
             target.chmod(action.mode)
         case MakeDirectory():
