@@ -1,8 +1,7 @@
 """The entry point: answers the cheapest questions itself and hands the rest to `exprun.cli`."""
 
+import _signal  # type: ignore[import-not-found]  # `signal` itself costs milliseconds
 import sys
-
-import _signal
 
 # Until a command takes signals over, Ctrl-C ends the process at once and without a traceback.
 _signal.signal(_signal.SIGINT, _signal.SIG_DFL)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from exprun import errors
+from exprun.errors import ExprunError
 
 OK = 0
 FAILED = 1
 REFUSED = 2
 BROKEN = 3
 
-_CODES: tuple[tuple[type[errors.ExprunError], int], ...] = (
+_CODES: tuple[tuple[type[ExprunError], int], ...] = (
     (errors.ExperimentFailed, FAILED),
     (errors.UsageError, REFUSED),
     (errors.ProjectError, REFUSED),
     (errors.RefConflict, REFUSED),
-    (errors.ExprunError, BROKEN),
+    (ExprunError, BROKEN),
 )
 
 
-def code_of(error: errors.ExprunError) -> int:
+def code_of(error: ExprunError) -> int:
     """The exit code of a command that ends with `error`."""
     return next(code for kind, code in _CODES if isinstance(error, kind))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from exprun.errors import UsageError
 from exprun.model.experiment import OnError, ReproOptions, Selection
-from exprun.model.paths import Location
+
+if TYPE_CHECKING:
+    from exprun.model.paths import Location
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,6 +35,27 @@ def add_talk_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--log-json", metavar="FILE", help="append every event to FILE as one JSON object a line"
     )
+
+
+def add_job_options(parser: argparse.ArgumentParser) -> None:
+    """How many stages at once, and how patiently they are stopped."""
+    parser.add_argument(
+        "-j", "--jobs", type=_positive, default=1, metavar="N", help="stages to run at a time"
+    )
+    parser.add_argument(
+        "--grace",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long interrupted stages may take to end (default: 10)",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
 
 
 def add_repro_options(parser: argparse.ArgumentParser) -> None:

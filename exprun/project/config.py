@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 from exprun.project.config_files import ConfigPlaces, check_section, read_levels, url_scheme
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from exprun.project.ini import Section, SectionPath
 
 _DEFAULT_LINKS = ("reflink", "copy")
+
+
+_Bools = Literal["store_true", "boolean_optional"]
+_Lists = Literal["nargs", "append"]
 
 
 def _nothing() -> Mapping[str, object]:
@@ -81,8 +85,8 @@ class Hydra:
 class Parsing:
     """How a map in a command becomes options."""
 
-    bool: str = "store_true"
-    list: str = "nargs"
+    bool: _Bools = "store_true"
+    list: _Lists = "nargs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +194,8 @@ def _typed(
             plugins_path=hydra.text("plugins_path"),
         ),
         parsing=Parsing(
-            bool=parsing.text("bool") or "store_true", list=parsing.text("list") or "nargs"
+            bool=cast("_Bools", parsing.text("bool") or "store_true"),
+            list=cast("_Lists", parsing.text("list") or "nargs"),
         ),
         studio=Studio(
             token=studio.text("token"),

@@ -52,7 +52,7 @@ def _collect(site: Site, location: Location) -> Content | None:
     content = site.probe.content(location)
     if content is None or site.store.has(content):
         return content
-    return site.store.collect(path, root=site.root, relink=False)
+    return site.store.collect(path, root=site.root)
 
 
 def _updated(recorded: LockedPath, content: Content | None) -> LockedPath:

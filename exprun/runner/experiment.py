@@ -188,9 +188,7 @@ async def _run_isolated(session: Session, prepared: Prepared) -> Published:
         )
         states = await session.drive(reproduction)
         session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
-        return await to_thread.run_sync(
-            _publish, opened, inside, reproduction, states, repository
-        )
+        return await to_thread.run_sync(_publish, opened, inside, reproduction, states, repository)
 
 
 def _snapshot(opened: Opened, prepared: Prepared) -> str:
@@ -198,7 +196,7 @@ def _snapshot(opened: Opened, prepared: Prepared) -> str:
     edits = dict(prepared.edits)
     site = opened.site(prepared.project, edits=edits)
     for stage, entry in commit_data(site, _concerned(prepared)):
-        edits[stage.file] = update_data_file(prepared.project.data[stage.file], entry).data
+        edits[stage.file] = update_data_file(prepared.project.data[stage.file], entry)
     repository = opened.repository
     inside = {repository.inside(site.path(name)): data for name, data in edits.items()}
     return take_snapshot(repository, edited=inside)

@@ -40,11 +40,11 @@ class Guard:
         if self._paths is None:
             yield
             return
-        reads = [dep.location for dep in (*stage.deps, *stage.params) if not is_url(dep.location)]
-        writes = [out.location for out in stage.outs if not is_url(out.location)]
+        reads = [dep.location for dep in stage.deps] + [file.location for file in stage.params]
+        writes = [out.location for out in stage.outs]
         with self._paths.held(
-            reads=[site.path(location) for location in reads],
-            writes=[site.path(location) for location in writes],
+            read=[site.path(location) for location in reads if not is_url(location)],
+            write=[site.path(location) for location in writes if not is_url(location)],
             patience=self._patience,
         ):
             yield

@@ -102,12 +102,8 @@ class Opened:
         )
 
 
-def open_project(
-    start: str, *, env: Mapping[str, str], warn: Callable[[str], None]
-) -> Opened:
+def open_project(start: str, *, env: Mapping[str, str], warn: Callable[[str], None]) -> Opened:
     """The DVC project around the directory `start`. Raises NotAProject and ConfigError."""
     place = find_project(start)
     config = load_config(place.dvc_dir, config_places(env, platform=sys.platform))
-    return Opened(
-        place=place, config=config, env=env, warn=warn, records_dir=place.state_dir
-    )
+    return Opened(place=place, config=config, env=env, warn=warn, records_dir=place.state_dir)

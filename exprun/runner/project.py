@@ -117,7 +117,7 @@ class _Loading:
     def __init__(self, place: Place, config: Config, files: Files) -> None:
         self._place = place
         self._files = files
-        self._parsing = ParsingOptions(bool=config.parsing.bool, list=config.parsing.list)
+        self._parsing = ParsingOptions(bools=config.parsing.bool, lists=config.parsing.list)
         self._pipelines: dict[Location, PipelineFile] = {}
         self._data: dict[Location, DataFile] = {}
         self._broken: dict[Location, ProjectError] = {}
@@ -156,7 +156,5 @@ class _Loading:
                 raise PipelineError(f"cannot be read: {error.strerror}", where=file) from None
             self._data[file] = load_data_file(file, data, root=root)
             return (self._data[file].stage,)
-        self._pipelines[file] = load_pipeline(
-            file, self._files, root=root, parsing=self._parsing
-        )
+        self._pipelines[file] = load_pipeline(file, self._files, root=root, parsing=self._parsing)
         return self._pipelines[file].stages

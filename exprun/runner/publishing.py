@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from exprun.git.experiment_refs import ExperimentRef
 from exprun.git.experiments import default_message, publish, write_commit
 from exprun.git.identity import signature
 from exprun.git.snapshot import take_snapshot
@@ -16,6 +15,7 @@ from exprun.runner.lockbook import lock_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from exprun.git.experiment_refs import ExperimentRef
     from exprun.git.experiments import Published
     from exprun.git.repository import Repository
     from exprun.model.lock import LockedStage
@@ -28,16 +28,13 @@ def files_to_add(processed: Iterable[Stage], project: Project) -> Iterator[Locat
     """What the commit holds besides tracked files: what the processed stages and the top level
     name, unless it is data of DVC's.
     """
-    cached = {
-        out.location for stage in project.stages for out in stage.outs if out.cache
-    }
+    cached = {out.location for stage in project.stages for out in stage.outs if out.cache}
     for stage in processed:
         yield stage.file
         if stage.is_pipeline_stage:
             yield lock_of(stage.file)
-        for dep in (*stage.deps, *stage.params):
-            if not _is_data(dep.location, cached):
-                yield dep.location
+        read = [dep.location for dep in stage.deps] + [file.location for file in stage.params]
+        yield from (location for location in read if not _is_data(location, cached))
         for out in stage.outs:
             if not out.cache:
                 yield out.location
@@ -62,14 +59,16 @@ def build_tree(
     root: str,
     locations: Iterable[Location],
     *,
+    extra: Iterable[str] = (),
     target: Repository,
 ) -> str:
     """The tree of a worktree with these locations of the project at `root` added to it.
 
-    Its objects are stored in `target`.
+    `extra` are absolute paths to add. The objects are stored in `target`.
     """
     inside = (location for location in locations if not (is_url(location) or is_outside(location)))
-    paths = dict.fromkeys(repository.inside(f"{root}/{location}") for location in inside)
+    added = [*(f"{root}/{location}" for location in inside), *extra]
+    paths = dict.fromkeys(map(repository.inside, added))
     return take_snapshot(repository, include=paths, objects=target.objects)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from exprun.pipeline.datafile import update_data_file
+from exprun.pipeline.datafile import load_data_file, update_data_file
+from exprun.pipeline.datafile_dump import stage_md5
 from exprun.runner.lockbook import LockBook, Recorded
 from exprun.runner.writing import replace_file
 
@@ -45,16 +46,20 @@ class Records:
 
     def has_wrong_checksum(self, stage: Stage) -> bool:
         """Whether a .dvc file was edited since its MD5 of itself was written."""
-        return not stage.is_pipeline_stage and self._data[stage.file].checksum_changed
+        if stage.is_pipeline_stage:
+            return False
+        file = self._data[stage.file]
+        return file.md5 != stage_md5(stage, file.recorded)
 
     def record(self, stage: Stage, entry: LockedStage) -> Recorded | None:
         """Record what a stage read and made; None for a .dvc file."""
         if stage.is_pipeline_stage:
             return self._locks.record(stage.id, entry)
-        updated = update_data_file(self._data[stage.file], entry)
-        if updated.data != self._data[stage.file].data:
-            replace_file(os.path.join(self._root, stage.file), updated.data)
-        self._data[stage.file] = updated
+        file = self._data[stage.file]
+        data = update_data_file(file, entry)
+        if data != file.text.encode():
+            replace_file(os.path.join(self._root, stage.file), data)
+            self._data[stage.file] = load_data_file(stage.file, data, root=self._root)
         return None
 
     def flush(self) -> None:

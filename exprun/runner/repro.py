@@ -9,6 +9,7 @@ from anyio import to_thread
 
 from exprun.errors import NotAProject
 from exprun.runner.gitignores import GitIgnores
+from exprun.runner.lockbook import lock_of
 from exprun.runner.site import Site
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Reproduced:
 
     stages: Sequence[Stage]
     entries: dict[int, LockedStage]
-    git_ignores: Sequence[str]
+    written: Sequence[str]
 
 
 async def reproduce(session: Session, options: ReproOptions) -> Reproduced:
@@ -41,9 +42,7 @@ async def reproduce(session: Session, options: ReproOptions) -> Reproduced:
     project = await to_thread.run_sync(opened.load)
     stages = project.plan(options.selection)
     site = workspace_site(opened, project)
-    reproduction = session.reproduction(
-        stages, site, options=options, guard=session.shared_guard()
-    )
+    reproduction = session.reproduction(stages, site, options=options, guard=session.shared_guard())
     try:
         await session.drive(reproduction)
     except BaseException:
@@ -52,10 +51,10 @@ async def reproduce(session: Session, options: ReproOptions) -> Reproduced:
         raise
     finally:
         site.store.close()
+    files = [site.path(lock_of(stages[index].file)) for index in sorted(reproduction.entries)]
+    ignores = site.git_ignores.files if site.git_ignores else []
     return Reproduced(
-        stages=stages,
-        entries=reproduction.entries,
-        git_ignores=site.git_ignores.files if site.git_ignores else (),
+        stages=stages, entries=reproduction.entries, written=list(dict.fromkeys(files + ignores))
     )
 
 

@@ -366,7 +366,7 @@ class _Sink:
     def __init__(self, reproduction: Reproduction, index: int) -> None:
         self._stage = reproduction.address(index)
         self._experiment = reproduction.experiment
-        self._emit = reproduction._emit  # noqa: SLF001 - the other half of one thing
+        self._emit = reproduction._emit
 
     async def wanted(self) -> None:
         return

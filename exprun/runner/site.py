@@ -74,6 +74,4 @@ class StoreIgnore:
     def filter(
         self, dirpath: str, dirnames: list[str], filenames: list[str]
     ) -> tuple[list[str], list[str]]:
-        return self.rules.filter(
-            Location(os.path.relpath(dirpath, self.root)), dirnames, filenames
-        )
+        return self.rules.filter(Location(os.path.relpath(dirpath, self.root)), dirnames, filenames)

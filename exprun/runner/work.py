@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun.errors import MissingDependency, PipelineError
@@ -222,7 +223,7 @@ class StageWork:
         runs = self._site.store.runs
         key = run_cache_key(current)
         for value in runs.values(key):
-            found = runs.load(key, value, lambda data: parse_run_cache(data, name=value))
+            found = runs.load(key, value, partial(parse_run_cache, name=value))
             if found is not None and matches(found, current):
                 yield found
 
@@ -252,7 +253,9 @@ class StageWork:
     def _save_output(self, out: Output, known: LockedStage | None) -> Content:
         site = self._site
         path = site.path(out.location)
-        recorded = next((o.content for o in known.outs if o.path == out.path), None) if known else None
+        recorded = (
+            next((o.content for o in known.outs if o.path == out.path), None) if known else None
+        )
         content = self._content(out.location, recorded)
         if content is None:
             raise MissingOutput(f"output '{out.path}' does not exist")
@@ -278,7 +281,7 @@ class StageWork:
             run_cache_key(entry),
             value,
             run_cache_text(entry),
-            lambda data: parse_run_cache(data, name=value),
+            partial(parse_run_cache, name=value),
         )
 
 

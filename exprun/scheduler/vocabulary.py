@@ -16,10 +16,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.model.experiment import OnError
-from exprun.model.job import CancelReason
+
+if TYPE_CHECKING:
+    from exprun.model.job import CancelReason
 
 
 class StageKey(NamedTuple):
