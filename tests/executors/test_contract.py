@@ -84,7 +84,9 @@ class Bench:
         return job
 
     def is_running(self, job: JobSpec) -> bool:
-        return bool(find_marked(job.mark)) if self.kind == "local" else job.mark in self.fake.running
+        return (
+            bool(find_marked(job.mark)) if self.kind == "local" else job.mark in self.fake.running
+        )
 
 
 @pytest.fixture(params=["local", "fake"])
@@ -147,9 +149,7 @@ def test_what_cannot_start_is_an_outcome_with_a_handle(run: Runner, bench: Bench
         job = bench.job(HAS_NO_PROGRAM)
 
         async def follow(*, task_status: Any) -> None:
-            outcomes.append(
-                await bench.executor.run_job(job, NoOutput(), task_status=task_status)
-            )
+            outcomes.append(await bench.executor.run_job(job, NoOutput(), task_status=task_status))
 
         async with anyio.create_task_group() as tasks:
             handle = await tasks.start(follow)
