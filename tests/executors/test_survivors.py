@@ -45,24 +45,29 @@ def finish(run: Runner, job: JobSpec) -> JobOutcome:
     return run(scenario)
 
 
+HIDE = "sh -c 'echo $$ > made; mv made pid; exec sleep 1000'"
+UNTIL_HIDDEN = "until test -e pid; do sleep 0.01; done; exit 0"
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "sleep 1000 & exit 0",
-        "setsid sleep 1000 & exit 0",
-        "nohup sleep 1000 >/dev/null 2>&1 & exit 0",
-        "(setsid sleep 1000 <&- >&- 2>&- &) ; exit 0",
-        "env -i /bin/sleep 1000 & exit 0",
-        "setsid sh -c 'env -i /bin/sleep 1000; :' & exit 0",
+        f"{HIDE} & ",
+        f"setsid {HIDE} & ",
+        f"nohup {HIDE} >/dev/null 2>&1 & ",
+        f"(setsid {HIDE} <&- >&- 2>&- &); ",
+        f"env -i PATH=$PATH {HIDE} & ",
+        f'setsid sh -c "env -i PATH=$PATH {HIDE.replace("$", chr(92) + "$")}; :" & ',
     ],
 )
 def test_what_stays_behind_is_ended_and_named(on_asyncio: Runner, jobs: Jobs, text: str) -> None:
-    job = jobs.shell(text)
+    job = jobs.shell(text + UNTIL_HIDDEN)
     outcome = finish(on_asyncio, job)
     assert isinstance(outcome, Exited) and outcome.code == 0
-    assert "sleep" in {left.name for left in outcome.leftovers}
+    hidden = int((jobs.directory / "pid").read_text())
+    assert hidden in {left.pid for left in outcome.leftovers}
     assert all(left.ended_by == "SIGTERM" and not left.survived for left in outcome.leftovers)
-    assert find_marked(job.mark) == ()
+    assert not os.path.exists(f"/proc/{hidden}/exe")
 
 
 def test_a_daemon_of_a_daemon_is_ended(run: Runner, jobs: Jobs) -> None:
