@@ -49,6 +49,7 @@ class Relative:
     pid: int
     name: str
     session: int
+    born: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Family:
         self._leader: int | None = None
         self._first: int | None = None
         self._since = 0.0
+        self._known: dict[int, int] = {}
 
     def leads(self, pid: int) -> None:
         """Take note of a command's process, started just now."""
@@ -118,10 +120,14 @@ class Family:
             children = {p for p, row in rows.items() if row.parent in known and p not in known}
             known |= children
             grown = bool(children)
+        self._known |= {pid: rows[pid].relative.born for pid in known}
         return [rows[pid].relative for pid in sorted(known)]
 
     def _is_kin(self, row: _Row) -> bool:
-        return row.is_marked or row.relative.session == self._leader
+        relative = row.relative
+        # A relative stays one when its parent, by which it was known, has gone.
+        was_known = self._known.get(relative.pid) == relative.born
+        return row.is_marked or was_known or relative.session == self._leader
 
     def _look(self, pid: int) -> _Row | None:
         if pid in (self._leader, os.getpid()):
@@ -141,7 +147,7 @@ class Family:
             # No environment: cleared on purpose, or just now being replaced by an exec.
             time.sleep(0.0005)
         name = head.partition(b"(")[2].decode("utf-8", "replace")
-        relative = Relative(pid, name, session=int(fields[3]))
+        relative = Relative(pid, name, session=int(fields[3]), born=int(fields[19]))
         return _Row(relative, parent=int(fields[1]), is_marked=self._mark in (environ or b""))
 
 

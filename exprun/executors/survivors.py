@@ -71,6 +71,9 @@ class Survivors:
     async def _take(self, step: Step, session: int | None, *, is_last: bool) -> None:
         reached: set[int] = set()
         pause = _SHORTEST_PAUSE_S
+        if step.signal is not None:
+            # Children that are known by their parents only must be seen before those are gone.
+            self._alive = await self._find(session)
         while self._alive and anyio.current_time() < step.until:
             if self._must_hurry and not is_last:
                 return
