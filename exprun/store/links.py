@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal, assert_never
@@ -90,9 +89,10 @@ class Linker:
 
     def is_acceptable(self, path: str, object_path: str) -> bool:
         """Whether DVC would leave `path` linked to its object the way it is."""
-        found = os.lstat(path)
-        is_symlink = stat.S_ISLNK(found.st_mode)
-        is_hardlink = not is_symlink and found.st_nlink > 1
+        # DVC asks a symlink's target, too, whether it is hard-linked.
+        found = os.stat(path)
+        is_symlink = os.path.islink(path)
+        is_hardlink = found.st_nlink > 1
         for kind in self.types:
             if kind in ("copy", "reflink") and not is_symlink and not is_hardlink:
                 return True
