@@ -65,8 +65,8 @@ class Linker:
     def link(self, source: str, found: os.stat_result, target: str, device: int) -> LinkType:
         """Makes `target`, which must not exist, hold `source`; the type that worked.
 
-        `found` is the stat of `source`, `device` the file system of `target`. Raises OSError
-        (FileExistsError too) leaving nothing behind, and StoreError if no type works.
+        `source` is no symlink and `found` its stat, `device` is the file system of `target`.
+        Raises OSError (FileExistsError too) leaving nothing behind, StoreError if no type works.
         """
         for kind in self.types:
             if (kind, found.st_dev, device) in self._refused:
@@ -142,7 +142,7 @@ def _make(kind: LinkType, source: str, found: os.stat_result, target: str) -> No
             # File systems limit the names of an inode, and empty files are many.
             write_file(target, b"")
         case "hardlink":
-            os.link(os.path.realpath(source) if os.path.islink(source) else source, target)
+            os.link(source, target)
         case "symlink":
             os.symlink(source, target)
         case "reflink":
