@@ -51,7 +51,8 @@ class Adder:
         if self._objects.is_sound(oid):
             return None
         temporary = self.temporary(oid)
-        linker.link(source, found, temporary, os.stat(os.path.dirname(temporary)).st_dev)
+        device = os.stat(os.path.dirname(temporary)).st_dev
+        linker.link(os.path.realpath(source), found, temporary, device)
         if not (same_data(found, os.stat(source)) and _size(temporary) == found.st_size):
             os.unlink(temporary)
             raise StoreError("the file changed while it was collected", where=source)

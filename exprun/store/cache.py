@@ -255,6 +255,8 @@ class Store:
 
     def _holds(self, path: str, content: Content) -> bool:
         with suppress(StoreError, OSError):
+            if os.path.islink(path):
+                return os.readlink(path) == self.object_path(content)
             return content.same_data(self._layout(content.legacy).inspector.content(path))
         return False
 

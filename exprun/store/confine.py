@@ -35,7 +35,6 @@ def is_safe_relpath(relpath: str) -> bool:
     """Whether a manifest may place a file there: below its directory, and never in ``.git``."""
     if not relpath or "\0" in relpath:
         return False
-    return not any(
-        part in ("", ".", "..") or (part[0] == "." and part.lower() == ".git")
-        for part in relpath.split("/")
-    )
+    if relpath[0] not in "./" and relpath[-1] != "/" and "/." not in relpath:
+        return "//" not in relpath
+    return not any(part.lower() in ("", ".", "..", ".git") for part in relpath.split("/"))

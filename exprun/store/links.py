@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal, assert_never
@@ -66,8 +65,8 @@ class Linker:
     def link(self, source: str, found: os.stat_result, target: str, device: int) -> LinkType:
         """Makes `target`, which must not exist, hold `source`; the type that worked.
 
-        `found` is the stat of `source`, `device` the file system of `target`. Raises OSError
-        (FileExistsError too) leaving nothing behind, and StoreError if no type works.
+        `source` is no symlink and `found` its stat, `device` is the file system of `target`.
+        Raises OSError (FileExistsError too) leaving nothing behind, StoreError if no type works.
         """
         for kind in self.types:
             if (kind, found.st_dev, device) in self._refused:
@@ -90,9 +89,10 @@ class Linker:
 
     def is_acceptable(self, path: str, object_path: str) -> bool:
         """Whether DVC would leave `path` linked to its object the way it is."""
-        found = os.lstat(path)
-        is_symlink = stat.S_ISLNK(found.st_mode)
-        is_hardlink = not is_symlink and found.st_nlink > 1
+        # DVC asks a symlink's target, too, whether it is hard-linked.
+        found = os.stat(path)
+        is_symlink = os.path.islink(path)
+        is_hardlink = found.st_nlink > 1
         for kind in self.types:
             if kind in ("copy", "reflink") and not is_symlink and not is_hardlink:
                 return True
@@ -142,7 +142,7 @@ def _make(kind: LinkType, source: str, found: os.stat_result, target: str) -> No
             # File systems limit the names of an inode, and empty files are many.
             write_file(target, b"")
         case "hardlink":
-            os.link(os.path.realpath(source) if os.path.islink(source) else source, target)
+            os.link(source, target)
         case "symlink":
             os.symlink(source, target)
         case "reflink":

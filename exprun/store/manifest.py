@@ -61,17 +61,18 @@ def parse_manifest(data: bytes, *, where: str) -> dict[str, Oid]:
 
 
 def _parse_entry(entry: object, where: str) -> tuple[str, Oid]:
-    match entry:
-        case {"md5": str(oid), "relpath": str(relpath)}:
-            if not _FILE_OID.fullmatch(oid):
-                raise StoreError(f"the directory manifest has a bad hash {oid!r}", where=where)
-            if not is_safe_relpath(relpath):
-                raise StoreError(
-                    f"the directory manifest names {relpath!r}, outside its directory or in .git",
-                    where=where,
-                )
-            return relpath, Oid(oid)
-    raise StoreError("the directory manifest has an entry without md5 or relpath", where=where)
+    oid = entry.get("md5") if isinstance(entry, dict) else None
+    relpath = entry.get("relpath") if isinstance(entry, dict) else None
+    if not isinstance(oid, str) or not isinstance(relpath, str):
+        raise StoreError("the directory manifest has an entry without md5 or relpath", where=where)
+    if not _FILE_OID.fullmatch(oid):
+        raise StoreError(f"the directory manifest has a bad hash {oid!r}", where=where)
+    if not is_safe_relpath(relpath):
+        raise StoreError(
+            f"the directory manifest names {relpath!r}, outside its directory or in .git",
+            where=where,
+        )
+    return relpath, Oid(oid)
 
 
 def _require_tree(files: Mapping[str, Oid], entries: int, where: str) -> None:

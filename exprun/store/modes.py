@@ -53,9 +53,9 @@ class Modes:
 
 def _read_umask() -> int:
     # umask(2) can only be read by changing it, which other threads would notice.
-    with suppress(OSError), open("/proc/self/status", encoding="ascii", errors="replace") as status:
+    with suppress(OSError), open("/proc/self/status", "rb") as status:
         for line in status:
-            if line.startswith("Umask:"):
+            if line.startswith(b"Umask:"):
                 return int(line.split()[1], 8)
     umask = os.umask(0o077)
     os.umask(umask)

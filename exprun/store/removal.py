@@ -66,28 +66,25 @@ def _remove_directory(name: str, parent: int) -> None:
             if is_directory:
                 _remove_directory(entry, fd)
             else:
-                _unlink(entry, fd)
+                os.unlink(entry, dir_fd=fd)
     finally:
         os.close(fd)
     os.rmdir(name, dir_fd=parent)
 
 
 def _open_directory(name: str, parent: int) -> int:
+    """Opens a directory so that it can be emptied, even if a stage made it read-only."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        return os.open(name, flags, dir_fd=parent)
+        fd = os.open(name, flags, dir_fd=parent)
     except PermissionError:
         os.chmod(name, stat.S_IRWXU, dir_fd=parent)
-        return os.open(name, flags, dir_fd=parent)
-
-
-def _unlink(name: str, directory: int) -> None:
-    try:
-        os.unlink(name, dir_fd=directory)
-    except PermissionError:
-        # The stage made the directory read-only.
-        os.fchmod(directory, stat.S_IRWXU)
-        os.unlink(name, dir_fd=directory)
+        fd = os.open(name, flags, dir_fd=parent)
+    if os.fstat(fd).st_mode & stat.S_IRWXU != stat.S_IRWXU:
+        # If the directory is not ours, emptying it will say so.
+        with suppress(PermissionError):
+            os.fchmod(fd, stat.S_IRWXU)
+    return fd
 
 
 def _raise(error: OSError) -> None:

@@ -181,10 +181,12 @@ class StatCache:
             try:
                 return action(self._connect(self._directory))
             except sqlite3.OperationalError as error:
-                # Locked for long, out of space, read-only: a busy neighbour passes, the rest stays.
+                # A busy neighbour passes; no space, no permission and the like stay.
+                if "locked" in str(error):
+                    return None
                 if self._connection is None:
                     self._directory = None
-                elif writing and "locked" not in str(error):
+                elif writing:
                     self._writable = False
             except sqlite3.DatabaseError:
                 self._start_over()

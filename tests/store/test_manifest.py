@@ -68,8 +68,7 @@ OID = "b026324c6904b2a9cb4b88d6d61c81d1"
 
 @pytest.mark.parametrize(
     "relpath",
-    ["../x", "/etc/passwd", "a/../../x", "", ".", "a//b", "./a", "a/", ".git/config", "a/.GIT/x"]
-    + ["a\0b"],
+    "../x|/etc/passwd|a/../../x||.|a//b|./a|a/|.git/config|a/.GIT/x|a\0b".split("|"),
 )
 def test_paths_that_escape_are_refused(relpath: str) -> None:
     data = json.dumps([{"md5": OID, "relpath": relpath}]).encode()
