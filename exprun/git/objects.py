@@ -96,7 +96,7 @@ class ObjectStore:
             self.write(*other._read(oid))
 
     def missing_from(self, other: ObjectStore, oids: Iterable[str]) -> set[str]:
-        """Which of these objects only this store has. Quick if it borrows and has few of its own."""
+        """Which of these objects only this store has. Quick if it has few that are not borrowed."""
         if self is other:
             return set()
         if not self._has_own_packs():

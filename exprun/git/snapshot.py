@@ -87,12 +87,11 @@ class _Snapshot:
         """The tree, with everything the index brings in made available in the target."""
         source = self._repository.objects
         entries, trees = self._index.entries, self._index.trees
-        blobs = (entry.oid for entry in entries if not entry.is_gitlink)
-        for oid in source.missing_from(self._objects, blobs):
-            if oid != EMPTY_BLOB:
-                self._objects.copy_from(source, oid)
-        if any(entry.oid == EMPTY_BLOB for entry in entries):
-            # Git itself does not store it for ``git add --intent-to-add``.
+        staged = (e.oid for e in entries if not (e.is_gitlink or e.intent_to_add))
+        for oid in source.missing_from(self._objects, staged):
+            self._objects.copy_from(source, oid)
+        if any(entry.intent_to_add for entry in entries):
+            # Their place is held by the empty blob, which Git does not store for them.
             self._objects.write("blob", b"")
         unknown = source.missing_from(self._objects, (tree.oid for tree in trees.values()))
         known = {path: tree for path, tree in trees.items() if tree.oid not in unknown}

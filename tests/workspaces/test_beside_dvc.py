@@ -19,8 +19,8 @@ stages:
   train:
     cmd: >-
       cat unt_dep.txt > out; mkdir -p od plotdir; echo 1 > od/f; echo 2 > outd.txt;
-      echo '{"m": 1}' > nc.json; echo '{"t": 1}' > top.json;
-      echo x,y > plotdir/p.csv; echo x > loss.csv; echo made > unt_made.txt; echo by-stage > added.txt; git add added.txt
+      echo '{"m": 1}' > nc.json; echo '{"t": 1}' > top.json; echo x,y > plotdir/p.csv;
+      echo x > loss.csv; echo made > unt_made.txt; echo by-stage > added.txt; git add added.txt
     deps: [unt_dep.txt, code.py]
     outs: [out, od, {outd.txt: {cache: false}}]
     metrics: [{nc.json: {cache: false}}]
