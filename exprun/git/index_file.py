@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +28,10 @@ _SKIP_WORKTREE = 0x4000
 _INTENT_TO_ADD = 0x2000
 _NAME_MASK = 0x0FFF
 _32_BITS = 0xFFFFFFFF
+
+# What os.fsdecode does, without its cost per call.
+_ENCODING = sys.getfilesystemencoding()
+_ERRORS = sys.getfilesystemencodeerrors()
 
 
 class Stat(NamedTuple):
@@ -131,7 +136,7 @@ def _parse_entries(data: bytes, version: int, count: int) -> tuple[tuple[IndexEn
             at = start + (end - start + 8 & ~7)
         stage = flags >> 12 & 3
         stat = Stat(cs, cns, ms, mns, ino, uid, gid, size)
-        name = os.fsdecode(path)
+        name = path.decode(_ENCODING, _ERRORS)
         if flags & _ASSUME_VALID or more:
             entry = IndexEntry(
                 name, mode, oid.hex(), stat, stage, bool(flags & _ASSUME_VALID),

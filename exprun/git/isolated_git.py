@@ -31,7 +31,7 @@ def create_isolated_git(root: str, source: Repository, *, commit: str, settings:
     objects = os.path.realpath(source.objects.directory)
     if "\n" in objects:
         raise GitError("the path of the git repository contains a newline", where=objects)
-    for directory in ("", "objects", "objects/info", "refs", "refs/heads", "info"):
+    for directory in ("", "objects", "objects/info", "refs", "info"):
         os.mkdir(f"{git_dir}/{directory}", 0o700)
     _write(f"{git_dir}/objects/info/alternates", objects + "\n")
     _write(f"{git_dir}/config", settings)
@@ -48,6 +48,7 @@ def create_isolated_git(root: str, source: Repository, *, commit: str, settings:
         common_dir=git_dir,
         env=source.env,
         known_config=source.config,
+        lender=source.objects,
     )
 
 

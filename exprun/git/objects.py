@@ -16,7 +16,7 @@ from exprun.errors import GitError
 from exprun.git.refs import sync_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
     import pygit2
@@ -34,8 +34,10 @@ _MAX_HEADER = 64
 class ObjectStore:
     """One repository's objects, alternates included. Not for use from two threads at once."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, *, lender: ObjectStore | None = None) -> None:
+        """`lender`: the store that ``info/alternates`` names, if it is open already."""
         self.directory = directory
+        self._lender = lender
         self._packs: pygit2.Odb | None = None
         self._unsynced: dict[str, None] = {}
 
@@ -48,7 +50,11 @@ class ObjectStore:
 
     def contains(self, oid: str) -> bool:
         """Whether the object can be read here."""
-        return os.path.exists(self._path(oid)) or (self._has_packs() and oid in self._odb())
+        return (
+            os.path.exists(self._path(oid))
+            or (self._lender is not None and self._lender.contains(oid))
+            or (self._has_packs() and oid in self._odb())
+        )
 
     def write(self, kind: Kind, data: bytes) -> str:
         """Store an object unless it is there; its name."""
@@ -89,8 +95,15 @@ class ObjectStore:
         elif not self.contains(oid):
             self.write(*other._read(oid))
 
-    def own_loose(self) -> set[str]:
-        """The loose objects that are stored here, not borrowed through alternates."""
+    def missing_from(self, other: ObjectStore, oids: Iterable[str]) -> set[str]:
+        """Which of these objects only this store has. Quick if it has few that are not borrowed."""
+        if self is other:
+            return set()
+        if not self._has_own_packs():
+            oids = set(oids) & self._own_loose()
+        return {oid for oid in oids if not other.contains(oid)}
+
+    def _own_loose(self) -> set[str]:
         return {
             directory + name
             for directory in _names(self.directory)
@@ -120,6 +133,8 @@ class ObjectStore:
                 return _parse_loose(oid, file.read())
         except FileNotFoundError:
             pass
+        if self._lender is not None and self._lender.contains(oid):
+            return self._lender._read(oid)
         if self._has_packs():
             with suppress(KeyError):
                 number, data = self._odb().read(oid)
@@ -129,9 +144,13 @@ class ObjectStore:
         )
 
     def _has_packs(self) -> bool:
-        return bool(os.path.exists(os.path.join(self.directory, "info", "alternates"))) or any(
-            name.endswith(".idx") for name in _names(os.path.join(self.directory, "pack"))
-        )
+        """Whether libgit2 might find what is not loose here."""
+        if self._lender is None and os.path.exists(f"{self.directory}/info/alternates"):
+            return True
+        return self._has_own_packs()
+
+    def _has_own_packs(self) -> bool:
+        return any(name.endswith(".idx") for name in _names(f"{self.directory}/pack"))
 
     def _odb(self) -> pygit2.Odb:
         if self._packs is None:

@@ -43,6 +43,8 @@ class Repository:
     env: Mapping[str, str] = field(repr=False)
     known_config: GitConfig | None = field(default=None, repr=False)
     """The configuration, if it need not be asked for."""
+    lender: ObjectStore | None = field(default=None, repr=False)
+    """Whose objects this repository borrows, if it was made to."""
 
     @cached_property
     def refs(self) -> RefStore:
@@ -50,7 +52,7 @@ class Repository:
 
     @cached_property
     def objects(self) -> ObjectStore:
-        return ObjectStore(os.path.join(self.common_dir, "objects"))
+        return ObjectStore(os.path.join(self.common_dir, "objects"), lender=self.lender)
 
     @cached_property
     def config(self) -> GitConfig:

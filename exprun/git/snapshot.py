@@ -86,13 +86,15 @@ class _Snapshot:
     def _build(self, changes: Mapping[str, Entry | None]) -> str:
         """The tree, with everything the index brings in made available in the target."""
         source = self._repository.objects
-        own = source.own_loose() if source is not self._objects else set()
-        for entry in self._index.entries:
-            if entry.oid in own and not entry.is_gitlink:
-                self._objects.copy_from(source, entry.oid)
-            elif entry.intent_to_add and entry.path not in changes:
-                self._objects.write("blob", b"")
-        known = {path: tree for path, tree in self._index.trees.items() if tree.oid not in own}
+        entries, trees = self._index.entries, self._index.trees
+        staged = (e.oid for e in entries if not (e.is_gitlink or e.intent_to_add))
+        for oid in source.missing_from(self._objects, staged):
+            self._objects.copy_from(source, oid)
+        if any(entry.intent_to_add for entry in entries):
+            # Their place is held by the empty blob, which Git does not store for them.
+            self._objects.write("blob", b"")
+        unknown = source.missing_from(self._objects, (tree.oid for tree in trees.values()))
+        known = {path: tree for path, tree in trees.items() if tree.oid not in unknown}
         return build_tree(self._objects, self._index.entries, known, changes)
 
     def _current(self, entry: IndexEntry) -> Entry | None:
@@ -122,10 +124,10 @@ class _Snapshot:
 
     def _lstat(self, path: str) -> os.stat_result | None:
         """The file itself; None if it is not there, or only through a linked directory."""
-        if not self._is_real_directory(os.path.dirname(path)):
+        if not self._is_real_directory(path.rpartition("/")[0]):
             return None
         try:
-            return os.lstat(os.path.join(self._repository.workdir, path))
+            return os.lstat(f"{self._repository.workdir}/{path}")
         except (FileNotFoundError, NotADirectoryError):
             return None
 

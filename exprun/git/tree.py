@@ -89,6 +89,11 @@ def walk(
             yield from walk(objects, entry.oid, path + "/", depth + 1)
 
 
+def files_of(objects: ObjectStore, tree: str) -> dict[str, Entry]:
+    """All that a tree holds at any depth except directories."""
+    return {path: entry for path, entry in walk(objects, tree) if entry.mode != TREE}
+
+
 def changes_between(
     objects: ObjectStore, old: str, new: str, prefix: str = ""
 ) -> Iterator[tuple[str, Entry | None, Entry | None]]:

@@ -19,19 +19,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
-from exprun.git.command import run_git
-from exprun.git.conversion import ATTRIBUTES_FILE, Conversion
-from exprun.git.index_file import CachedTree, IndexEntry, Stat, format_index, parse_index
+from exprun.git.conversion import ATTRIBUTES_FILE
+from exprun.git.index_file import format_index, parse_index
 from exprun.git.isolated_git import create_isolated_git, isolated_settings
-from exprun.git.repository import git_dir_of, open_repository
-from exprun.git.tree import GITLINK, SYMLINK, TREE, Entry, walk
-from exprun.workspaces.materialise import (
-    Writer,
-    Written,
-    check_path,
-    remove_all_but,
-    remove_tree,
-)
+from exprun.git.tree import GITLINK, Entry, files_of
+from exprun.workspaces.checkout import write_files, write_submodules
+from exprun.workspaces.materialise import Written, check_path, remove_all_but, remove_tree
+from exprun.workspaces.workspace_index import index_entry, write_index
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +35,6 @@ if TYPE_CHECKING:
 
 LOCATION = "exprun"
 """The directory of slots below ``.dvc/tmp/exps``: DVC looks only at others there."""
-
-_UNKNOWN = Stat(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +105,7 @@ class Slot:
         an object is missing.
         """
         objects = source.repository.objects
-        wanted = {path: entry for path, entry in walk(objects, tree) if entry.mode != TREE}
+        wanted = files_of(objects, tree)
         for path in wanted:
             check_path(path)
         key = _conversion_key(source, wanted)
@@ -121,9 +113,9 @@ class Slot:
         repository = create_isolated_git(
             self.root, source.repository, commit=baseline, settings=source.settings
         )
-        written |= _write_files(repository, source, wanted, set(written))
-        _write_submodules(self.root, source.repository, wanted)
-        _write_index(repository, source.repository, written, baseline=baseline, tree=tree)
+        written |= write_files(repository, source.repository, wanted, set(written))
+        write_submodules(self.root, source.repository, wanted)
+        write_index(repository, source.repository, written, baseline=baseline, tree=tree)
         _write_extra(self.root, source, wanted)
         self._finish(key, written)
         return IsolatedWorkspace(
@@ -168,7 +160,7 @@ class Slot:
         }, mtime_ns
 
     def _finish(self, key: bytes, written: Mapping[str, Written]) -> None:
-        data = key + format_index([_index_entry(p, w) for p, w in written.items()], {})
+        data = key + format_index([index_entry(p, w) for p, w in written.items()], {})
         temporary = self._state + ".new"
         with open(temporary, "wb") as file:
             file.write(data)
@@ -195,131 +187,6 @@ def open_slot(directory: str) -> Slot | None:
         os.makedirs(directory, mode=0o700, exist_ok=True)
 
 
-def _write_files(
-    repository: Repository, source: WorkspaceSource, wanted: Mapping[str, Entry], present: set[str]
-) -> dict[str, Written]:
-    """Write what is not present; Git itself writes what it converts."""
-    objects = source.repository.objects
-    writer = Writer(repository.workdir, objects)
-    written: dict[str, Written] = {}
-    missing = sorted(wanted.keys() - present, key=_attributes_first)
-    conversion = Conversion(repository, has_attributes=_has_attributes(wanted))
-    converted: list[str] = []
-    for path in missing:
-        entry = wanted[path]
-        if entry.mode in (GITLINK, SYMLINK) or conversion.is_identity_on_checkout:
-            written[path] = writer.write(path, entry)
-        elif conversion.is_smudged(path, objects.read(entry.oid, "blob")):
-            converted.append(path)
-        else:
-            written[path] = writer.write(path, entry)
-    if converted:
-        written |= _check_out_with_git(repository, {path: wanted[path] for path in converted})
-    return written
-
-
-def _check_out_with_git(repository: Repository, entries: Mapping[str, Entry]) -> dict[str, Written]:
-    """Files with converted line ends, or that filters make, from an index of their own."""
-    index = os.path.join(repository.git_dir, "exprun-index")
-    unknown = [IndexEntry(path, entry.mode, entry.oid, _UNKNOWN) for path, entry in entries.items()]
-    with open(index, "wb") as file:
-        file.write(format_index(unknown, {}))
-    run_git(
-        repository.workdir,
-        repository.env,
-        [f"--git-dir={repository.git_dir}", "checkout-index", "--all"],
-        index_file=index,
-    )
-    os.unlink(index)
-    return {
-        path: Written(entry=entry, stat=Stat.of(os.lstat(f"{repository.workdir}/{path}")))
-        for path, entry in entries.items()
-    }
-
-
-def _write_submodules(root: str, source: Repository, wanted: Mapping[str, Entry]) -> None:
-    """Check out, without network, each submodule that the user's worktree has."""
-    for path, entry in wanted.items():
-        if entry.mode != GITLINK:
-            continue
-        directory = os.path.join(source.workdir, path)
-        if git_dir_of(directory) is None or os.path.realpath(directory) != directory:
-            continue
-        inner = open_repository(directory, env=source.env)
-        if not inner.objects.contains(entry.oid):
-            continue
-        target = os.path.join(root, path)
-        tree = inner.tree_of(entry.oid)
-        below = {name: found for name, found in walk(inner.objects, tree) if found.mode != TREE}
-        settings = workspace_source(inner)
-        repository = create_isolated_git(
-            target, inner, commit=entry.oid, settings=settings.settings
-        )
-        written = _write_files(repository, settings, below, set())
-        _write_submodules(target, inner, below)
-        _write_index(repository, inner, written, baseline=entry.oid, tree=tree)
-
-
-def _write_index(
-    repository: Repository,
-    source: Repository,
-    written: Mapping[str, Written],
-    *,
-    baseline: str,
-    tree: str,
-) -> None:
-    """The baseline's entries, and staged what the tree adds to them."""
-    objects = source.objects
-    head = source.tree_of(baseline)
-    trees: dict[str, str] = {"": head}
-    files: dict[str, Entry] = {}
-    for path, entry in walk(objects, head):
-        if entry.mode == TREE:
-            trees[path] = entry.oid
-        else:
-            files[path] = entry
-    added = {path: file.entry for path, file in written.items() if path not in files}
-    if head != tree:
-        added = _without_clashes(added, files)
-    entries = [
-        _index_entry(path, written[path])
-        if path in written and written[path].entry == entry
-        else IndexEntry(path, entry.mode, entry.oid, _UNKNOWN)
-        for path, entry in files.items()
-    ] + [_index_entry(path, written[path]) for path in added]
-    data = format_index(entries, _unchanged_trees(trees, files, added))
-    with open(os.path.join(repository.git_dir, "index"), "wb") as file:
-        file.write(data)
-
-
-def _without_clashes(added: Mapping[str, Entry], files: Mapping[str, Entry]) -> dict[str, Entry]:
-    """Additions an index can hold beside `files`: not where a file became a directory or back."""
-    directories = {path[:at] for path in files for at, char in enumerate(path) if char == "/"}
-    return {
-        path: entry
-        for path, entry in added.items()
-        if path not in directories
-        and not any(path[:at] in files for at, char in enumerate(path) if char == "/")
-    }
-
-
-def _unchanged_trees(
-    trees: Mapping[str, str], files: Mapping[str, Entry], added: Mapping[str, Entry]
-) -> dict[str, CachedTree]:
-    """The trees of the baseline that still describe the index."""
-    changed = {""} if added else set()
-    changed |= {path[:at] for path in added for at, char in enumerate(path) if char == "/"}
-    sizes = dict.fromkeys(trees, 0)
-    for path in files:
-        sizes[""] += 1
-        for at, char in enumerate(path):
-            if char == "/":
-                sizes[path[:at]] += 1
-    return {
-        path: CachedTree(sizes[path], oid) for path, oid in trees.items() if path not in changed
-    }
-
-
 def _write_extra(root: str, source: WorkspaceSource, wanted: Mapping[str, Entry]) -> None:
     for path, data in source.extra_files.items():
         if path in wanted:
@@ -337,18 +204,6 @@ def _conversion_key(source: WorkspaceSource, wanted: Mapping[str, Entry]) -> byt
         if path.endswith(ATTRIBUTES_FILE):
             digest.update(f"{path}\0{wanted[path].oid}\0".encode(errors="surrogateescape"))
     return digest.hexdigest().encode() + b"\n"
-
-
-def _index_entry(path: str, written: Written) -> IndexEntry:
-    return IndexEntry(path, written.entry.mode, written.entry.oid, written.stat)
-
-
-def _has_attributes(wanted: Mapping[str, Entry]) -> bool:
-    return any(path.endswith(ATTRIBUTES_FILE) for path in wanted)
-
-
-def _attributes_first(path: str) -> tuple[bool, str]:
-    return not path.endswith(ATTRIBUTES_FILE), path
 
 
 def _is_same_file(descriptor: int, path: str) -> bool:

@@ -316,7 +316,10 @@ def test_edited_contents(project: GitProject) -> None:
         take_snapshot(project.open(), edited={"link": b""})
 
 
-def test_objects_can_go_to_another_repository(project: GitProject, tmp_path: Path) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+def test_objects_can_go_to_another_repository(
+    project: GitProject, tmp_path: Path, packed: bool
+) -> None:
     base(project)
     clone = GitProject(tmp_path / "clone", project.env)
     project.git("clone", "-q", "--shared", str(project.root), str(clone.root))
@@ -325,6 +328,8 @@ def test_objects_can_go_to_another_repository(project: GitProject, tmp_path: Pat
     clone.write("d/deep/staged", "too\n")
     clone.git("add", "staged", "d")
     clone.git("write-tree")
+    if packed:
+        clone.git("gc", "-q")
     ours = take_snapshot(clone.open(), objects=project.open().objects)
     assert ours == clone.tree_after_add()
     shutil.rmtree(clone.root)

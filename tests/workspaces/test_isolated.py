@@ -164,7 +164,7 @@ def test_a_slot_that_a_crash_left_is_made_anew(
     base(project)
     own = make(project, slot)
     inode = (own.root / "d/x").stat().st_ino
-    monkeypatch.setattr("exprun.workspaces.isolated._write_index", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("exprun.workspaces.isolated.write_index", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         make(project, slot)
     monkeypatch.undo()
