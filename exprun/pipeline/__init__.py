@@ -1,1 +1,1 @@
-"""dvc.yaml and .dvc files to stages; the graph, targets and plans over them. Pure."""
+"""From dvc.yaml and .dvc files to stages: schema, templating, groups, graph, targets and plan."""

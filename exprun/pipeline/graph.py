@@ -7,17 +7,17 @@ order of new dvc.lock entries, follow from them.
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from exprun.errors import PipelineError
-from exprun.model.paths import Location, is_url, join
+from exprun.pipeline.outputs import Made, OutputTree, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from exprun.model.stage import Output, Stage, StageId
+    from exprun.model.paths import Location
+    from exprun.model.stage import Stage, StageId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +107,11 @@ def build_graph(stages: Sequence[Stage], *, root: str) -> Graph:
     output, an output is named like a DVC file, or stages wait for each other in a circle.
     """
     by_id = {stage.id: stage for stage in stages}
-    outputs = _Outputs(root)
+    outputs = OutputTree(root)
     for id, stage in by_id.items():
         for out in stage.outs:
-            outputs.add(_Made(id, stage, out))
-    _check_stage_files(stages, outputs)
+            outputs.add(Made(id, stage, out))
+    outputs.check_stage_files(stages)
 
     makers: dict[Location, tuple[StageId, ...]] = {}
     upstream: dict[StageId, tuple[StageId, ...]] = {}
@@ -157,148 +157,6 @@ def _reverse(
     return {stage: tuple(others) for stage, others in reverse.items()}
 
 
-class _Made(NamedTuple):
-    """An output, and the stage that makes it."""
-
-    id: StageId
-    stage: Stage
-    out: Output
-
-
-class _Node:
-    """A directory or file of the tree of outputs; children in order of insertion."""
-
-    __slots__ = ("children", "made")
-
-    def __init__(self) -> None:
-        self.children: dict[str, _Node] = {}
-        self.made: _Made | None = None
-
-    def beneath(self) -> Iterator[_Made]:
-        """The outputs here and beneath, directories in order of their first output."""
-        pending = [self]
-        while pending:
-            node = pending.pop()
-            if node.made is not None:
-                yield node.made
-            pending.extend(reversed(node.children.values()))
-
-
-class _Outputs:
-    """The outputs of all stages as a tree of path components, so that overlaps are cheap to find.
-
-    The tree begins at the root of the file system, because a dependency outside the project
-    (``..``) may contain it; `_project` is where locations inside the project begin.
-    """
-
-    def __init__(self, root: str) -> None:
-        self._root = root
-        self._top = _Node()
-        self._enclosing = [self._top]
-        for part in posixpath.normpath(root).rstrip("/").split("/"):
-            self._enclosing.append(_descend(self._enclosing[-1], part))
-        self._project = self._enclosing.pop()
-
-    def _start(self, location: Location) -> tuple[list[_Node], _Node, list[str]]:
-        """The nodes above `location`'s first component, the node to go on from, and the rest."""
-        if location == ".":
-            return self._enclosing, self._project, []
-        if not location.startswith(("..", "/")) and "://" not in location:
-            return self._enclosing, self._project, location.split("/")
-        if not is_url(location):
-            location = join(Location(self._root), location)
-        return [], self._top, location.rstrip("/").split("/")
-
-    def add(self, made: _Made) -> None:
-        _check_name(made)
-        above, node, parts = self._start(made.out.location)
-        outers = [outer.made for outer in above if outer.made]
-        for part in parts:
-            if node.made:
-                outers.append(node.made)
-            node = node.children.get(part) or _descend(node, part)
-        if outers:
-            raise _overlap(outers[0], made)
-        if node.made:
-            raise _duplicate(node.made, made)
-        if node.children:
-            for inner in node.beneath():
-                raise _overlap(made, inner)
-        node.made = made
-
-    def touching(self, location: Location) -> Iterator[_Made]:
-        """What contains `location`, then what lies beneath it."""
-        above, node, parts = self._start(location)
-        for outer in above:
-            if outer.made is not None:
-                yield outer.made
-        for part in parts:
-            if node.made is not None:
-                yield node.made
-            child = node.children.get(part)
-            if child is None:
-                return
-            node = child
-        if node.children:
-            yield from node.beneath()
-        elif node.made is not None:
-            yield node.made
-
-
-def _descend(node: _Node, part: str) -> _Node:
-    child = node.children[part] = _Node()
-    return child
-
-
-def _check_name(made: _Made) -> None:
-    path = made.out.path
-    if path.endswith((".dvc", "/dvc.yaml")) or path == "dvc.yaml":
-        raise PipelineError(
-            f"stage {_describe(made.stage)} names the DVC file '{path}' as an output",
-            where=made.stage.file,
-            hint="give the output another name",
-        )
-
-
-def _check_stage_files(stages: Sequence[Stage], outputs: _Outputs) -> None:
-    for file in dict.fromkeys(stage.file for stage in stages):
-        for made in outputs.touching(file):
-            raise PipelineError(
-                f"'{file}' lies inside '{made.out.location}', an output of {_describe(made.stage)}",
-                where=file,
-                hint="move the file out of that directory, or name the outputs one by one",
-            )
-
-
-def _duplicate(first: _Made, second: _Made) -> PipelineError:
-    location = second.out.location
-    if first.id == second.id:
-        return PipelineError(
-            f"stage {_describe(second.stage)} names the output '{location}' twice",
-            where=second.stage.file,
-            hint="remove one of the two entries",
-        )
-    return PipelineError(
-        f"output '{location}' is made by both "
-        f"{_describe(first.stage)} and {_describe(second.stage)}",
-        where=second.stage.file,
-        hint="let only one stage make it",
-    )
-
-
-def _overlap(outer: _Made, inner: _Made) -> PipelineError:
-    return PipelineError(
-        f"output '{inner.out.location}' of {_describe(inner.stage)} lies inside "
-        f"output '{outer.out.location}' of {_describe(outer.stage)}",
-        where=inner.stage.file,
-        hint="keep outputs in separate directories, or name the files one by one",
-    )
-
-
-def _describe(stage: Stage) -> str:
-    return f"'{stage.file}'" if stage.name is None else f"'{stage.name}' ({stage.file})"
-
-
 def _check_acyclic(graph: Graph) -> None:
     waiting = {stage: len(graph.upstream(stage)) for stage in graph.stages}
     ready = [stage for stage, count in waiting.items() if not count]
@@ -322,7 +180,7 @@ def _cycle(graph: Graph, stuck: Mapping[StageId, int]) -> PipelineError:
         at = next(up for up in graph.upstream(at) if up in stuck)
     stages = list(trail)
     circle = [*stages[stages.index(at) :], at]
-    names = " -> ".join(_describe(graph.stages[id]) for id in circle)
+    names = " -> ".join(describe(graph.stages[id]) for id in circle)
     message = "depends on its own output" if len(circle) == 2 else "stages depend on each other"
     return PipelineError(
         f"{message}: {names}",

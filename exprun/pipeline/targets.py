@@ -29,7 +29,7 @@ DATA_SUFFIX = ".dvc"
 
 def is_dvc_file(path: str) -> bool:
     """Whether a file of this name holds stages."""
-    return path.endswith(DATA_SUFFIX) or posixpath.basename(path) == PIPELINE_FILE
+    return path.endswith((DATA_SUFFIX, f"/{PIPELINE_FILE}")) or path == PIPELINE_FILE
 
 
 def _no_groups() -> Mapping[Location, Mapping[str, tuple[str, ...]]]:

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from exprun.model.paths import ROOT, Location
+from exprun.pipeline.targets import is_dvc_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -73,7 +74,7 @@ def _list(path: str) -> tuple[list[str], list[str], set[str]]:
                 dirs.append(name)
                 if entry.is_symlink():
                     linked.add(name)
-            elif name.endswith(".dvc") or name == "dvc.yaml":
+            elif is_dvc_file(name):
                 files.append(name)
     return dirs, files, linked
 

@@ -54,12 +54,12 @@ class GitIgnore:
     def ignores_entry(self, path: str, *, is_dir: bool) -> bool:
         """As `ignores`, for a path whose directory is known not to be ignored.
 
-        A directory all of whose content is ignored (``dir/*``, or a ``.gitignore`` in it that says
-        ``*``) counts as ignored.
+        A directory whose content a pattern ignores (``dir/*``) counts as ignored, as for DVC, even
+        if another pattern (``!dir/file``) spares some of it.
         """
         if self._verdict(path, is_dir=is_dir):
             return True
-        return is_dir and self._ignores_content(path)
+        return is_dir and self._ignores_content_of(path)
 
     def _verdict(self, path: str, *, is_dir: bool) -> bool:
         """What the last pattern says that matches: deeper files, then later lines, come last."""
@@ -70,11 +70,11 @@ class GitIgnore:
                     return not pattern.negated
         return False
 
-    def _ignores_content(self, path: str) -> bool:
-        for rules in reversed(self._rules_in(path)):
-            relative = path[len(rules.prefix) :]
+    def _ignores_content_of(self, path: str) -> bool:
+        for rules in reversed(self._rules_in(path.rpartition("/")[0])):
+            inner = f"{path[len(rules.prefix) :]}/x"
             for pattern in reversed(rules.patterns):
-                if _covers_content(pattern, relative):
+                if pattern.is_about_contents and pattern.matches(inner, is_dir=True):
                     return not pattern.negated
         return False
 
@@ -88,14 +88,6 @@ class GitIgnore:
             known = [*outer, _Rules(prefix, patterns)] if patterns else outer
             self._by_directory[directory] = known
         return known
-
-
-def _covers_content(pattern: Pattern, directory: str) -> bool:
-    if not directory:
-        return pattern.glob in ("*", "**")
-    if not pattern.is_about_contents:
-        return False
-    return pattern.matches(f"{directory}/x", is_dir=True)
 
 
 def _read(path: str) -> tuple[Pattern, ...]:

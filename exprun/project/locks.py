@@ -13,6 +13,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun.errors import ProjectError
@@ -20,8 +21,11 @@ from exprun.errors import ProjectError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    _Release = Callable[[], None]
+
 _RETRY_S = 0.02
 _SLOWEST_RETRY_S = 0.2
+_HARDLINK_LIFETIME_S = 365 * 24 * 3600
 
 
 class Busy(ProjectError):
@@ -56,71 +60,76 @@ class Patience:
 
 
 class FileLock:
-    """An exclusive ``flock`` on a file, in the format of the library ``zc.lockfile``.
+    """An exclusive lock on a file, of the kind that ``core.hardlink_lock`` asks for.
 
-    The pid in the file is information for people only. Each `held` block excludes all others,
-    also those of other threads.
+    Usually a ``flock``, which the kernel drops when its holder dies; the pid in the file is for
+    people only. With `hardlink`, for file systems without ``flock``, the file exists as long as
+    somebody holds the lock. Each `held` block excludes all others, those of other threads too.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, hardlink: bool = False) -> None:
         self.path = path
+        self._try: Callable[[str], _Release | None] = _try_hardlink if hardlink else _try_flock
         self._turn = threading.Lock()
+        self._hint = "wait until it has finished, and try again"
+        if hardlink:
+            self._hint += f"; if nothing runs any more, remove {path}"
 
     @contextmanager
     def held(self, patience: Patience | None = None) -> Iterator[None]:
-        """Hold the lock for the length of a ``with`` block. Raises Busy."""
-        patience = patience or Patience()
-        descriptor = self._acquire(patience)
-        try:
-            yield
-        finally:
-            os.close(descriptor)
-            self._turn.release()
+        """Hold the lock for the length of a ``with`` block.
 
-    def _acquire(self, patience: Patience) -> int:
+        Raises Busy, or ProjectError if the file cannot be a lock at all.
+        """
+        patience = patience or Patience()
         # Threads take turns among themselves: that is neither news nor worth polling a file.
         if not self._take_turn(patience):
             raise self._busy()
         try:
-            for _ in patience.retries(
-                f"another process{_holder(self.path)} to release the project"
-            ):
-                descriptor = _try_lock(self.path)
-                if descriptor is not None:
-                    return descriptor
-        except BaseException:
+            release = self._acquire(patience)
+            try:
+                yield
+            finally:
+                release()
+        finally:
             self._turn.release()
-            raise
-        self._turn.release()
-        raise self._busy()
 
     def _take_turn(self, patience: Patience) -> bool:
         quiet = Patience(limit_s=patience.limit_s, give_up=patience.give_up)
         return any(self._turn.acquire(timeout=_SLOWEST_RETRY_S) for _ in quiet.retries(""))
 
+    def _acquire(self, patience: Patience) -> _Release:
+        for _ in patience.retries(f"another process{_holder(self.path)} to release the project"):
+            try:
+                release = self._try(self.path)
+            except OSError as error:
+                raise ProjectError(
+                    f"cannot be locked: {error.strerror}", where=self.path
+                ) from error
+            if release is not None:
+                return release
+        raise self._busy()
+
     def _busy(self) -> Busy:
         return Busy(
             f"another process{_holder(self.path)} is working in this project",
             where=self.path,
-            hint="wait until it has finished, and try again",
+            hint=self._hint,
         )
 
 
 class RepoLock(FileLock):
     """DVC's lock of the whole project in `tmp_dir`, its ``.dvc/tmp``."""
 
-    def __init__(self, tmp_dir: str) -> None:
-        super().__init__(os.path.join(tmp_dir, "lock"))
+    def __init__(self, tmp_dir: str, *, hardlink: bool = False) -> None:
+        super().__init__(os.path.join(tmp_dir, "lock"), hardlink=hardlink)
 
 
-def _try_lock(path: str) -> int | None:
-    """A descriptor that holds the lock as long as it is open; None if another has it."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-    try:
-        descriptor = os.open(path, flags, 0o666)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        descriptor = os.open(path, flags, 0o666)
+def _try_flock(path: str) -> _Release | None:
+    """Take the lock as the library ``zc.lockfile`` does; None if another has it."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    # Not through a link: a repository could bring one along to have a file elsewhere overwritten.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         note = b" %d\n" % os.getpid()
@@ -132,7 +141,36 @@ def _try_lock(path: str) -> int | None:
     except BaseException:
         os.close(descriptor)
         raise
-    return descriptor
+    return partial(os.close, descriptor)
+
+
+def _try_hardlink(path: str) -> _Release | None:
+    """Take the lock as the library ``flufl.lock`` does; None if another has it.
+
+    Only one claim can be linked to the lock's name. Its time says until when the lock is meant to
+    be held: in a year, as DVC has it.
+    """
+    directory = os.path.dirname(path)
+    os.makedirs(directory, exist_ok=True)
+    claim = os.path.join(directory, f"{os.urandom(16).hex()}.lock")
+    with open(claim, "x", encoding="utf-8") as file:
+        file.write(claim)
+    try:
+        until = time.time() + _HARDLINK_LIFETIME_S
+        os.utime(claim, (until, until))
+        os.link(claim, path)
+    except FileExistsError:
+        os.unlink(claim)
+        return None
+    except BaseException:
+        os.unlink(claim)
+        raise
+    return partial(_unlink_both, path, claim)
+
+
+def _unlink_both(path: str, claim: str) -> None:
+    os.unlink(path)
+    os.unlink(claim)
 
 
 def _holder(path: str) -> str:

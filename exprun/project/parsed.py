@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 _DEEPEST = 200
 _PRUNE_EVERY = 64
 _UNTOUCHED_S = 24 * 3600
@@ -96,7 +97,7 @@ class ParsedCache:
         try:
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
             entry = self._expected_header(payload) + b"\n" + payload
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            descriptor = os.open(temporary, _WRITE_FLAGS, 0o600)
             with open(descriptor, "wb") as file:
                 file.write(entry)
             os.replace(temporary, path)

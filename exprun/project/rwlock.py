@@ -42,12 +42,12 @@ class ReadWriteLock:
 
     Entries of the same process and `cmd` do not exclude each other, as in DVC: which stages of one
     run may overlap is for the graph to say. Safe to use from several threads, whose equal entries
-    are counted.
+    are counted. `hardlink` as ``core.hardlink_lock``.
     """
 
-    def __init__(self, tmp_dir: str, *, cmd: str) -> None:
+    def __init__(self, tmp_dir: str, *, cmd: str, hardlink: bool = False) -> None:
         self._path = os.path.join(tmp_dir, "rwlock")
-        self._guard = FileLock(self._path + ".lock")
+        self._guard = FileLock(self._path + ".lock", hardlink=hardlink)
         self._me = Holder(pid=os.getpid(), cmd=cmd)
         self._reading: Counter[str] = Counter()
         self._writing: Counter[str] = Counter()
@@ -255,6 +255,7 @@ def _to_json(table: _Table) -> str:
 
 def _replace(path: str, text: str) -> None:
     temporary = f"{path}.{os.getpid()}"
-    with open(temporary, "w", encoding="utf-8") as file:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(temporary, flags, 0o666), "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(temporary, path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exprun.errors import ProjectError
 from exprun.project.locks import Busy, FileLock, Patience, RepoLock
 from exprun.project.rwlock import ReadWriteLock
 
@@ -41,6 +42,35 @@ def test_dvc_cannot_take_the_lock_while_we_hold_it_and_the_other_way_round(tmp_p
     theirs.unlock()
     with ours.held(NOW):
         pass
+
+
+def test_a_linked_lock_file_is_refused_and_its_target_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("content")
+    (tmp_path / "lock").symlink_to("precious")
+    with pytest.raises(ProjectError), RepoLock(str(tmp_path)).held():
+        pass
+    assert (tmp_path / "precious").read_text() == "content"
+
+
+def test_hardlink_locks_exclude_those_of_dvc(tmp_path: Path) -> None:
+    from dvc.lock import HardlinkLock
+    from dvc.lock import LockError as DvcLockError
+
+    ours = FileLock(str(tmp_path / "locks" / "lock"), hardlink=True)
+    with ours.held(NOW):
+        theirs = HardlinkLock(ours.path, tmp_dir=str(tmp_path / "locks"))
+        with pytest.raises(DvcLockError):
+            theirs.lock(timeout=1)
+        with pytest.raises(Busy), FileLock(ours.path, hardlink=True).held(NOW):
+            pass
+    theirs.lock(timeout=1)
+    with pytest.raises(Busy) as caught, ours.held(NOW):
+        pass
+    assert f"remove {ours.path}" in (caught.value.hint or "")
+    theirs.unlock()
+    with ours.held(NOW):
+        pass
+    assert list((tmp_path / "locks").iterdir()) == []
 
 
 def test_waiting_is_told_once_and_ends_when_the_holder_is_gone(tmp_path: Path) -> None:
