@@ -298,3 +298,61 @@ def test_what_dvc_wrote_is_read_as_dvc_reads_it(data: dict[str, Any]) -> None:
 def test_floats_survive_as_they_do_in_dvc(number: float) -> None:
     text = oracle.write(None, "s", entry(number))
     assert written(lock_of(text), "b", entry()) == oracle.write(text, "b", entry())
+
+
+LINES = st.sampled_from(
+    [
+        *("  a:", "  b:", "  'c d':", "  true:", "  e: {}", "  # c", "# c", "", "...", "  <<: {}"),
+        *("    cmd: x", "    cmd: 'x", "    y'", '    cmd: "x', '    y"', "    cmd: x # c"),
+        *("    cmd: |", "    cmd: >-", "      y", "    cmd: [x,", "    y]", "    cmd: {", "    }"),
+        *(
+            "    cmd:",
+            "    - x",
+            "    - 'a: b'",
+            "    - ''",
+            "     - x",
+            "    cmd: &c x",
+            "    cmd: *c",
+        ),
+        *(
+            "    params:",
+            "      p:",
+            "        k: 1",
+            "        k: [1, 2]",
+            "        l.m: '1'",
+            "      p: {}",
+        ),
+        *(
+            "        ? k",
+            "        : v",
+            "        'q': - x",
+            "        k:",
+            "          - 1",
+            "        - 1",
+        ),
+        *(
+            "    outs:",
+            "    - path: p",
+            "    -  path: p",
+            "      size: 1",
+            "      md5: " + MD5,
+            "\t",
+        ),
+        *("    cmd: x\x85y", "    cmd:   'x'", "    cmd:  |", "    !!map", "    cmd: !!str 1"),
+    ]
+)
+
+
+@settings(QUICK, max_examples=400)
+@given(st.lists(LINES, min_size=1, max_size=9))
+def test_no_text_is_cut_where_yaml_would_not_cut_it(lines: list[str]) -> None:
+    text = HEAD + "  z:\n    cmd: z\n" + "".join(f"{line}\n" for line in lines)
+    read = oracle.read(text)
+    if read is None:
+        with pytest.raises(LockfileError):
+            dict(lock_of(text))
+    elif "\x85" not in text:
+        lock = lock_of(text)
+        assert {stage: oracle.spell(to_data(lock[stage])) for stage in lock} == {
+            stage: oracle.spell(data) for stage, data in read.items()
+        }
