@@ -147,10 +147,13 @@ class Lockfile(Mapping[str, LockedStage]):
         blocks, unsettled = settled
         block, is_stable = _render(stage, to_data(entry))
         decoded = {name: self._decoded[name] for name in self._decoded if name not in unsettled}
+        decoded.pop(stage, None)
+        if is_stable:
+            decoded[stage] = entry  # otherwise the text may not say quite the same
         return Lockfile(
             self.name,
             blocks=_placed(blocks, stage, block, later),
-            decoded={**decoded, stage: entry},
+            decoded=decoded,
             unsettled=frozenset(unsettled if is_stable else unsettled | {stage}),
             fresh=fresh,
         )

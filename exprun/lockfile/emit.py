@@ -27,7 +27,7 @@ _ONE_LINE = re.compile(r"[ -~\xa1-\u2027\u202a-\ud7ff\ue000-\ufefe]*")
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"})
 _WORDS = re.compile(r"( *)([^ ]+)")
 
-_STABLE_FLOAT = re.compile(r"-?[0-9]+\.[0-9]+|-?[0-9](?:\.[0-9]{1,5})?e[-+][0-9]+")
+_STABLE_FLOAT = re.compile(r"-?[0-9]+\.[0-9]+|-?[0-9](?:\.[0-9]{1,5})?e[-+][0-9]{2}")
 """Floats that ruamel.yaml writes as it read them: it rounds the last digits of some others."""
 
 
@@ -57,7 +57,7 @@ class _Emitter:
         """The lines of a mapping; `lead` begins the first line, `pad` the others."""
         self._meet(data)
         for key, value in data.items():
-            yield from self._value(f"{lead}{_key(key)}:", value, pad, pad + _STEP)
+            yield from self._value(f"{lead}{_key(key, len(lead))}:", value, pad, pad + _STEP)
             lead = pad
 
     def _sequence(self, items: Sequence[object], lead: str, pad: str) -> Iterator[str]:
@@ -86,7 +86,7 @@ class _Emitter:
         elif kind is dict or kind is list:
             yield from self._collection(lead, value, pad, inner)  # type: ignore[arg-type]
         else:
-            yield _wrap(lead, self._number(value), inner)
+            yield self._wrap(lead, self._number(value), inner)
 
     def _collection(
         self, lead: str, value: dict[str, object] | list[object], pad: str, inner: str
@@ -116,9 +116,34 @@ class _Emitter:
         return text
 
     def _text(self, lead: str, text: str, inner: str) -> str:
-        return (
-            _wrap(lead, text, inner) if is_plain(text) else f"{lead} {_quoted(text, len(lead))}\n"
-        )
+        if is_plain(text):
+            return self._wrap(lead, text, inner)
+        return f"{lead} {_quoted(text, len(lead))}\n"
+
+    def _wrap(self, lead: str, text: str, inner: str) -> str:
+        """`lead` and a bare scalar, wrapped at the width, its further lines indented by `inner`."""
+        column = len(lead) + 1
+        if column + len(text) <= WIDTH:
+            return f"{lead} {text}\n"
+        new_line = "\n" + inner
+        parts = [lead, " "]
+        for match in _WORDS.finditer(text):
+            spaces, word = match.groups()
+            if len(spaces) == 1 and column >= WIDTH:
+                parts.append(new_line)
+                column = len(inner)
+            else:
+                parts.append(spaces)
+                column += len(spaces)
+            if column + len(word) > WIDTH and column > len(inner):
+                if self._stable and len(spaces) > 1:
+                    raise NotSimple  # at the end of a line they count as one
+                parts.append(new_line)
+                column = len(inner)
+            parts.append(word)
+            column += len(word)
+        parts.append("\n")
+        return "".join(parts)
 
     def _meet(self, collection: object) -> None:
         if id(collection) in self._seen:
@@ -126,43 +151,21 @@ class _Emitter:
         self._seen.add(id(collection))
 
 
-def _key(key: object) -> str:
+def _key(key: object, column: int) -> str:
     if type(key) is not str or not 0 < len(key) <= _LONGEST_KEY or "\n" in key:
         raise NotSimple
-    return key if is_plain(key) else _quoted(key, 0, width=2 * _LONGEST_KEY)
+    if column + len(key) > WIDTH and " " in key:
+        raise NotSimple  # ruamel.yaml breaks such keys, although it cannot read them then
+    return key if is_plain(key) else _quoted(key, column)
 
 
-def _quoted(text: str, column: int, *, width: int = WIDTH) -> str:
+def _quoted(text: str, column: int) -> str:
     """`text` in quotes, on one line that starts at `column`."""
     escaped = text.translate(_ESCAPES)
     if not _ONE_LINE.fullmatch(escaped):
         raise NotSimple
     bare = "'" not in text and "\n" not in text and "\t" not in text
     quoted = f"'{text}'" if bare else f'"{escaped}"'
-    if column + 1 + len(quoted) > width:
+    if column + 1 + len(quoted) > WIDTH:
         raise NotSimple
     return quoted
-
-
-def _wrap(lead: str, text: str, inner: str) -> str:
-    """`lead` and a bare scalar, wrapped at the width, its further lines indented by `inner`."""
-    column = len(lead) + 1
-    if column + len(text) <= WIDTH:
-        return f"{lead} {text}\n"
-    new_line = "\n" + inner
-    parts = [lead, " "]
-    for match in _WORDS.finditer(text):
-        spaces, word = match.groups()
-        if len(spaces) == 1 and column >= WIDTH:
-            parts.append(new_line)
-            column = len(inner)
-        else:
-            parts.append(spaces)
-            column += len(spaces)
-        if column + len(word) > WIDTH and column > len(inner):
-            parts.append(new_line)
-            column = len(inner)
-        parts.append(word)
-        column += len(word)
-    parts.append("\n")
-    return "".join(parts)

@@ -51,8 +51,10 @@ def replace_stage(
 
 
 def _load(text: str, name: str) -> Any:
+    yaml = YAML(typ="rt")
+    yaml.composer.warn_double_anchors = False  # YAML allows them, and a library does not print
     try:
-        return YAML(typ="rt").load(text) or {}
+        return yaml.load(text) or {}
     except YAMLError as failure:
         line = getattr(getattr(failure, "problem_mark", None), "line", None)
         where = name if line is None else f"{name}:{line + 1}"

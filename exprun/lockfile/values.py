@@ -111,7 +111,7 @@ def _is_literal(pattern: str) -> bool:
 
 def _is_key(key: object, pattern: str) -> bool:
     if isinstance(key, str):
-        return key == pattern or fnmatchcase(key, pattern)
+        return fnmatchcase(key, pattern)
     if isinstance(key, int):
         wanted = _to_int(pattern)
         return fnmatchcase(str(key), pattern) if wanted is None else key == wanted

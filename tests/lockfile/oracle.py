@@ -6,8 +6,9 @@ import json
 from collections import OrderedDict
 from typing import Any
 
-from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA, COMPILED_LOCKFILE_SCHEMA
-from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml, parse_yaml_for_update
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from dvc.utils.serialize import YAMLFileCorruptedError as YAMLFileCorruptedError
+from dvc.utils.serialize import parse_yaml, parse_yaml_for_update
 from dvc.utils.serialize._yaml import dumps_yaml
 from voluptuous import Invalid
 
@@ -38,14 +39,6 @@ def read(text: str) -> dict[str, Any] | None:
     except (YAMLFileCorruptedError, Invalid):
         return None
     return dict(data.get("stages", {}))
-
-
-def accepts_entry(data: object) -> bool:
-    try:
-        COMPILED_LOCK_FILE_STAGE_SCHEMA(data)
-    except Invalid:
-        return False
-    return True
 
 
 def spell(data: object) -> str:
