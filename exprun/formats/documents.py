@@ -101,8 +101,8 @@ def _parse_python(text: str, name: str, limits: Limits) -> object:
 
 def _check_depth(value: object, name: str, limits: Limits) -> None:
     """Walk level by level, so that the check itself cannot overflow the stack."""
-    level: list[Any] = [value] if isinstance(value, (dict, list, tuple)) else []
-    for _ in range(limits.depth + 1):
+    level: list[Any] = [[value]]
+    for _ in range(limits.depth + 2):
         level = [
             inner
             for outer in level

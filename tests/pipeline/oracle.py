@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from exprun.errors import PipelineError
 from exprun.model.paths import Location
+from exprun.pipeline.datafile import load_data_file
 from exprun.pipeline.load import PipelineFile, load_pipeline
-from exprun.pipeline.templating import ParsingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from exprun.model.lock import LockedPath
     from exprun.model.stage import Stage
+    from exprun.pipeline.templating import ParsingOptions
 
 Sources = dict[str, str]
+Changes = dict[str, tuple[str, int, int | None, bool]]
+"""Path -> MD5, size, number of files of a directory, whether executable."""
 
 FAILS = "fails to load"
 
@@ -114,10 +118,41 @@ class Oracle:
             "datasets": next(iter(index._datasets.values()), []),
         }
 
+    def load_data(self, text: str, file: str) -> object:
+        """What DVC makes of a .dvc file, or FAILS."""
+        self.write({file: text})
+        try:
+            (stage,) = self.index(file).stages
+        except Exception:  # as in `load`
+            return FAILS
+        return {
+            **self.facts(stage),
+            "md5": stage.md5 or None,
+            "recorded": [_record(item) for item in (*stage.deps, *stage.outs)],
+        }
+
+    def rewrite_data(self, text: str, file: str, changes: Changes) -> bytes:
+        """The bytes DVC leaves after new hashes for some paths."""
+        from dvc.dvcfile import load_file
+        from dvc_data.hashfile.hash_info import HashInfo
+        from dvc_data.hashfile.meta import Meta
+
+        self.write({file: text})
+        stage = load_file(self.repo, str(self.root / file)).stage
+        for item in (*stage.deps, *stage.outs):
+            if item.def_path in changes:
+                md5, size, nfiles, isexec = changes[item.def_path]
+                item.hash_name, item.hash_info = "md5", HashInfo("md5", md5)
+                item.meta = Meta(size=size, nfiles=nfiles, isexec=isexec, isdir=nfiles is not None)
+        stage.md5 = stage.compute_md5()
+        stage.dump()
+        return (self.root / file).read_bytes()
+
     def _resolver(self, file: str) -> Any:
         from dvc.dvcfile import load_file
 
-        return load_file(self.repo, str(self.root / file)).resolver
+        resolver: Any = load_file(self.repo, str(self.root / file)).resolver
+        return resolver
 
     def facts(self, stage: Any) -> dict[str, object]:
         from dvc.dependency import ParamsDependency
@@ -155,14 +190,22 @@ class Oracle:
         if item.fs is None or item.protocol != "local":
             return str(item.def_path)
         if os.path.isabs(item.def_path):
-            return os.path.normpath(item.def_path)
-        return os.path.relpath(item.fs_path, self.root)
+            return os.path.normpath(str(item.def_path))
+        return os.path.relpath(str(item.fs_path), self.root)
 
     def _locations(self, found: dict[str, list[str]], file: str) -> list[str]:
         base = os.path.dirname(file)
         return [
             os.path.normpath(os.path.join(base, path)) for paths in found.values() for path in paths
         ]
+
+
+def _record(item: Any) -> object:
+    if not (item.hash_info and item.hash_name in ("md5", "md5-dos2unix")):
+        return None
+    legacy = item.hash_name == "md5-dos2unix"
+    meta = item.meta
+    return (item.hash_info.value, meta.size, meta.nfiles, meta.isexec, legacy)
 
 
 def load(
@@ -229,3 +272,24 @@ def facts(stage: Stage) -> dict[str, object]:
         "desc": stage.desc,
         "meta": stage.meta,
     }
+
+
+def load_data(text: str, root: Path, file: str) -> object:
+    """What exprun makes of a .dvc file, in the shape of `Oracle.load_data`, or FAILS."""
+    try:
+        data = load_data_file(Location(file), text.encode(), root=str(root))
+    except PipelineError as error:
+        assert error.where
+        return FAILS
+    return {
+        **facts(data.stage),
+        "md5": data.md5,
+        "recorded": [_recorded(entry) for entry in (*data.recorded.deps, *data.recorded.outs)],
+    }
+
+
+def _recorded(entry: LockedPath) -> object:
+    content = entry.content
+    if content is None:
+        return None
+    return (content.oid, content.size, content.nfiles, content.isexec, content.legacy)

@@ -1,5 +1,7 @@
 """Snippets of dvc.yaml with parameter files, each with something to get right or to refuse."""
 
+# ruff: noqa: E501 - the tables are easier to read with one document on a line
+
 from __future__ import annotations
 
 import json
