@@ -3,7 +3,7 @@
 The rules are those of dpath.get, which DVC uses: a key is a path of patterns. Each segment matches
 a map's key as ``fnmatch`` does, ``**`` stands for any number of segments, and a number also finds
 an item of a list (negative from its end) or a map's key that is a number. One match is a value,
-none is a missing parameter, several are an error. An empty key anywhere spoils the whole file.
+none is a missing parameter, several are an error.
 """
 
 from __future__ import annotations
@@ -29,10 +29,6 @@ def select_params(values: Mapping[str, object], file: ParamsFile) -> dict[str, o
     """
     if not file.keys:
         return dict(values)
-    if _has_empty_key(values):
-        raise ParamsError(
-            "a key is empty text, and then no parameter can be looked up", where=file.location
-        )
     selected: dict[str, object] = {}
     for key in file.keys:
         found = _find(values, key, file)
@@ -130,16 +126,3 @@ def _to_int(text: str) -> int | None:
         return int(text)
     except ValueError:
         return None
-
-
-def _has_empty_key(values: object) -> bool:
-    pending = [values]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, dict):
-            if "" in node or () in node or b"" in node:
-                return True
-            pending.extend(node.values())
-        elif isinstance(node, (list, tuple)):
-            pending.extend(node)
-    return False

@@ -6,6 +6,7 @@ import datetime
 from typing import Any
 
 import dpath
+import dvc.repo.plots  # noqa: F401  DVC always loads it, and it makes dpath accept empty keys
 import pytest
 
 from exprun.errors import ParamsError
@@ -25,6 +26,7 @@ CASES: list[tuple[Any, str]] = [
     ({"a": 1}, "a.b"),
     ({"": 1, "a": 2}, "a"),
     ({"a": {"b": {"": 1}}}, "c"),
+    ({"a": {"": 1}}, "a."),
     ({"a": 2}, ".a"),
     ({"a": 2}, ""),
     ({"a": 2}, "/"),
