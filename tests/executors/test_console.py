@@ -32,6 +32,7 @@ class Reader:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self.data = bytearray()
+        self._news = threading.Condition()
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
 
@@ -43,7 +44,13 @@ class Reader:
                 chunk = b""
             if not chunk:
                 return
-            self.data += chunk
+            with self._news:
+                self.data += chunk
+                self._news.notify_all()
+
+    def wait_for(self, text: bytes) -> None:
+        with self._news:
+            assert self._news.wait_for(lambda: text in self.data, timeout=20)
 
     def all(self) -> bytes:
         self._thread.join(20)
@@ -93,7 +100,8 @@ def test_streams_stay_apart_and_the_log_has_both(
     run: Runner, jobs: Jobs, out: str, err: str
 ) -> None:
     job = jobs.python(
-        "import os\nfor i in range(50): os.write(1, b'out%d\\xff\\r\\n' % i); os.write(2, b'err%d\\n' % i)",
+        "import os\nfor i in range(50):\n"
+        "    os.write(1, b'out%d\\xff\\r\\n' % i); os.write(2, b'err%d\\n' % i)",
         foreground=True,
     )
     with captured(out, err) as (console, readers):
@@ -158,8 +166,7 @@ def test_output_is_live_and_in_order_between_commands(run: Runner, jobs: Jobs, k
 
         async def scenario() -> None:
             async def answer() -> None:
-                while b"b\n" not in reader.data:
-                    await anyio.sleep(0.005)
+                await anyio.to_thread.run_sync(reader.wait_for, b"b\n")
                 await anyio.to_thread.run_sync((jobs.directory / "go").write_bytes, b"x\n")
 
             async with anyio.create_task_group() as tasks:

@@ -17,7 +17,6 @@ import pytest
 
 from exprun.abc import NoOutput
 from exprun.errors import ExecutorError
-from exprun.executors import spawn
 from exprun.executors.local import LocalExecutor
 from exprun.model.job import Exited, FailureClass, Killed, NotStarted
 from tests.executors.conftest import Recorder
@@ -158,7 +157,7 @@ def test_want_of_resources_is_transient(
     def refuse(*args: object, **options: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(spawn.subprocess, "Popen", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
     with pytest.raises(ExecutorError) as caught:
         finish(run, jobs.shell("true"))
     assert caught.value.transient and caught.value.hint
