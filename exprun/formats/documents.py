@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import posixpath
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from exprun.errors import ParamsError
@@ -10,6 +12,10 @@ from exprun.formats.yaml12 import DEFAULT_LIMITS, Limits, conflict_hint, decode,
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_DOTTED = re.compile(r"""(?<![\w\-"'.])(?:[\w\-"']++[ \t]*+\.[ \t]*+)++""")
+"""A run of words joined by dots."""
 
 
 def load_params(data: bytes, *, name: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, object]:
@@ -32,6 +38,8 @@ def load_document(data: bytes, *, name: str, limits: Limits = DEFAULT_LIMITS) ->
     parse = _PARSERS.get(posixpath.splitext(name)[1].lower())
     if parse is None:
         return load_yaml(data, name=name, error=ParamsError, limits=limits) or {}
+    if parse is not _parse_json:
+        limits = replace(limits, size=min(limits.size, limits.slow_size))
     text = decode(data, name=name, error=ParamsError, limits=limits)
     try:
         return parse(text, name, limits)
@@ -65,6 +73,9 @@ def _parse_json(text: str, name: str, limits: Limits) -> object:
 def _parse_toml(text: str, name: str, limits: Limits) -> object:
     import tomllib
 
+    if any(run.count(".") > limits.depth for run in _DOTTED.findall(text)):
+        # The time that tomllib needs for a key grows with the square of its parts.
+        raise ParamsError(f"a key has more than {limits.depth} parts", where=name)
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as failure:

@@ -38,10 +38,12 @@ class Limits:
     """How large a document may be.
 
     `nodes` bounds what is written in the document; `expanded` what its aliases add to that, so that
-    a document of a few lines cannot stand for millions of values.
+    a document of a few lines cannot stand for millions of values. `slow_size` is for TOML and
+    Python, whose parsers take twenty times the time or the memory.
     """
 
     size: int = 10_000_000
+    slow_size: int = 500_000
     depth: int = 200
     nodes: int = 800_000
     expanded: int = 100_000

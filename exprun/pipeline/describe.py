@@ -61,7 +61,7 @@ def describe_stage(stage: Stage, *, address: Address, tracked: TrackedValues) ->
         "always_changed": stage.always_changed,
         "desc": stage.desc,
         "meta": stage.meta,
-        "definition": stage.definition,
+        "definition": dict(stage.definition),
     }
 
 
@@ -86,5 +86,5 @@ def _output(out: Output) -> dict[str, object]:
     if out.remote:
         described["remote"] = out.remote
     if out.kind is OutputKind.PLOT:
-        described["props"] = out.props
+        described["props"] = dict(out.props)
     return described

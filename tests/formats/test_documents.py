@@ -95,6 +95,11 @@ BROKEN = {
     "nested.json": ('{"a":' + "[" * 300 + "]" * 300 + "}", None),
     "deep.py": ("A = " + "(" * 5_000 + ")" * 5_000, None),
     "deep.toml": ("a = " + "[" * 5_000 + "]" * 5_000, None),
+    "dotted.toml": ("a." * 200_000 + "b = 1", None),
+    "dotted_table.toml": ("[" + "a . " * 100_000 + "b]", None),
+    "words.toml": ("a" * 400_000, None),
+    "large.toml": ("a = [" + "1," * 300_000 + "]", None),
+    "large.py": ("A = [" + "1," * 300_000 + "]", None),
     "long.json": ("1" * 5_000, None),
     "large.json": ('{"a": 1}' + " " * 10_000_000, None),
 }

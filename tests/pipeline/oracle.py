@@ -131,6 +131,13 @@ class Oracle:
             "recorded": [_record(item) for item in (*stage.deps, *stage.outs)],
         }
 
+    def plot_sources(self, sources: Sources) -> list[str]:
+        """The data files of all top-level plots of the project."""
+        self.write(sources)
+        self.repo._reset()
+        found: list[str] = self.repo.index._plot_sources
+        return [os.path.normpath(path) for path in found]
+
     def rewrite_data(self, text: str, file: str, changes: Changes) -> bytes:
         """The bytes DVC leaves after new hashes for some paths."""
         from dvc.dvcfile import load_file
