@@ -1,58 +1,27 @@
-"""What happens in a run, as public facts: frozen values in the past tense, for any subscriber."""
+"""What happened, as typed facts: the one stream that displays, logs and services are made of.
+
+Every event tells when it happened (`at`, seconds since the epoch), in which `run` of the library,
+and its place in that run's stream (`seq`). Stages are named by their address, experiments by name.
+`to_json` gives the form written by ``--log-json`` and ``--events``.
+"""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
 from dataclasses import dataclass
-from enum import Enum, IntEnum, StrEnum
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from exprun.model.job import CancelReason, FailureClass, JobOutcome
-
-
-class StageState(StrEnum):
-    """Where a stage is. Only a `RUNNING` stage takes a job slot; the last six are final."""
-
-    WAITING = "waiting"
-    READY = "ready"
-    CHECKING = "checking"
-    RESTORING = "restoring"
-    RUNNING = "running"
-    SAVING = "saving"
-    UNCHANGED = "unchanged"
-    RESTORED = "restored"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    BLOCKED = "blocked"
-
-    @property
-    def is_final(self) -> bool:
-        return self in _FINAL
-
-    @property
-    def is_good(self) -> bool:
-        """Whether stages that depend on this one may go on."""
-        return self in _GOOD
-
-
-_GOOD = frozenset({StageState.UNCHANGED, StageState.RESTORED, StageState.SUCCEEDED})
-_FINAL = _GOOD | {StageState.FAILED, StageState.CANCELLED, StageState.BLOCKED}
-
-
-class ExperimentState(StrEnum):
-    """How an experiment, or a whole run, ended."""
-
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
+    from exprun.model.experiment import StageResult
+    from exprun.model.job import CancelReason, FailureClass
+    from exprun.model.paths import Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A fact. `seq` counts the events of a run from 1; `at` is in seconds since the epoch."""
+    """Something that happened."""
 
     seq: int = 0
     at: float = 0.0
@@ -61,15 +30,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
-    """A run began, with at most `jobs` stages at once."""
+    """A runner is ready."""
 
+    root: str
     jobs: int
-    experiments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCancelling(Event):
-    """Nothing new starts; what runs is being stopped."""
+    """Everything that runs is asked to stop."""
 
     reason: CancelReason
 
@@ -78,77 +47,81 @@ class RunCancelling(Event):
 class RunFinished(Event):
     """Nothing runs any more."""
 
-    state: ExperimentState
-    duration_s: float
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentQueued(Event):
+    experiment: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExperimentEvent(Event):
-    """A fact about one experiment; its name is None for a plain reproduction."""
+class ExperimentStarted(Event):
+    """The stages of an experiment are about to be looked at; `log_dir` is where their logs go."""
 
-    experiment: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExperimentQueued(ExperimentEvent):
-    """The experiment is accepted, durably."""
-
+    experiment: str
     baseline: str
+    log_dir: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExperimentStarted(ExperimentEvent):
-    """An attempt began in the workspace at `workspace`."""
+class ExperimentCommitting(Event):
+    """All stages are up to date; the commit is being made."""
 
-    attempt: str
-    workspace: str
-    stages: tuple[str, ...] = ()
+    experiment: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExperimentCommitting(ExperimentEvent):
-    """All stages are good; the result is being stored."""
+class ExperimentFinished(Event):
+    """An experiment ended: with its commit `rev`, or with the `reason` why there is none."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExperimentFinished(ExperimentEvent):
-    """The experiment ended; `rev` is the commit of its result, if there is one."""
-
-    state: ExperimentState
-    duration_s: float
+    experiment: str
     rev: str | None = None
-    failure: FailureClass | None = None
-    message: str | None = None
+    reason: str | None = None
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StageEvent(ExperimentEvent):
-    """A fact about one stage, by its address as displayed."""
+class StageEvent(Event):
+    """Something about one stage; `experiment` is None outside of experiments."""
 
     stage: str
+    experiment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageSkipped(StageEvent):
-    """Nothing the stage depends on has changed."""
+    """Nothing changed. `is_data`: the stage is a .dvc file."""
+
+    is_data: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageRestored(StageEvent):
-    """The outputs came from the run cache."""
+    """The outputs come from the cache; the command does not run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageVerified(StageEvent):
+    """A frozen stage, or one without a command, is recorded from the outputs that are there."""
+
+    is_data: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageStarted(StageEvent):
-    """The stage's commands run; their output goes to `log`."""
+    """The commands of a stage are about to run, with their output going to `log`."""
 
-    commands: tuple[str, ...]
     log: str
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandStarted(StageEvent):
+    command: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageOutput(StageEvent):
-    """Output that the log holds at `offset`. Only for those who subscribe to it."""
+    """What a stage wrote, as it is in the log at `offset`."""
 
     data: bytes
     offset: int
@@ -156,44 +129,49 @@ class StageOutput(StageEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageStopping(StageEvent):
-    """The stage's processes have been asked to end."""
-
     reason: CancelReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageFinished(StageEvent):
-    """The stage ran and reached a final state. `outcome` is how its commands ended."""
+    """A stage reached its end. `message` says why it failed, `failure` what kind of failure."""
 
-    state: StageState
-    duration_s: float
-    outcome: JobOutcome | None = None
-    failure: FailureClass | None = None
+    result: StageResult
     message: str | None = None
+    failure: FailureClass | None = None
+    duration_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StageBlocked(StageEvent):
-    """The stage will not run because `by` did not end well."""
+class StagesBlocked(Event):
+    """These stages will not run because `stage` failed."""
 
-    by: str
+    stage: str
+    blocked: tuple[str, ...]
+    experiment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutputDropped(Event):
-    """This subscriber was too slow and lost output; the logs have it."""
+class LockWritten(Event):
+    """An entry went into a lock file, which was `created` for it and `changed` by it."""
 
-    events: int
-    bytes: int
+    file: Location
+    created: bool
+    changed: bool
+    experiment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputDropped(StageEvent):
+    """A subscriber was too slow and missed this many bytes; the log has them."""
+
+    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarningRaised(Event):
-    """Something the user should know that stops nothing."""
-
     message: str
-    where: str | None = None
-    hint: str | None = None
+    experiment: str | None = None
 
 
 def to_json(event: Event) -> dict[str, object]:

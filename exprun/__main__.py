@@ -1,0 +1,24 @@
+"""The entry point: answers the cheapest questions itself and hands the rest to `exprun.cli`."""
+
+import _signal  # type: ignore[import-not-found]  # `signal` itself costs milliseconds
+import sys
+
+# Until a command takes signals over, Ctrl-C ends the process at once and without a traceback.
+_signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
+
+def main() -> int:
+    """Run the command line in `sys.argv` and return its exit code."""
+    arguments = sys.argv[1:]
+    if arguments in (["--version"], ["-V"]):
+        from exprun import __version__
+
+        sys.stdout.write(f"exprun {__version__}\n")
+        return 0
+    from exprun.cli.main import run
+
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The command line: one client of the library, and the only part that prints and exits."""

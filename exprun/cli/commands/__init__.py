@@ -1,0 +1,1 @@
+"""One module for each command: its parser and what it does."""

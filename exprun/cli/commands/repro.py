@@ -1,0 +1,73 @@
+"""``exprun repro``: bring the pipeline up to date, without an experiment."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from exprun.cli import exits
+from exprun.cli.parsing import (
+    Parser,
+    add_job_options,
+    add_repro_options,
+    add_talk_options,
+    repro_options,
+)
+from exprun.cli.running import open_here, run_session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exprun.runner.opening import Opened
+    from exprun.runner.repro import Reproduced
+    from exprun.runner.session import Session
+
+
+def main(arguments: Sequence[str], *, cwd: str) -> int:
+    """Bring stages up to date in the workspace."""
+    namespace = _parser().parse_args(arguments)
+    opened = open_here(cwd)
+    options = repro_options(namespace, opened.place.cwd)
+    if options.dry:
+        from exprun.cli.dry import show_plan
+
+        project = opened.load()
+        return show_plan(opened, project, project.plan(options.selection), options)
+
+    async def work(session: Session) -> int:
+        from exprun.runner.repro import reproduce
+
+        reproduced = await reproduce(session, options)
+        if not namespace.quiet:
+            _say_what_next(opened, reproduced, cwd)
+        return exits.OK
+
+    return run_session(opened, namespace, options, work)
+
+
+def _parser() -> Parser:
+    parser = Parser("repro", "Bring the pipeline up to date by running what changed.")
+    add_repro_options(parser)
+    add = parser.add_argument
+    add("--glob", action="store_true", help="targets may hold * and ?")
+    add("--no-commit", action="store_true", help="do not put outputs into the cache")
+    add("--no-run-cache", action="store_true", help="run even what was run before")
+    add_job_options(parser)
+    add_talk_options(parser)
+    return parser
+
+
+def _say_what_next(opened: Opened, reproduced: Reproduced, cwd: str) -> None:
+    if not reproduced.entries:
+        sys.stdout.write("Data and pipelines are up to date.\n")
+        return
+    files = [os.path.relpath(file, cwd) for file in reproduced.written]
+    if files and not opened.config.core.autostage:
+        names = " ".join(map(shlex.quote, files))
+        sys.stdout.write(
+            f"\nTo track the changes with git, run:\n\n\tgit add {names}\n"
+            "\nTo enable auto staging, run:\n\n\tdvc config core.autostage true\n"
+        )
+    sys.stdout.write("Use `dvc push` to send your updates to remote storage.\n")

@@ -1,0 +1,88 @@
+"""``exprun run``: run an experiment and keep it as a commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exprun.cli import exits
+from exprun.cli.parsing import (
+    Parser,
+    add_job_options,
+    add_repro_options,
+    add_talk_options,
+    repro_options,
+)
+from exprun.cli.running import open_here, run_session
+from exprun.model.experiment import ExperimentSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exprun.runner.session import Session
+
+
+def main(arguments: Sequence[str], *, cwd: str) -> int:
+    """Run one experiment."""
+    namespace = _parser().parse_args(arguments)
+    opened = open_here(cwd)
+    options = repro_options(namespace, opened.place.cwd)
+    spec = ExperimentSpec(
+        name=namespace.name,
+        set_params=tuple(namespace.set_param),
+        params=tuple(namespace.params),
+        message=namespace.message,
+        isolated=namespace.temp,
+        copy_paths=tuple(namespace.copy_paths),
+        hydra=not namespace.no_hydra,
+        options=options,
+    )
+    if options.dry:
+        from exprun.cli.dry import show_plan
+        from exprun.runner.experiment import prepare
+
+        prepared = prepare(opened, spec)
+        return show_plan(opened, prepared.project, prepared.stages, options, prepared.edits)
+
+    async def work(session: Session) -> int:
+        from exprun.runner.experiment import run_experiment
+
+        await run_experiment(session, spec)
+        return exits.OK
+
+    return run_session(opened, namespace, options, work)
+
+
+def _parser() -> Parser:
+    parser = Parser("run", "Run an experiment and keep it as a commit under refs/exps.")
+    add_repro_options(parser)
+    add = parser.add_argument
+    add("-n", "--name", help="the experiment's name (default: made up)")
+    add(
+        "-S",
+        "--set-param",
+        action="append",
+        default=[],
+        metavar="[FILE:]KEY=VALUE",
+        help="set a parameter, in Hydra's override grammar",
+    )
+    add(
+        "--params",
+        action="append",
+        default=[],
+        metavar="[FILE:]KEY=VALUE[,...]",
+        help="set several parameters",
+    )
+    add("-m", "--message", help="the message of the experiment's commit")
+    add("--temp", action="store_true", help="run in a directory of its own, not in the workspace")
+    add(
+        "-C",
+        "--copy-paths",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="copy an untracked or ignored path to that directory",
+    )
+    add("--no-hydra", action="store_true", help="do not compose params.yaml with Hydra")
+    add_job_options(parser)
+    add_talk_options(parser)
+    return parser

@@ -1,0 +1,127 @@
+"""Parsers and the options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from exprun.errors import UsageError
+from exprun.model.experiment import OnError, ReproOptions, Selection
+
+if TYPE_CHECKING:
+    from exprun.model.paths import Location
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose refusals are `UsageError`."""
+
+    def __init__(self, command: str, description: str) -> None:
+        super().__init__(
+            prog=f"exprun {command}", description=description, allow_abbrev=False, add_help=True
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"see `{self.prog} --help`")
+
+
+def add_talk_options(parser: argparse.ArgumentParser) -> None:
+    """How much is said, and where."""
+    talk = parser.add_mutually_exclusive_group()
+    talk.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    talk.add_argument(
+        "-v", "--verbose", action="count", default=0, help="say more on standard error (-vv: all)"
+    )
+    parser.add_argument(
+        "--log-json", metavar="FILE", help="append every event to FILE as one JSON object a line"
+    )
+
+
+def add_job_options(parser: argparse.ArgumentParser) -> None:
+    """How many stages at once, and how patiently they are stopped."""
+    parser.add_argument(
+        "-j", "--jobs", type=_positive, default=1, metavar="N", help="stages to run at a time"
+    )
+    parser.add_argument(
+        "--grace",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long interrupted stages may take to end (default: 10)",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def add_repro_options(parser: argparse.ArgumentParser) -> None:
+    """The options `run` and `repro` share, as in DVC."""
+    add = parser.add_argument
+    add("targets", nargs="*", metavar="target", help="stages, dvc.yaml or .dvc files")
+    add("-f", "--force", action="store_true", help="run stages even if nothing changed")
+    add("-i", "--interactive", action="store_true", help="ask before each stage")
+    add("-s", "--single-item", action="store_true", help="only the targets, not what they need")
+    add("-p", "--pipeline", action="store_true", help="the whole pipelines of the targets")
+    add("-P", "--all-pipelines", action="store_true", help="every pipeline of the project")
+    add("-R", "--recursive", action="store_true", help="every stage below the target directories")
+    add("--downstream", action="store_true", help="the targets and all that depends on them")
+    add(
+        "--force-downstream",
+        action="store_true",
+        help="run everything downstream of a stage that ran",
+    )
+    add("--pull", action="store_true", help="fetch missing data from the DVC remotes")
+    add("--allow-missing", action="store_true", help="missing data alone is not a change")
+    add("--dry", action="store_true", help="only say what would run, and why")
+    add(
+        "-k",
+        "--keep-going",
+        dest="on_error",
+        action="store_const",
+        const=OnError.KEEP_GOING,
+        default=OnError.FAIL,
+        help="run all stages that do not depend on a failed one",
+    )
+    add(
+        "--ignore-errors",
+        dest="on_error",
+        action="store_const",
+        const=OnError.IGNORE,
+        help="treat failures as warnings",
+    )
+
+
+def repro_options(namespace: argparse.Namespace, cwd: Location) -> ReproOptions:
+    """The options of `add_repro_options` as one value."""
+    selection = Selection(
+        targets=tuple(namespace.targets),
+        cwd=cwd,
+        single_item=namespace.single_item,
+        pipeline=namespace.pipeline,
+        all_pipelines=namespace.all_pipelines,
+        recursive=namespace.recursive,
+        downstream=namespace.downstream,
+        glob=getattr(namespace, "glob", False),
+    )
+    return ReproOptions(
+        selection=selection,
+        force=namespace.force,
+        force_downstream=namespace.force_downstream,
+        pull=namespace.pull,
+        allow_missing=namespace.allow_missing,
+        dry=namespace.dry,
+        interactive=namespace.interactive,
+        on_error=namespace.on_error,
+        run_cache=not getattr(namespace, "no_run_cache", False),
+        commit=not getattr(namespace, "no_commit", False),
+    )
+
+
+def refuse_on_windows() -> None:
+    """exprun needs POSIX process groups and file locks."""
+    if sys.platform == "win32":
+        raise UsageError("exprun runs on Linux and macOS", hint="use WSL on Windows")

@@ -1,0 +1,93 @@
+"""Events as plain lines, in DVC's words: what a pipe, a log or CI gets."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from exprun import events
+from exprun.model.experiment import OnError, StageResult
+from exprun.model.paths import spell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exprun.model.paths import Location
+
+
+class PlainOutput:
+    """Prints what happens as it happens. `quiet` leaves only warnings that tell of failures."""
+
+    def __init__(self, cwd: Location, *, quiet: bool, on_error: OnError = OnError.FAIL) -> None:
+        self._cwd = cwd
+        self._quiet = quiet
+        self._on_error = on_error
+        self._gap = False
+
+    def show(self, event: events.Event) -> None:
+        """Print what `event` is worth a line for."""
+        match event:
+            case events.ExperimentStarted(experiment=name):
+                self._say(f"Reproducing experiment '{name}'")
+            case events.StageSkipped(stage=stage, is_data=is_data):
+                what = f"'{stage}'" if is_data else f"Stage '{stage}'"
+                self._begin_stage(f"{what} didn't change, skipping")
+            case events.StageRestored(stage=stage):
+                self._begin_stage(f"Stage '{stage}' is cached - skipping run, checking out outputs")
+            case events.StageVerified(stage=stage, is_data=is_data):
+                what = "data sources" if is_data else "outputs"
+                kind = "" if is_data else "frozen "
+                self._begin_stage(f"Verifying {what} in {kind}stage: '{stage}'")
+            case events.StageStarted(stage=stage):
+                self._begin_stage(f"Running stage '{stage}':")
+            case events.CommandStarted(command=command):
+                self._say(f"> {command}")
+            case events.LockWritten(file=file, created=created, changed=changed):
+                if created:
+                    self._say(f"Generating lock file '{spell(file, start=self._cwd)}'")
+                if changed:
+                    self._say(f"Updating lock file '{spell(file, start=self._cwd)}'")
+            case events.StageFinished(result=result, message=message):
+                self._gap = result in {StageResult.SUCCEEDED, StageResult.RESTORED}
+                if result is StageResult.FAILED and self._on_error is not OnError.FAIL:
+                    ignored = " (ignored)" if self._on_error is OnError.IGNORE else ""
+                    warn(f"{message}{ignored}")
+            case events.StagesBlocked(blocked=blocked):
+                warn(f"{_stages(blocked)} will be skipped due to this failure")
+            case events.ExperimentFinished(experiment=name, rev=str(), isolated=isolated):
+                self._say(f"\nRan experiment(s): {name}")
+                self._say(
+                    "To apply the results of an experiment to your workspace run:\n\n"
+                    "\tdvc exp apply <exp>"
+                    if isolated
+                    else "Experiment results have been applied to your workspace."
+                )
+            case events.WarningRaised(message=message):
+                warn(message)
+            case _:
+                pass
+
+    def _begin_stage(self, line: str) -> None:
+        if self._gap:
+            self._say("")
+            self._gap = False
+        self._say(line)
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            sys.stdout.write(f"{line}\n")
+            # A stage's own output must not overtake what was said before it.
+            sys.stdout.flush()
+
+
+def warn(message: str) -> None:
+    """Print a warning on standard error."""
+    sys.stderr.write(f"WARNING: {message}\n")
+    sys.stderr.flush()
+
+
+def _stages(names: Sequence[str]) -> str:
+    quoted = [f"'{name}'" for name in names]
+    if len(quoted) == 1:
+        return f"Stage {quoted[0]}"
+    return f"Stages {', '.join(quoted[:-1])} and {quoted[-1]}"

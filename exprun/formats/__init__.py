@@ -1,0 +1,1 @@
+"""YAML 1.2, JSON, TOML and Python documents: text to values."""

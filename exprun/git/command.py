@@ -1,0 +1,57 @@
+"""Running the git command, for what only Git itself does right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exprun.errors import GitError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# As ``git rev-parse --local-env-vars``: set inside a hook, they would name another repository.
+_LOCAL = frozenset(
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR GIT_CONFIG GIT_DIR GIT_GRAFT_FILE "
+    "GIT_IMPLICIT_WORK_TREE GIT_INDEX_FILE GIT_INTERNAL_SUPER_PREFIX GIT_NAMESPACE "
+    "GIT_NO_REPLACE_OBJECTS GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE "
+    "GIT_WORK_TREE GIT_LITERAL_PATHSPECS".split()
+)
+
+
+class GitNotFound(GitError):
+    """There is no git command."""
+
+
+def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """`env` for a git command that is told by its directory alone which repository is meant."""
+    clean = {name: value for name, value in env.items() if name not in _LOCAL}
+    return clean | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+
+
+def run_git(
+    directory: str,
+    env: Mapping[str, str],
+    args: Sequence[str],
+    stdin: bytes = b"",
+    *,
+    index_file: str | None = None,
+) -> bytes:
+    """What ``git <args>`` prints when run in `directory`, on an index of the caller's if given.
+
+    Raises GitError with Git's reason.
+    """
+    import subprocess
+
+    clean = clean_environment(env) | ({"GIT_INDEX_FILE": index_file} if index_file else {})
+
+    try:
+        done = subprocess.run(
+            ["git", *args], cwd=directory, env=clean, input=stdin,
+            capture_output=True, check=False,
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise GitNotFound("there is no git command", hint="install git") from error
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
+        raise GitError(f"git {args[0]} failed: {reason}")
+    return done.stdout

@@ -1,0 +1,119 @@
+"""The experiment commit, and publishing it under a ref: the last thing an experiment does."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exprun.errors import GitError, RefConflict
+from exprun.git.experiment_refs import ExperimentRef, find_experiment
+
+if TYPE_CHECKING:
+    from exprun.git.identity import Signature
+    from exprun.git.repository import Repository
+
+_FULL_SHA = re.compile(r"[0-9a-f]{40}")
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A stored experiment; not `created` if an equal one already had the name."""
+
+    ref: ExperimentRef
+    commit: str
+    created: bool
+
+
+def default_message(experiment_hash: str) -> str:
+    """The message DVC gives an experiment commit: one line, without a newline."""
+    return f"dvc: commit experiment {experiment_hash}"
+
+
+def write_commit(
+    repository: Repository,
+    *,
+    tree: str,
+    parent: str,
+    message: str,
+    author: Signature,
+    committer: Signature,
+) -> str:
+    """Store a commit; its name. The message is kept as it is; nothing is signed, no hook is run."""
+    text = (
+        f"tree {tree}\nparent {parent}\nauthor {author}\ncommitter {committer}\n\n{message}"
+    ).encode(errors="surrogateescape")
+    return repository.objects.write("commit", text)
+
+
+def publish(
+    repository: Repository, ref: ExperimentRef, commit: str, *, replace: bool = False
+) -> Published:
+    """Make every object written so far durable, then point the experiment's ref to `commit`.
+
+    If the name is taken: an experiment with the same tree is kept and returned, one with another
+    tree makes this raise RefConflict, and with `replace` either gives way. Of two processes that
+    publish one name at once, exactly one creates it.
+    """
+    repository.objects.sync()
+    for _ in range(_ATTEMPTS):
+        existing = repository.refs.read(str(ref))
+        if existing is not None and not replace:
+            return _keep(repository, ref, existing, commit)
+        try:
+            repository.refs.write(str(ref), commit, expected=existing)
+        except RefConflict:
+            if repository.refs.read(str(ref)) == existing:
+                raise
+        else:
+            return Published(ref=ref, commit=commit, created=True)
+    raise RefConflict(f"ref {ref} keeps changing")
+
+
+def check_name_is_free(repository: Repository, ref: ExperimentRef) -> None:
+    """Raise RefConflict if an experiment has the name: asked before anything runs."""
+    if repository.refs.read(str(ref)) is not None:
+        raise _conflict(ref)
+
+
+def resolve_commit(repository: Repository, revision: str) -> str:
+    """The commit a revision or an experiment's name means.
+
+    A revision of Git's (branch, tag, sha) goes before an experiment of that name, as in DVC.
+    Raises UsageError if a name is ambiguous, GitError if there is no such thing.
+    """
+    if _FULL_SHA.fullmatch(revision):
+        return revision
+    commit = _git_revision(repository, revision)
+    if commit is not None:
+        return commit
+    found = find_experiment(repository.refs, revision, head=repository.head().commit)
+    if found is None:
+        raise GitError(f"unknown Git revision '{revision}'", hint="exprun exp list -A")
+    return found[1]
+
+
+def _git_revision(repository: Repository, revision: str) -> str | None:
+    """Branches and tags are read directly; the rest of Git's grammar needs libgit2."""
+    if revision == "HEAD":
+        return repository.head().commit
+    import pygit2
+
+    try:
+        return str(repository.libgit2.revparse_single(revision).peel(pygit2.Commit).id)
+    except (KeyError, ValueError, pygit2.GitError):
+        return None
+
+
+def _keep(repository: Repository, ref: ExperimentRef, existing: str, commit: str) -> Published:
+    if existing != commit and repository.tree_of(existing) != repository.tree_of(commit):
+        raise _conflict(ref)
+    return Published(ref=ref, commit=existing, created=False)
+
+
+def _conflict(ref: ExperimentRef) -> RefConflict:
+    return RefConflict(
+        f"experiment conflicts with existing experiment '{ref.name}'",
+        hint="to overwrite the existing experiment run:\n\n\texprun exp run -f ...",
+    )

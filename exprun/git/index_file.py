@@ -1,0 +1,227 @@
+"""The index file: read in every version, written in the simplest (gitformat-index).
+
+Entries keep the stat data Git recorded, so the index serves as a cache of "this file
+has not changed since it was hashed". The index of the user's worktree is only ever read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from exprun.errors import GitError
+from exprun.git.tree import GITLINK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_ENTRY = struct.Struct(">10I20sH")
+_SIGNATURE = b"DIRC"
+_CHECKSUM = 20
+_EXTENDED = 0x4000
+_ASSUME_VALID = 0x8000
+_SKIP_WORKTREE = 0x4000
+_INTENT_TO_ADD = 0x2000
+_NAME_MASK = 0x0FFF
+_32_BITS = 0xFFFFFFFF
+
+# What os.fsdecode does, without its cost per call.
+_ENCODING = sys.getfilesystemencoding()
+_ERRORS = sys.getfilesystemencodeerrors()
+
+
+class Stat(NamedTuple):
+    """What Git remembers of a file; any difference means it may have changed."""
+
+    ctime_s: int
+    ctime_ns: int
+    mtime_s: int
+    mtime_ns: int
+    inode: int
+    uid: int
+    gid: int
+    size: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> Stat:
+        return cls(
+            stat.st_ctime_ns // 10**9 & _32_BITS,
+            stat.st_ctime_ns % 10**9,
+            stat.st_mtime_ns // 10**9 & _32_BITS,
+            stat.st_mtime_ns % 10**9,
+            stat.st_ino & _32_BITS,
+            stat.st_uid & _32_BITS,
+            stat.st_gid & _32_BITS,
+            stat.st_size & _32_BITS,
+        )
+
+
+class IndexEntry(NamedTuple):
+    """One path of the index. `stage` is 0 unless a merge left a conflict."""
+
+    path: str
+    mode: int
+    oid: str
+    stat: Stat
+    stage: int = 0
+    assume_valid: bool = False
+    skip_worktree: bool = False
+    intent_to_add: bool = False
+
+    @property
+    def is_gitlink(self) -> bool:
+        return self.mode == GITLINK
+
+
+class CachedTree(NamedTuple):
+    """A directory of the index whose tree object Git knows: `size` entries lie below it."""
+
+    size: int
+    oid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """The entries in Git's order, the directories with known trees, and when it was written."""
+
+    entries: tuple[IndexEntry, ...] = ()
+    trees: Mapping[str, CachedTree] = field(default_factory=dict)
+    mtime_ns: int = 0
+
+
+class UnknownFormat(Exception):
+    """The index needs Git itself to be read: a split or sparse one, or a later version."""
+
+
+def parse_index(data: bytes, *, mtime_ns: int = 0) -> Index:
+    """The content of an index file. Raises `UnknownFormat`, or GitError if it is damaged."""
+    try:
+        signature, version, count = struct.unpack_from(">4sII", data)
+        if signature != _SIGNATURE:
+            raise ValueError
+        if version not in (2, 3, 4):
+            raise UnknownFormat
+        entries, at = _parse_entries(data, version, count)
+        trees = _parse_extensions(data, at)
+    except (ValueError, IndexError, struct.error):
+        raise GitError("the git index is damaged", hint="git fsck") from None
+    return Index(entries=entries, trees=trees, mtime_ns=mtime_ns)
+
+
+def _parse_entries(data: bytes, version: int, count: int) -> tuple[tuple[IndexEntry, ...], int]:
+    entries = []
+    at = 12
+    path = b""
+    for _ in range(count):
+        start = at
+        cs, cns, ms, mns, _, ino, mode, uid, gid, size, oid, flags = _ENTRY.unpack_from(data, at)
+        at += _ENTRY.size
+        more = 0
+        if flags & _EXTENDED and version >= 3:
+            more = data[at] << 8 | data[at + 1]
+            at += 2
+        if version == 4:
+            dropped, at = _variable_width(data, at)
+            end = data.index(b"\0", at)
+            path = path[: len(path) - dropped] + data[at:end]
+            at = end + 1
+        else:
+            length = flags & _NAME_MASK
+            end = at + length if length < _NAME_MASK else data.index(b"\0", at)
+            path = data[at:end]
+            at = start + (end - start + 8 & ~7)
+        stage = flags >> 12 & 3
+        stat = Stat(cs, cns, ms, mns, ino, uid, gid, size)
+        name = path.decode(_ENCODING, _ERRORS)
+        if flags & _ASSUME_VALID or more:
+            entry = IndexEntry(
+                name, mode, oid.hex(), stat, stage, bool(flags & _ASSUME_VALID),
+                bool(more & _SKIP_WORKTREE), bool(more & _INTENT_TO_ADD),
+            )  # fmt: skip
+        else:
+            entry = IndexEntry(name, mode, oid.hex(), stat, stage)
+        entries.append(entry)
+    return tuple(entries), at
+
+
+def _variable_width(data: bytes, at: int) -> tuple[int, int]:
+    """The offset encoding of pack files, which version 4 uses to shorten paths."""
+    byte = data[at]
+    value = byte & 0x7F
+    while byte & 0x80:
+        at += 1
+        byte = data[at]
+        value = (value + 1 << 7) | byte & 0x7F
+    return value, at + 1
+
+
+def _parse_extensions(data: bytes, at: int) -> dict[str, CachedTree]:
+    trees: dict[str, CachedTree] = {}
+    while at < len(data) - _CHECKSUM:
+        name, size = struct.unpack_from(">4sI", data, at)
+        at += 8
+        if name == b"TREE":
+            _parse_trees(data, at, "", trees)
+        elif not name[:1].isupper():  # "must be understood"
+            raise UnknownFormat
+        at += size
+    return trees
+
+
+def _parse_trees(data: bytes, at: int, parent: str, trees: dict[str, CachedTree]) -> int:
+    end = data.index(b"\0", at)
+    newline = data.index(b"\n", end)
+    path = parent + os.fsdecode(data[at:end])
+    count, children = map(int, data[end + 1 : newline].split(b" "))
+    at = newline + 1
+    if count >= 0:
+        trees[path] = CachedTree(count, data[at : at + 20].hex())
+        at += 20
+    for _ in range(children):
+        at = _parse_trees(data, at, path + "/" if path else "", trees)
+    return at
+
+
+def format_index(entries: Iterable[IndexEntry], trees: Mapping[str, CachedTree]) -> bytes:
+    """An index file of version 2 for entries without flags, in any order."""
+    ordered = sorted((os.fsencode(entry.path), entry) for entry in entries)
+    parts = [struct.pack(">4sII", _SIGNATURE, 2, len(ordered))]
+    for path, entry in ordered:
+        stat = entry.stat
+        head = _ENTRY.pack(
+            stat.ctime_s, stat.ctime_ns, stat.mtime_s, stat.mtime_ns, 0, stat.inode, entry.mode,
+            stat.uid, stat.gid, stat.size, bytes.fromhex(entry.oid), min(len(path), _NAME_MASK),
+        )  # fmt: skip
+        parts.append(head + path + b"\0" * (8 - (len(head) + len(path)) % 8))
+    if trees:
+        text = _format_trees(trees)
+        parts.append(struct.pack(">4sI", b"TREE", len(text)) + text)
+    content = b"".join(parts)
+    return content + hashlib.sha1(content, usedforsecurity=False).digest()
+
+
+def _format_trees(trees: Mapping[str, CachedTree]) -> bytes:
+    children: dict[str, set[str]] = {"": set()}
+    for path in trees:
+        while path:
+            parent, _, name = path.rpartition("/")
+            children.setdefault(path, set())
+            children.setdefault(parent, set()).add(name)
+            path = parent
+    parts: list[bytes] = []
+
+    def add(path: str, name: str) -> None:
+        known = trees.get(path)
+        count = known.size if known else -1
+        parts.append(os.fsencode(name) + b"\0%d %d\n" % (count, len(children[path])))
+        if known:
+            parts.append(bytes.fromhex(known.oid))
+        for child in sorted(children[path]):
+            add(f"{path}/{child}" if path else child, child)
+
+    add("", "")
+    return b"".join(parts)

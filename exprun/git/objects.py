@@ -1,0 +1,226 @@
+"""The object database: loose objects read and written here, packed ones through libgit2.
+
+Loose format: zlib of ``<kind> <size>\\0<data>``, named by the SHA-1 of that (gitformat-loose). New
+objects are collected until `ObjectStore.sync` makes all of them durable at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Literal
+
+from exprun.errors import GitError
+from exprun.git.refs import sync_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
+
+    import pygit2
+
+Kind = Literal["blob", "tree", "commit", "tag"]
+
+EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+_KINDS: dict[int, Kind] = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
+_CHUNK = 1 << 20
+_MAX_HEADER = 64
+
+
+class ObjectStore:
+    """One repository's objects, alternates included. Not for use from two threads at once."""
+
+    def __init__(self, directory: str, *, lender: ObjectStore | None = None) -> None:
+        """`lender`: the store that ``info/alternates`` names, if it is open already."""
+        self.directory = directory
+        self._lender = lender
+        self._packs: pygit2.Odb | None = None
+        self._unsynced: dict[str, None] = {}
+
+    def read(self, oid: str, kind: Kind) -> bytes:
+        """The data of an object. Raises GitError if it is missing, damaged or of another kind."""
+        found, data = self._read(oid)
+        if found != kind:
+            raise GitError(f"git object {oid} is a {found}, not a {kind}")
+        return data
+
+    def contains(self, oid: str) -> bool:
+        """Whether the object can be read here."""
+        return (
+            os.path.exists(self._path(oid))
+            or (self._lender is not None and self._lender.contains(oid))
+            or (self._has_packs() and oid in self._odb())
+        )
+
+    def write(self, kind: Kind, data: bytes) -> str:
+        """Store an object unless it is there; its name."""
+        header = b"%s %d\0" % (kind.encode(), len(data))
+        oid = object_name(kind, data)
+        if not self._freshen(oid):
+            compress = zlib.compressobj(1)
+            with self._new_file() as file:
+                file.write(compress.compress(header))
+                file.write(compress.compress(data) + compress.flush())
+                self._publish(file, oid)
+        return oid
+
+    def write_file(self, path: str) -> str:
+        """Store the content of a file as a blob without holding it in memory; its name."""
+        with open(path, "rb") as source, self._new_file() as file:
+            size = os.fstat(source.fileno()).st_size
+            header = b"blob %d\0" % size
+            digest = hashlib.sha1(header, usedforsecurity=False)
+            compress = zlib.compressobj(1)
+            file.write(compress.compress(header))
+            while chunk := source.read(_CHUNK):
+                size -= len(chunk)
+                digest.update(chunk)
+                file.write(compress.compress(chunk))
+            if size:
+                raise GitError("the file changed while it was read", where=path)
+            file.write(compress.flush())
+            oid = digest.hexdigest()
+            if not self._freshen(oid):
+                self._publish(file, oid)
+        return oid
+
+    def copy_from(self, other: ObjectStore, oid: str) -> None:
+        """Store an object of another repository (or, for `sync`, of this one) here."""
+        if other is self:
+            self._freshen(oid)
+        elif not self.contains(oid):
+            self.write(*other._read(oid))
+
+    def missing_from(self, other: ObjectStore, oids: Iterable[str]) -> set[str]:
+        """Which of these objects only this store has. Quick if it has few that are not borrowed."""
+        if self is other:
+            return set()
+        if not self._has_own_packs():
+            oids = set(oids) & self._own_loose()
+        return {oid for oid in oids if not other.contains(oid)}
+
+    def _own_loose(self) -> set[str]:
+        return {
+            directory + name
+            for directory in _names(self.directory)
+            if len(directory) == 2
+            for name in _names(os.path.join(self.directory, directory))
+        }
+
+    def sync(self) -> None:
+        """Make every object written or met by `write` since the last call durable."""
+        paths, self._unsynced = self._unsynced, {}
+        for path in paths:
+            with suppress(FileNotFoundError):  # packed meanwhile by git, which syncs its packs
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+        for directory in {os.path.dirname(path) for path in paths}:
+            with suppress(FileNotFoundError):
+                sync_directory(directory)
+        if paths:
+            sync_directory(self.directory)
+
+    def _read(self, oid: str) -> tuple[Kind, bytes]:
+        try:
+            with open(self._path(oid), "rb") as file:
+                return _parse_loose(oid, file.read())
+        except FileNotFoundError:
+            pass
+        if self._lender is not None and self._lender.contains(oid):
+            return self._lender._read(oid)
+        if self._has_packs():
+            with suppress(KeyError):
+                number, data = self._odb().read(oid)
+                return _KINDS[number], data
+        raise GitError(
+            f"git object {oid} is missing", hint="is this a partial clone, or damaged? git fsck"
+        )
+
+    def _has_packs(self) -> bool:
+        """Whether libgit2 might find what is not loose here."""
+        if self._lender is None and os.path.exists(f"{self.directory}/info/alternates"):
+            return True
+        return self._has_own_packs()
+
+    def _has_own_packs(self) -> bool:
+        return any(name.endswith(".idx") for name in _names(f"{self.directory}/pack"))
+
+    def _odb(self) -> pygit2.Odb:
+        if self._packs is None:
+            import pygit2
+
+            self._packs = pygit2.Odb(self.directory)
+        return self._packs
+
+    def _path(self, oid: str) -> str:
+        return f"{self.directory}/{oid[:2]}/{oid[2:]}"
+
+    def _freshen(self, oid: str) -> bool:
+        """Whether the loose object exists; if so its new mtime keeps ``git prune`` away."""
+        path = self._path(oid)
+        try:
+            os.utime(path)
+        except FileNotFoundError:
+            return False
+        except PermissionError:  # another user's object in a shared repository
+            pass
+        self._unsynced[path] = None
+        return True
+
+    @contextmanager
+    def _new_file(self) -> Iterator[BinaryIO]:
+        """A file of the name that ``git gc`` expects for leftovers; gone unless published."""
+        path = f"{self.directory}/tmp_obj_{os.urandom(8).hex()}"
+        try:
+            with open(path, "xb", opener=_create_read_only) as file:
+                yield file
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+
+    def _publish(self, file: BinaryIO, oid: str) -> None:
+        file.flush()
+        path = self._path(oid)
+        try:
+            os.rename(file.name, path)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.rename(file.name, path)
+        self._unsynced[path] = None
+
+
+def _create_read_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o444)
+
+
+def object_name(kind: Kind, data: bytes) -> str:
+    """The name an object has."""
+    digest = hashlib.sha1(b"%s %d\0" % (kind.encode(), len(data)), usedforsecurity=False)
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def _parse_loose(oid: str, text: bytes) -> tuple[Kind, bytes]:
+    try:
+        content = zlib.decompress(text)
+        header, _, data = content.partition(b"\0")
+        kind, size = header.decode("ascii").split(" ")
+        if kind in _KINDS.values() and int(size) == len(data):
+            return kind, data  # type: ignore[return-value]
+    except (zlib.error, ValueError):
+        pass
+    raise GitError(f"git object {oid} is damaged", hint="git fsck")
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,175 @@
+"""Opening a Git repository: where its parts are and what HEAD is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from exprun.errors import GitError, NotAProject, UsageError
+from exprun.git.config import GitConfig, read_config
+from exprun.git.index_file import Index, UnknownFormat, parse_index
+from exprun.git.objects import ObjectStore
+from exprun.git.refs import RefStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pygit2
+
+_BRANCHES = "refs/heads/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The commit HEAD is at, and the branch it is on unless it is detached."""
+
+    commit: str
+    branch: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repository:
+    """A worktree and its repository. Paths are absolute; `git_dir` holds HEAD and the index,
+    `common_dir` objects, refs and configuration (they differ in a linked worktree).
+
+    One thread at a time may use it.
+    """
+
+    workdir: str
+    git_dir: str
+    common_dir: str
+    env: Mapping[str, str] = field(repr=False)
+    known_config: GitConfig | None = field(default=None, repr=False)
+    """The configuration, if it need not be asked for."""
+    lender: ObjectStore | None = field(default=None, repr=False)
+    """Whose objects this repository borrows, if it was made to."""
+
+    @cached_property
+    def refs(self) -> RefStore:
+        return RefStore(self.common_dir)
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        return ObjectStore(os.path.join(self.common_dir, "objects"), lender=self.lender)
+
+    @cached_property
+    def config(self) -> GitConfig:
+        return self.known_config or read_config(self.workdir, self.env)
+
+    @cached_property
+    def libgit2(self) -> pygit2.Repository:
+        import pygit2
+
+        try:
+            return pygit2.Repository(self.workdir)
+        except pygit2.GitError as error:
+            raise GitError(f"the git repository cannot be opened: {error}") from error
+
+    def head(self) -> Head:
+        """Where HEAD is. Raises NotAProject if there is no commit yet."""
+        with open(os.path.join(self.git_dir, "HEAD")) as file:
+            value = file.read(4096).strip()
+        target = value[4:].strip() if value.startswith("ref:") else None
+        commit = self.refs.read(target) if target else value
+        if commit is None:
+            raise NotAProject(
+                "the git repository has no commit yet", where=self.workdir, hint="git commit"
+            )
+        branch = target.removeprefix(_BRANCHES) if target else None
+        return Head(commit=commit, branch=branch)
+
+    def tree_of(self, commit: str) -> str:
+        """The tree of a commit."""
+        line, _, _ = self.objects.read(commit, "commit").partition(b"\n")
+        return line.removeprefix(b"tree ").decode("ascii")
+
+    def read_index(self) -> Index:
+        """The index as it is now; empty if there is none."""
+        try:
+            with open(os.path.join(self.git_dir, "index"), "rb") as file:
+                mtime_ns = os.fstat(file.fileno()).st_mtime_ns
+                data = file.read()
+        except FileNotFoundError:
+            return Index()
+        try:
+            return parse_index(data, mtime_ns=mtime_ns)
+        except UnknownFormat:
+            from exprun.git.foreign_index import read_foreign_index
+
+            return read_foreign_index(self.workdir, self.env, mtime_ns=mtime_ns)
+
+    def inside(self, path: str) -> str:
+        """An absolute path as Git names it, relative to the worktree (``""`` is the worktree).
+
+        Raises UsageError if it lies outside.
+        """
+        relative = os.path.relpath(path, self.workdir)
+        if relative == ".":
+            return ""
+        if relative == ".." or relative.startswith("../"):
+            raise UsageError(f"'{path}' is outside of git repository '{self.workdir}'")
+        return relative
+
+
+def open_repository(path: str, *, env: Mapping[str, str]) -> Repository:
+    """The repository whose worktree holds `path`.
+
+    `env` is the environment for git commands and identity. Raises NotAProject if there is none,
+    GitError if it is of a kind that cannot be used.
+    """
+    workdir = os.path.realpath(path)
+    while True:
+        git_dir = git_dir_of(workdir)
+        if git_dir is not None:
+            break
+        above = os.path.dirname(workdir)
+        if above == workdir:
+            raise NotAProject(
+                "this is not inside a git repository", where=path, hint="git init && git commit"
+            )
+        workdir = above
+    repository = Repository(
+        workdir=workdir, git_dir=git_dir, common_dir=_common_dir(git_dir), env=env
+    )
+    _check_formats(repository)
+    return repository
+
+
+def git_dir_of(directory: str) -> str | None:
+    """The Git directory of a worktree: its ``.git``, or what that names; None if it is none."""
+    dot_git = os.path.join(directory, ".git")
+    if os.path.isfile(dot_git):
+        with open(dot_git) as file:
+            text = file.read(4096)
+        if not text.startswith("gitdir:"):
+            return None
+        dot_git = os.path.normpath(os.path.join(directory, text.removeprefix("gitdir:").strip()))
+    return dot_git if os.path.isfile(os.path.join(dot_git, "HEAD")) else None
+
+
+def _common_dir(git_dir: str) -> str:
+    try:
+        with open(os.path.join(git_dir, "commondir")) as file:
+            return os.path.normpath(os.path.join(git_dir, file.read(4096).strip()))
+    except FileNotFoundError:
+        return git_dir
+
+
+def _check_formats(repository: Repository) -> None:
+    """Refuse what we would misread. The text is searched first: asking Git costs milliseconds."""
+    try:
+        with open(os.path.join(repository.common_dir, "config"), errors="replace") as file:
+            text = file.read().lower()
+    except FileNotFoundError:
+        return
+    if "objectformat" not in text and "refstorage" not in text:
+        return
+    for key, usual in (("objectformat", "sha1"), ("refstorage", "files")):
+        value = repository.config.get(f"extensions.{key}")
+        if value is not None and value.lower() != usual:
+            raise GitError(
+                f"repositories with extensions.{key} = {value} are not supported",
+                where=repository.workdir,
+            )

@@ -1,0 +1,233 @@
+"""The tree an experiment commit has, built in memory: the worktree as ``git add -u`` would see it.
+
+The index serves as a cache of what has not changed and is never written, nor is anything but new
+objects. What the tree holds:
+
+- every tracked file as it is now, staged additions and removals included;
+- paths named by the caller (stage files, untracked dependencies, uncached outputs), except what Git
+  ignores;
+- contents handed in by the caller in place of what a file holds.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from exprun.errors import GitError, UsageError
+from exprun.git.conversion import ATTRIBUTES_FILE, Conversion
+from exprun.git.ignored import IgnoreRules
+from exprun.git.index_file import Index, IndexEntry, Stat
+from exprun.git.index_tree import build_tree
+from exprun.git.objects import object_name
+from exprun.git.repository import git_dir_of, open_repository
+from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from exprun.git.objects import ObjectStore
+    from exprun.git.repository import Repository
+
+_SHOWN_CONFLICTS = 3
+
+
+def take_snapshot(
+    repository: Repository,
+    *,
+    include: Iterable[str] = (),
+    edited: Mapping[str, bytes] | None = None,
+    objects: ObjectStore | None = None,
+) -> str:
+    """The tree of the worktree now, stored in `objects` (default: the repository's own).
+
+    `include` and the keys of `edited` are relative to the worktree; one that does not exist (or is
+    ignored and not tracked) adds nothing. Raises GitError if the index has conflicts.
+    """
+    return _Snapshot(repository, objects or repository.objects).take(include, edited or {})
+
+
+class _Snapshot:
+    def __init__(self, repository: Repository, objects: ObjectStore) -> None:
+        self._repository = repository
+        self._objects = objects
+        self._index = repository.read_index()
+        _check_conflicts(self._index)
+        self._tracked = {entry.path: entry for entry in self._index.entries}
+        self._conversion = Conversion(
+            repository,
+            has_attributes=any(path.endswith(ATTRIBUTES_FILE) for path in self._tracked),
+            blob_in_index=self._blob_in_index,
+        )
+        self._real_directories: dict[str, bool] = {"": True}
+
+    def take(self, include: Iterable[str], edited: Mapping[str, bytes]) -> str:
+        changes: dict[str, Entry | None] = {}
+        for entry in self._index.entries:
+            now = self._current(entry)
+            if now is None or now != Entry(entry.mode, entry.oid):
+                changes[entry.path] = now
+        rules = IgnoreRules(self._repository)
+        for path in self._untracked_below(include, rules):
+            if (new := self._read(path, self._lstat(path), None)) is not None:
+                changes[path] = new
+        for path, data in edited.items():
+            if path in self._tracked or not rules.is_ignored(path, is_dir=False):
+                changes[path] = self._edit(path, data)
+        return self._build(changes)
+
+    def _blob_in_index(self, path: str) -> bytes | None:
+        entry = self._tracked.get(path)
+        if entry is None or entry.mode not in (FILE, EXECUTABLE) or entry.intent_to_add:
+            return None
+        return self._repository.objects.read(entry.oid, "blob")
+
+    def _build(self, changes: Mapping[str, Entry | None]) -> str:
+        """The tree, with everything the index brings in made available in the target."""
+        source = self._repository.objects
+        entries, trees = self._index.entries, self._index.trees
+        staged = (e.oid for e in entries if not (e.is_gitlink or e.intent_to_add))
+        for oid in source.missing_from(self._objects, staged):
+            self._objects.copy_from(source, oid)
+        if any(entry.intent_to_add for entry in entries):
+            # Their place is held by the empty blob, which Git does not store for them.
+            self._objects.write("blob", b"")
+        unknown = source.missing_from(self._objects, (tree.oid for tree in trees.values()))
+        known = {path: tree for path, tree in trees.items() if tree.oid not in unknown}
+        return build_tree(self._objects, self._index.entries, known, changes)
+
+    def _current(self, entry: IndexEntry) -> Entry | None:
+        """What a tracked path holds now; None if it is gone."""
+        same = Entry(entry.mode, entry.oid)
+        if entry.assume_valid:
+            return same
+        found = self._lstat(entry.path)
+        if entry.skip_worktree and (found is None or not self._is_sparse()):
+            return same
+        if found is None:
+            return None
+        if (
+            Stat.of(found) == entry.stat
+            and self._is_settled(found)
+            and _mode_agrees(found.st_mode, entry.mode)
+        ):
+            return same
+        return self._read(entry.path, found, entry)
+
+    def _is_settled(self, found: os.stat_result) -> bool:
+        """Whether a change after the index was written would show in the file's times."""
+        return max(found.st_mtime_ns, found.st_ctime_ns) < self._index.mtime_ns
+
+    def _is_sparse(self) -> bool:
+        return self._repository.config.is_true("core.sparsecheckout")
+
+    def _lstat(self, path: str) -> os.stat_result | None:
+        """The file itself; None if it is not there, or only through a linked directory."""
+        if not self._is_real_directory(path.rpartition("/")[0]):
+            return None
+        try:
+            return os.lstat(f"{self._repository.workdir}/{path}")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _is_real_directory(self, path: str) -> bool:
+        known = self._real_directories.get(path)
+        if known is None:
+            found = self._lstat(path)
+            known = found is not None and stat.S_ISDIR(found.st_mode)
+            self._real_directories[path] = known
+        return known
+
+    def _read(
+        self, path: str, found: os.stat_result | None, entry: IndexEntry | None
+    ) -> Entry | None:
+        """What a path holds, stored in the target unless the index names the same blob."""
+        if found is None:
+            return None
+        full = os.path.join(self._repository.workdir, path)
+        if stat.S_ISLNK(found.st_mode):
+            target = os.fsencode(os.readlink(full))
+            return Entry(SYMLINK, self._objects.write("blob", target))
+        if stat.S_ISREG(found.st_mode):
+            return Entry(self._mode(found, entry), self._store_file(path, found, entry))
+        if stat.S_ISDIR(found.st_mode) and entry is not None:
+            return self._submodule(full, entry)
+        return None
+
+    def _store_file(self, path: str, found: os.stat_result, entry: IndexEntry | None) -> str:
+        if entry is not None and not entry.intent_to_add and found.st_size < 1 << 20:
+            with open(os.path.join(self._repository.workdir, path), "rb") as file:
+                data = file.read()
+            # Mostly only touched: no need to look at attributes, nor to store it again.
+            if object_name("blob", data) == entry.oid:
+                return entry.oid
+            return self._conversion.store(path, data, self._objects)
+        return self._conversion.store_file(path, found.st_size, self._objects)
+
+    def _mode(self, found: os.stat_result, entry: IndexEntry | None) -> int:
+        mode = EXECUTABLE if found.st_mode & stat.S_IXUSR else FILE
+        config = self._repository.config
+        if (
+            entry is not None
+            and entry.mode == SYMLINK
+            and not config.is_true("core.symlinks", default=True)
+        ):
+            return SYMLINK
+        usual = entry.mode if entry is not None and entry.mode in (FILE, EXECUTABLE) else FILE
+        if mode == usual or config.is_true("core.filemode", default=True):
+            return mode
+        return usual
+
+    def _submodule(self, full: str, entry: IndexEntry) -> Entry | None:
+        if git_dir_of(full) is None:
+            # An empty directory stands for a submodule that was never cloned.
+            return Entry(entry.mode, entry.oid) if entry.is_gitlink else None
+        head = open_repository(full, env=self._repository.env).head()
+        return Entry(GITLINK, head.commit)
+
+    def _edit(self, path: str, data: bytes) -> Entry:
+        found = self._lstat(path)
+        entry = self._tracked.get(path)
+        if found is not None and not stat.S_ISREG(found.st_mode):
+            raise UsageError("only a regular file can be edited", where=path)
+        mode = self._mode(found, entry) if found else entry.mode if entry else FILE
+        return Entry(mode, self._conversion.store(path, data, self._objects))
+
+    def _untracked_below(self, paths: Iterable[str], rules: IgnoreRules) -> Iterator[str]:
+        """The files at and below `paths` that ``git add`` would add."""
+        links = tuple(f"{entry.path}/" for entry in self._index.entries if entry.is_gitlink)
+        for path in paths:
+            if path in self._tracked or (links and f"{path}/".startswith(links)):
+                continue
+            found = self._lstat(path)
+            if found is None or ".git" in path.split("/"):
+                continue
+            is_dir = stat.S_ISDIR(found.st_mode)
+            if path and rules.is_ignored(path, is_dir=is_dir):
+                continue
+            if is_dir:
+                yield from self._untracked_below(self._names(path), rules)
+            else:
+                yield path
+
+    def _names(self, directory: str) -> list[str]:
+        prefix = directory + "/" if directory else ""
+        return [prefix + name for name in os.listdir(f"{self._repository.workdir}/{directory}")]
+
+
+def _mode_agrees(mode: int, recorded: int) -> bool:
+    """Whether a file's type and exec bit are what the index says; never so for a submodule."""
+    if stat.S_ISREG(mode):
+        return recorded == (EXECUTABLE if mode & stat.S_IXUSR else FILE)
+    return stat.S_ISLNK(mode) and recorded == SYMLINK
+
+
+def _check_conflicts(index: Index) -> None:
+    paths = sorted({entry.path for entry in index.entries if entry.stage})
+    if paths:
+        shown = ", ".join(paths[:_SHOWN_CONFLICTS]) + (", …" if paths[_SHOWN_CONFLICTS:] else "")
+        raise GitError(
+            f"the git index has unresolved conflicts: {shown}",
+            hint="resolve them, then: git add <paths>",
+        )

@@ -1,0 +1,83 @@
+"""A project's files as a tree holds them, without a worktree."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from typing import TYPE_CHECKING
+
+from exprun.git.tree import SYMLINK, TREE, Entry, read_tree
+
+if TYPE_CHECKING:
+    from exprun.git.objects import ObjectStore
+    from exprun.model.paths import Location
+
+_MAX_LINKS = 40
+
+
+class TreeFiles:
+    """The `Files` of a project that lies at `prefix` (``""``: the root) of a stored tree.
+
+    Symlinks are followed within the tree; what a link outside points to is not there.
+    """
+
+    def __init__(self, objects: ObjectStore, tree: str, *, prefix: str = "") -> None:
+        self._objects = objects
+        self._root = Entry(TREE, tree)
+        self._prefix = prefix
+        self._trees: dict[str, dict[bytes, Entry]] = {}
+
+    def read(self, location: Location) -> bytes:
+        """The blob as it is stored. Raises FileNotFoundError or IsADirectoryError."""
+        entry = self._find(location)
+        if entry is None:
+            raise FileNotFoundError(location)
+        if entry.mode == TREE:
+            raise IsADirectoryError(location)
+        return self._objects.read(entry.oid, "blob")
+
+    def is_file(self, location: Location) -> bool:
+        entry = self._find(location)
+        return entry is not None and entry.mode != TREE
+
+    def is_dir(self, location: Location) -> bool:
+        entry = self._find(location)
+        return entry is not None and entry.mode == TREE
+
+    def _find(self, location: str) -> Entry | None:
+        """What a location leads to, as a file system would resolve it; a submodule is nothing."""
+        if posixpath.isabs(location):
+            return None
+        todo = posixpath.join(self._prefix, location).split("/")[::-1]
+        trail: list[Entry] = [self._root]
+        links = 0
+        while todo:
+            name = todo.pop()
+            if name in ("", "."):
+                continue
+            if trail[-1].mode != TREE:
+                return None
+            if name == "..":
+                if len(trail) == 1:
+                    return None
+                trail.pop()
+                continue
+            entry = self._entries(trail[-1].oid).get(os.fsencode(name))
+            if entry is None:
+                return None
+            if entry.mode != SYMLINK:
+                trail.append(entry)
+                continue
+            links += 1
+            target = os.fsdecode(self._objects.read(entry.oid, "blob"))
+            if links > _MAX_LINKS or posixpath.isabs(target):
+                return None
+            todo += target.split("/")[::-1]
+        found = trail[-1]
+        return found if found.mode == TREE or found.mode & 0o170000 == 0o100000 else None
+
+    def _entries(self, oid: str) -> dict[bytes, Entry]:
+        entries = self._trees.get(oid)
+        if entries is None:
+            entries = self._trees[oid] = read_tree(self._objects, oid)
+        return entries

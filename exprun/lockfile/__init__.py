@@ -1,0 +1,1 @@
+"""dvc.lock: its text, what it records, what changed since, and the keys that follow from it."""

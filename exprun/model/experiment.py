@@ -1,0 +1,93 @@
+"""What a user asks for: which stages to reproduce, how, and as which experiment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from exprun.model.paths import ROOT, Location
+
+
+class OnError(Enum):
+    """What happens to the rest of the plan when a stage fails."""
+
+    FAIL = "fail"
+    KEEP_GOING = "keep-going"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which stages: the targets as typed, seen from `cwd`, and how far the selection reaches."""
+
+    targets: tuple[str, ...] = ()
+    cwd: Location = ROOT
+    single_item: bool = False
+    pipeline: bool = False
+    all_pipelines: bool = False
+    recursive: bool = False
+    downstream: bool = False
+    glob: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReproOptions:
+    """How the selected stages are brought up to date."""
+
+    selection: Selection = field(default_factory=Selection)
+    force: bool = False
+    force_downstream: bool = False
+    pull: bool = False
+    allow_missing: bool = False
+    dry: bool = False
+    interactive: bool = False
+    on_error: OnError = OnError.FAIL
+    run_cache: bool = True
+    commit: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentSpec:
+    """One experiment to run.
+
+    `set_params` are Hydra overrides as after ``-S``, `params` the ``[file:]key=value,…`` groups as
+    after ``--params``. An `isolated` experiment runs in a directory of its own, to which
+    `copy_paths` are copied; else it runs in the user's workspace.
+    """
+
+    name: str | None = None
+    set_params: tuple[str, ...] = ()
+    params: tuple[str, ...] = ()
+    message: str | None = None
+    isolated: bool = False
+    copy_paths: tuple[str, ...] = ()
+    hydra: bool = True
+    options: ReproOptions = field(default_factory=ReproOptions)
+
+
+class StageResult(Enum):
+    """How a stage of a plan ended."""
+
+    UNCHANGED = "unchanged"
+    RESTORED = "restored"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentResult:
+    """An experiment that ended: its commit and ref when it succeeded, and every stage's fate."""
+
+    name: str
+    baseline: str
+    rev: str | None = None
+    ref: str | None = None
+    reason: str | None = None
+    stages: dict[str, StageResult] = field(default_factory=dict)
+    log_dir: str | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.rev is not None

@@ -1,0 +1,1 @@
+"""Parameters: the override grammar, sweeps, and edits that keep a file's comments."""

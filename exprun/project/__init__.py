@@ -1,0 +1,1 @@
+"""Where the project is on disk: root, configuration, locks, ignore rules, DVC files."""

@@ -1,0 +1,30 @@
+"""The files of a project in a directory on disk."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exprun.model.paths import Location
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFiles:
+    """`exprun.model.files.Files` for the project at the absolute path `root`.
+
+    Locations outside the project are read like any other: dependencies may lie there.
+    """
+
+    root: str
+
+    def read(self, location: Location) -> bytes:
+        with open(os.path.join(self.root, location), "rb") as file:
+            return file.read()
+
+    def is_file(self, location: Location) -> bool:
+        return os.path.isfile(os.path.join(self.root, location))
+
+    def is_dir(self, location: Location) -> bool:
+        return os.path.isdir(os.path.join(self.root, location))

@@ -1,0 +1,93 @@
+"""The data that an experiment starts from: added files into the cache, outputs out of it.
+
+DVC does both before it reproduces (`dvc.repo.experiments`): the .dvc files upstream of the targets
+are committed as they are in the workspace, then the recorded outputs are checked out, by force.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from exprun.model.lock import LockedPath, LockedStage
+from exprun.model.paths import is_outside, is_url
+from exprun.store.failures import MissingObjects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from exprun.model.lock import Content
+    from exprun.model.paths import Location
+    from exprun.model.stage import Stage
+    from exprun.runner.site import Site
+
+
+def commit_data(site: Site, stages: Iterable[Stage]) -> Iterator[tuple[Stage, LockedStage]]:
+    """Bring the data that .dvc files among `stages` name into the cache, and tell what it is now.
+
+    Missing data stays as recorded.
+    """
+    for stage in stages:
+        if stage.is_data_source and not stage.is_pipeline_stage:
+            yield stage, _current(site, stage)
+
+
+def _current(site: Site, stage: Stage) -> LockedStage:
+    known = site.records.entry(stage) or LockedStage()
+    outs = []
+    for recorded, out in zip(known.outs, stage.outs, strict=True):
+        content = _collect(site, out.location) if out.cache else site.probe.content(out.location)
+        outs.append(_updated(recorded, content))
+    deps = []
+    for recorded, dep in zip(known.deps, stage.deps, strict=True):
+        is_file = dep.source is None and not is_url(dep.location)
+        deps.append(_updated(recorded, site.probe.content(dep.location) if is_file else None))
+    return LockedStage(cmd=known.cmd, deps=tuple(deps), params=known.params, outs=tuple(outs))
+
+
+def _collect(site: Site, location: Location) -> Content | None:
+    path = site.path(location)
+    if not os.path.exists(path):
+        return None
+    content = site.probe.content(location)
+    if content is None or site.store.has(content):
+        return content
+    return site.store.collect(path, root=site.root)
+
+
+def _updated(recorded: LockedPath, content: Content | None) -> LockedPath:
+    if content is None or content.same_data(recorded.content):
+        return recorded
+    return LockedPath(path=recorded.path, content=content)
+
+
+def check_out_outputs(site: Site, stages: Iterable[Stage], *, everything: bool) -> None:
+    """Make the recorded outputs of `stages` be in the workspace, over edits made by hand.
+
+    With `everything`, outputs that no stage names any more and that were not modified are removed.
+    What is not in the cache, or was never recorded, is left as it is: DVC deletes it.
+    """
+    if everything:
+        used = [
+            site.path(out.location)
+            for stage in site.project.stages
+            for out in stage.outs
+            if not is_url(out.location)
+        ]
+        site.store.remove_unused_outputs(site.root, used)
+    for stage in stages:
+        entry = site.records.entry(stage)
+        recorded = {out.path: out.content for out in entry.outs} if entry else {}
+        for out in stage.outs:
+            content = recorded.get(out.path)
+            if content is not None and out.cache and not is_outside(out.location):
+                _check_out(site, out.location, content)
+
+
+def _check_out(site: Site, location: Location, content: Content) -> None:
+    if content.same_data(site.probe.content(location, legacy=content.legacy)):
+        return
+    try:
+        site.store.checkout(content, site.path(location), root=site.root)
+    except MissingObjects as error:
+        site.warn(f"'{location}' is not checked out: {error.message}")

@@ -1,0 +1,90 @@
+"""Carries out what the scheduler asks for: instruction in, effect, stimulus back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, assert_never
+
+import anyio
+
+from exprun.scheduler import vocabulary as words
+
+if TYPE_CHECKING:
+    from exprun.runner.reproduction import Reproduction
+    from exprun.scheduler.machine import Scheduler
+    from exprun.scheduler.vocabulary import Instruction, StageState, Stimulus
+
+
+class Source(Protocol):
+    """Where the driver's experiments come from and go to."""
+
+    async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | None:
+        """Make an experiment ready to run; None if that failed, which is then known already."""
+
+    async def close(
+        self,
+        reproduction: Reproduction,
+        verdict: words.ExperimentVerdict,
+        states: tuple[StageState, ...],
+    ) -> bool:
+        """Publish a finished experiment, or keep what is left of it; whether it succeeded."""
+
+
+class Driver:
+    """Runs a scheduler until it is idle. Every effect lives in the task group of `run`."""
+
+    def __init__(self, scheduler: Scheduler, source: Source) -> None:
+        self._scheduler = scheduler
+        self._source = source
+        self._open: dict[str, Reproduction] = {}
+        self._send, self._receive = anyio.create_memory_object_stream["Stimulus"](float("inf"))
+
+    def tell(self, stimulus: Stimulus) -> None:
+        """Give the scheduler a stimulus from outside. To be called on the event loop's thread."""
+        self._send.send_nowait(stimulus)
+
+    async def run(self) -> None:
+        """Carry out instructions until nothing is left to do.
+
+        Being cancelled cancels the effects: their jobs are stopped before this returns.
+        """
+        with self._send, self._receive:
+            async with anyio.create_task_group() as effects:
+                async for stimulus in self._receive:
+                    for instruction in self._scheduler.handle(stimulus):
+                        if isinstance(instruction, words.StopStage):
+                            self._open[instruction.key.experiment].stop(
+                                instruction.key, instruction.reason
+                            )
+                        else:
+                            effects.start_soon(self._carry_out, instruction)
+                    if self._scheduler.is_idle:
+                        return
+
+    async def _carry_out(self, instruction: Instruction) -> None:
+        self.tell(await self._effect(instruction))
+
+    async def _effect(self, instruction: Instruction) -> Stimulus:
+        match instruction:
+            case words.OpenExperiment(experiment):
+                opened = await self._source.open(experiment)
+                if opened is None:
+                    return words.ExperimentNotOpened(experiment)
+                self._open[experiment], plan = opened
+                return words.ExperimentOpened(experiment, plan)
+            case words.CheckStage(key, forced):
+                return await self._open[key.experiment].check(key, forced=forced)
+            case words.RunStage(key, gpus, attempt):
+                return await self._open[key.experiment].run(key, gpus=gpus, attempt=attempt)
+            case words.SaveStage(key):
+                return await self._open[key.experiment].save(key)
+            case words.WaitToRetry(key, attempt):
+                await anyio.sleep(min(2.0**attempt, 60.0))
+                return words.RetryDue(key)
+            case words.FinishExperiment(experiment, verdict, states):
+                reproduction = self._open.pop(experiment)
+                succeeded = await self._source.close(reproduction, verdict, states)
+                return words.ExperimentClosed(experiment, succeeded)
+            case words.StopStage():
+                raise AssertionError("is carried out at once")
+            case _:
+                assert_never(instruction)

@@ -1,0 +1,79 @@
+"""Parameter files as an experiment wants them, computed before anything is written."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from exprun.errors import UsageError
+from exprun.model.paths import Location, is_outside, join
+from exprun.params.edits import apply_overrides
+from exprun.params.overrides import DEFAULT_FILE, parse_overrides
+from exprun.params.pairs import parse_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exprun.model.experiment import ExperimentSpec
+    from exprun.params.overrides import Override
+    from exprun.runner.opening import Opened
+
+Overrides = "Mapping[str, tuple[Override, ...]]"
+
+
+def parse_edits(spec: ExperimentSpec) -> dict[str, tuple[Override, ...]]:
+    """The overrides of ``--params`` and ``-S`` by file, as spelled. Raises UsageError."""
+    overrides: dict[str, tuple[Override, ...]] = {}
+    for each in (parse_pairs(spec.params), parse_overrides(spec.set_params)):
+        for file, more in each.items():
+            overrides[file] = overrides.get(file, ()) + more
+    return overrides
+
+
+def edit_params(
+    opened: Opened, spec: ExperimentSpec, overrides: Mapping[str, tuple[Override, ...]]
+) -> dict[Location, bytes]:
+    """The new contents of every parameters file that the experiment touches.
+
+    Raises UsageError for overrides that do not fit, ParamsError for files that cannot be edited.
+    """
+    composed = _composed_file(opened, spec)
+    edits: dict[Location, bytes] = {}
+    for file in dict.fromkeys([*overrides, *([DEFAULT_FILE] if composed else [])]):
+        location = _locate(file, opened, spec)
+        ours = overrides.get(file, ())
+        if composed is not None and file == DEFAULT_FILE:
+            from exprun.params.hydra import compose
+
+            edits[location] = compose(composed, ours)
+        else:
+            edits[location] = apply_overrides(_read(opened, location), location, ours)
+    return edits
+
+
+def _locate(file: str, opened: Opened, spec: ExperimentSpec) -> Location:
+    if os.path.isabs(file):
+        location = Location(os.path.relpath(file, opened.place.root))
+    else:
+        location = join(spec.options.selection.cwd, file)
+    if is_outside(location):
+        raise UsageError(f"'{file}' lies outside of the project and is not edited")
+    return location
+
+
+def _read(opened: Opened, location: Location) -> bytes | None:
+    try:
+        return opened.files.read(location)
+    except FileNotFoundError:
+        return None
+    except IsADirectoryError:
+        raise UsageError(f"'{location}' is a directory, not a parameters file") from None
+
+
+def _composed_file(opened: Opened, spec: ExperimentSpec):  # type: ignore[no-untyped-def]
+    hydra = opened.config.hydra
+    if not (hydra.enabled and spec.hydra):
+        return None
+    from exprun.params.hydra import composition
+
+    return composition(opened.config.options.get(("hydra",), {}), root=opened.place.root)

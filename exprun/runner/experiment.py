@@ -1,0 +1,244 @@
+"""One experiment from what was asked to its commit, in the user's workspace or in one of its own.
+
+The straight line: name, parameter edits and plan are checked first, with nothing written. Then the
+edits are made, added data is committed, outputs are checked out, the stages are brought up to date,
+and the commit gets its ref, last.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from exprun import events
+from exprun.errors import ExprunError, NotAProject
+from exprun.git.experiment_refs import ExperimentRef
+from exprun.git.experiments import check_name_is_free
+from exprun.git.index_guard import IndexMark, undo_index_changes
+from exprun.git.names import check_name, random_name
+from exprun.git.snapshot import take_snapshot
+from exprun.model.experiment import ExperimentResult
+from exprun.pipeline.datafile import update_data_file
+from exprun.runner.data_stages import check_out_outputs, commit_data
+from exprun.runner.editing import edit_params, parse_edits
+from exprun.runner.guard import Guard
+from exprun.runner.isolation import isolated_workspace
+from exprun.runner.overlay import Overlay
+from exprun.runner.publishing import build_tree, commit_experiment, entries_by_name, files_to_add
+from exprun.runner.repro import workspace_site
+from exprun.runner.writing import replace_file
+from exprun.workspaces.copying import copy_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from exprun.git.experiments import Published
+    from exprun.git.repository import Repository
+    from exprun.model.experiment import ExperimentSpec
+    from exprun.model.paths import Location
+    from exprun.model.stage import Stage
+    from exprun.runner.opening import Opened
+    from exprun.runner.project import Project
+    from exprun.runner.reproduction import Reproduction
+    from exprun.runner.session import Session
+    from exprun.runner.site import Site
+    from exprun.scheduler.vocabulary import StageState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An experiment that can be run: its ref is free, its edits are made up, its plan is known."""
+
+    spec: ExperimentSpec
+    ref: ExperimentRef
+    edits: Mapping[Location, bytes]
+    project: Project
+    stages: Sequence[Stage]
+
+
+async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentResult:
+    """Run one experiment and store it under its ref.
+
+    Raises UsageError, ProjectError and RefConflict before anything is changed, and ExperimentFailed
+    if a stage fails; then there is no ref, and the logs are in ``session.log_dir``. Being cancelled
+    stops the commands.
+    """
+    prepared = await to_thread.run_sync(prepare, session.opened, spec)
+    session.emit(
+        events.ExperimentStarted(
+            experiment=prepared.ref.name, baseline=prepared.ref.baseline, log_dir=session.log_dir
+        )
+    )
+    run = _run_isolated if spec.isolated else _run_in_workspace
+    try:
+        published = await run(session, prepared)
+    except ExprunError as error:
+        session.emit(events.ExperimentFinished(experiment=prepared.ref.name, reason=str(error)))
+        raise
+    session.emit(
+        events.ExperimentFinished(
+            experiment=published.ref.name, rev=published.commit, isolated=spec.isolated
+        )
+    )
+    return ExperimentResult(
+        name=published.ref.name,
+        baseline=published.ref.baseline,
+        rev=published.commit,
+        ref=str(published.ref),
+        log_dir=session.log_dir,
+    )
+
+
+def prepare(opened: Opened, spec: ExperimentSpec) -> Prepared:
+    """Check everything about an experiment that can be checked without changing anything."""
+    if opened.config.core.no_scm:
+        raise NotAProject("experiments need Git, and core.no_scm turns it off")
+    ref = _choose_ref(opened.repository, spec)
+    edits = edit_params(opened, spec, parse_edits(spec))
+    project = opened.load(Overlay(opened.files, edits) if edits else None)
+    stages = project.plan(spec.options.selection)
+    return Prepared(spec=spec, ref=ref, edits=edits, project=project, stages=stages)
+
+
+def _choose_ref(repository: Repository, spec: ExperimentSpec) -> ExperimentRef:
+    baseline = repository.head().commit
+    if spec.name is None:
+        refs = repository.refs
+        name = random_name(
+            random.SystemRandom(),
+            lambda taken: refs.read(str(ExperimentRef(baseline, taken))) is not None,
+        )
+        return ExperimentRef(baseline, name)
+    ref = ExperimentRef(baseline, check_name(spec.name))
+    if not spec.options.force:
+        check_name_is_free(repository, ref)
+    return ref
+
+
+async def _run_in_workspace(session: Session, prepared: Prepared) -> Published:
+    opened = session.opened
+    guard = session.shared_guard()
+    site = workspace_site(opened, prepared.project)
+    mark = await to_thread.run_sync(_set_out, guard, site, prepared, opened.repository)
+    reproduction = session.reproduction(
+        prepared.stages,
+        site,
+        options=prepared.spec.options,
+        guard=guard,
+        experiment=(prepared.ref.name, prepared.ref.baseline),
+    )
+    try:
+        states = await session.drive(reproduction)
+        session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
+        return await to_thread.run_sync(
+            _publish, opened, prepared, reproduction, states, opened.repository
+        )
+    except BaseException:
+        if site.git_ignores is not None:
+            site.git_ignores.roll_back()
+        raise
+    finally:
+        undo_index_changes(opened.repository, mark.changes())
+        site.store.close()
+
+
+def _set_out(guard: Guard, site: Site, prepared: Prepared, repository: Repository) -> IndexMark:
+    """Make the workspace what the experiment starts from."""
+    with guard.working():
+        mark = IndexMark(repository)
+        for location, data in prepared.edits.items():
+            os.makedirs(os.path.dirname(site.path(location)), exist_ok=True)
+            replace_file(site.path(location), data)
+        for stage, entry in list(commit_data(site, _concerned(prepared))):
+            site.records.record(stage, entry)
+        _check_out(site, prepared)
+    return mark
+
+
+def _concerned(prepared: Prepared) -> Sequence[Stage]:
+    """The stages whose data an experiment may need: those of its targets and all upstream."""
+    selection = prepared.spec.options.selection
+    project = prepared.project
+    if not selection.targets:
+        return project.stages
+    wanted = project.graph.all_upstream(stage.id for stage in project.select(selection))
+    return [stage for stage in project.stages if stage.id in wanted]
+
+
+def _check_out(site: Site, prepared: Prepared) -> None:
+    everything = not prepared.spec.options.selection.targets
+    check_out_outputs(site, _concerned(prepared), everything=everything)
+
+
+async def _run_isolated(session: Session, prepared: Prepared) -> Published:
+    opened = session.opened
+    tree = await to_thread.run_sync(_snapshot, opened, prepared)
+    with isolated_workspace(opened, prepared.ref.baseline, tree) as (repository, root):
+        site, inside = await to_thread.run_sync(_set_out_isolated, opened, prepared, root)
+        reproduction = session.reproduction(
+            inside.stages,
+            site,
+            options=prepared.spec.options,
+            guard=Guard(),
+            experiment=(prepared.ref.name, prepared.ref.baseline),
+        )
+        states = await session.drive(reproduction)
+        session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
+        return await to_thread.run_sync(_publish, opened, inside, reproduction, states, repository)
+
+
+def _snapshot(opened: Opened, prepared: Prepared) -> str:
+    """The tree of the user's workspace with the experiment's edits, stored but not written out."""
+    edits = dict(prepared.edits)
+    site = opened.site(prepared.project, edits=edits)
+    for stage, entry in commit_data(site, _concerned(prepared)):
+        edits[stage.file] = update_data_file(prepared.project.data[stage.file], entry)
+    repository = opened.repository
+    inside = {repository.inside(site.path(name)): data for name, data in edits.items()}
+    return take_snapshot(repository, edited=inside)
+
+
+def _set_out_isolated(opened: Opened, prepared: Prepared, root: str) -> tuple[Site, Prepared]:
+    """Make an isolated workspace what the experiment starts from."""
+    for path in prepared.spec.copy_paths:
+        cwd = os.path.join(opened.place.root, prepared.spec.options.selection.cwd)
+        copy_path(path, source=cwd, root=root)
+    there = opened.at(root)
+    project = there.load()
+    stages = project.plan(prepared.spec.options.selection)
+    site = workspace_site(there, project, immediate=False)
+    inside = replace(prepared, project=project, stages=stages, edits={})
+    _check_out(site, inside)
+    return site, inside
+
+
+def _publish(
+    opened: Opened,
+    prepared: Prepared,
+    reproduction: Reproduction,
+    states: Sequence[StageState],
+    repository: Repository,
+) -> Published:
+    """Commit what is in `repository`'s worktree to the user's repository."""
+    site = reproduction.site
+    finished = opened.at(site.root).load()
+    locations = [
+        *prepared.edits,
+        *files_to_add(reproduction.processed(states), finished),
+    ]
+    extra = site.git_ignores.files if opened.config.core.autostage and site.git_ignores else ()
+    tree = build_tree(repository, site.root, locations, extra=extra, target=opened.repository)
+    contents = [out.content for entry in reproduction.entries.values() for out in entry.outs]
+    site.store.sync(content for content in contents if content is not None)
+    return commit_experiment(
+        opened.repository,
+        prepared.ref,
+        tree=tree,
+        entries=entries_by_name(prepared.stages, reproduction.entries),
+        message=prepared.spec.message,
+        replace=prepared.spec.options.force,
+    )

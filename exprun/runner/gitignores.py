@@ -1,0 +1,77 @@
+"""The .gitignore lines of outputs: added as stages are saved, taken back if the run fails."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from exprun.errors import PipelineError
+from exprun.git.gitignore import add_line, remove_line
+from exprun.git.ignored import IgnoreRules, TrackedPaths
+from exprun.runner.writing import replace_file
+
+if TYPE_CHECKING:
+    from exprun.git.repository import Repository
+    from exprun.model.paths import Location
+
+GITIGNORE = ".gitignore"
+
+
+class GitIgnores:
+    """Keeps outputs out of Git, as DVC does: one line ``/name`` beside each. Thread-safe."""
+
+    def __init__(self, repository: Repository, root: str) -> None:
+        self._repository = repository
+        self._root = root
+        self._rules = IgnoreRules(repository)
+        self._tracked = TrackedPaths(repository.read_index())
+        self._added: list[str] = []
+        self._lock = Lock()
+
+    @property
+    def files(self) -> list[str]:
+        """The .gitignore files written to, as absolute paths."""
+        return list(dict.fromkeys(_beside(path) for path in self._added))
+
+    def ignore(self, location: Location) -> None:
+        """Make Git ignore an output. Raises PipelineError if Git tracks it."""
+        path = os.path.join(self._root, location)
+        name = self._repository.inside(path)
+        with self._lock:
+            if name in self._tracked:
+                raise PipelineError(
+                    f"output '{location}' is already tracked by Git",
+                    hint=f"git rm -r --cached '{location}' && git commit -m 'stop tracking it'",
+                )
+            if self._rules.is_ignored(name):
+                return
+            file = _beside(path)
+            replace_file(file, add_line(_read(file), posixpath.basename(path)).encode())
+            self._added.append(path)
+            self._rules = IgnoreRules(self._repository)
+
+    def roll_back(self) -> None:
+        """Take back every line added. A file that becomes empty is deleted."""
+        with self._lock:
+            while self._added:
+                path = self._added.pop()
+                file = _beside(path)
+                text = remove_line(_read(file), posixpath.basename(path))
+                if text:
+                    replace_file(file, text.encode())
+                else:
+                    os.unlink(file)
+
+
+def _beside(path: str) -> str:
+    return os.path.join(os.path.dirname(path), GITIGNORE)
+
+
+def _read(file: str) -> str:
+    try:
+        with open(file, encoding="utf-8", newline="") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,101 @@
+"""The dvc.lock files of one run: entries are recorded as stages finish."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from exprun.lockfile.codec import absent_lock, parse_lock
+from exprun.model.paths import Location
+from exprun.runner.writing import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exprun.lockfile.codec import Lockfile
+    from exprun.model.files import Files
+    from exprun.model.lock import LockedStage
+    from exprun.model.stage import Stage, StageId
+
+
+def lock_of(pipeline: Location) -> Location:
+    """The lock file beside a dvc.yaml."""
+    return Location(pipeline.removesuffix(".yaml") + ".lock")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What recording an entry did to a lock file."""
+
+    file: Location
+    created: bool
+    changed: bool
+
+
+class LockBook:
+    """Reads the lock files of a project on demand and records entries in planned order.
+
+    With `immediate` a file is written as soon as an entry is recorded, else by `flush`. Thread-safe.
+    """
+
+    def __init__(self, files: Files, root: str, *, immediate: bool = True) -> None:
+        self._files = files
+        self._root = root
+        self._immediate = immediate
+        self._ranks: dict[Location, dict[str, int]] = {}
+        self._locks: dict[Location, Lockfile] = {}
+        self._unwritten: set[Location] = set()
+        self._lock = Lock()
+
+    def plan(self, stages: Sequence[Stage]) -> None:
+        """Take note of the order in which new entries are to stand."""
+        for rank, stage in enumerate(stages):
+            if stage.name is not None:
+                self._ranks.setdefault(lock_of(stage.file), {})[stage.name] = rank
+
+    def entry(self, stage: StageId) -> LockedStage | None:
+        """What is recorded about a pipeline stage. Raises LockfileError."""
+        with self._lock:
+            return self._load(lock_of(stage.file)).get(stage.name or "")
+
+    def datasets(self, pipeline: Location) -> Sequence[object]:
+        """The ``datasets`` of the lock file beside a dvc.yaml."""
+        with self._lock:
+            return self._load(lock_of(pipeline)).datasets
+
+    def record(self, stage: StageId, entry: LockedStage) -> Recorded:
+        """Record what a stage read and made."""
+        name = stage.name or ""
+        file = lock_of(stage.file)
+        with self._lock:
+            lock = self._load(file)
+            recorded = Recorded(
+                file=file, created=lock.is_absent, changed=not lock.records(name, entry)
+            )
+            self._locks[file] = lock.with_stage(name, entry, ranks=self._ranks.get(file))
+            self._unwritten.add(file)
+            if self._immediate:
+                self._write()
+        return recorded
+
+    def flush(self) -> None:
+        """Write what has not been written."""
+        with self._lock:
+            self._write()
+
+    def _load(self, file: Location) -> Lockfile:
+        lock = self._locks.get(file)
+        if lock is None:
+            try:
+                lock = parse_lock(self._files.read(file), name=file)
+            except FileNotFoundError:
+                lock = absent_lock(name=file)
+            self._locks[file] = lock
+        return lock
+
+    def _write(self) -> None:
+        while self._unwritten:
+            file = self._unwritten.pop()
+            replace_file(os.path.join(self._root, file), self._locks[file].to_bytes())

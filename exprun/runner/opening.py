@@ -1,0 +1,109 @@
+"""Opening a project: where it is, how it is configured, and the parts that work on it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from exprun.project.config import load_config
+from exprun.project.config_files import config_places
+from exprun.project.files import DiskFiles
+from exprun.project.ignore import IgnoreRules
+from exprun.project.root import Place, find_git, find_project
+from exprun.runner.probe import WorkspaceProbe
+from exprun.runner.project import load_project
+from exprun.runner.records import Records
+from exprun.runner.site import Site, StoreIgnore
+from exprun.store.cache import Store, StoreConfig
+from exprun.store.links import parse_link_types
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from exprun.git.repository import Repository
+    from exprun.model.files import Files
+    from exprun.model.paths import Location
+    from exprun.project.config import Config
+    from exprun.runner.project import Project
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A DVC project, opened. `env` is the caller's environment; `warn` takes warnings."""
+
+    place: Place
+    config: Config
+    env: Mapping[str, str]
+    warn: Callable[[str], None]
+    records_dir: str
+
+    @cached_property
+    def store(self) -> Store:
+        """The cache, as seen from the project's own workspace."""
+        return self.open_store(self.place.root)
+
+    @cached_property
+    def files(self) -> DiskFiles:
+        return DiskFiles(self.place.root)
+
+    @cached_property
+    def repository(self) -> Repository:
+        """The Git repository around the project. Raises NotAProject."""
+        from exprun.git.repository import open_repository
+
+        return open_repository(self.place.root, env=self.env)
+
+    def load(self, files: Files | None = None) -> Project:
+        """The project as its files, or the `files` given, describe it now."""
+        return load_project(self.place, self.config, files or self.files)
+
+    def at(self, root: str) -> Opened:
+        """The same project with its files in another directory, and the same cache."""
+        return replace(self, place=Place(root=root, git=find_git(root)))
+
+    def open_store(self, root: str) -> Store:
+        """The cache, as seen from the workspace at `root`."""
+        cache = self.config.cache
+        return Store(
+            StoreConfig(
+                cache_dir=cache.dir,
+                records=self.records_dir,
+                link_types=parse_link_types(cache.type),
+                shared=cache.shared == "group",
+                ignore=StoreIgnore(root, IgnoreRules(root)),
+                jobs=self.config.core.checksum_jobs or os.cpu_count() or 1,
+            ),
+            warn=self.warn,
+        )
+
+    def site(
+        self,
+        project: Project,
+        *,
+        edits: Mapping[Location, bytes] | None = None,
+        immediate: bool = True,
+    ) -> Site:
+        """The workspace as a place to look at stages, with `edits` not yet written.
+
+        Lock files are written after each stage if `immediate`, else when the run ends.
+        """
+        root = self.place.root
+        return Site(
+            root=root,
+            project=project,
+            store=self.store,
+            probe=WorkspaceProbe(root, self.store, edits or {}),
+            records=Records(root, self.files, project.data, immediate=immediate),
+            git_ignores=None,
+            warn=self.warn,
+        )
+
+
+def open_project(start: str, *, env: Mapping[str, str], warn: Callable[[str], None]) -> Opened:
+    """The DVC project around the directory `start`. Raises NotAProject and ConfigError."""
+    place = find_project(start)
+    config = load_config(place.dvc_dir, config_places(env, platform=sys.platform))
+    return Opened(place=place, config=config, env=env, warn=warn, records_dir=place.state_dir)

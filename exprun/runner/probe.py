@@ -1,0 +1,56 @@
+"""What the files of a workspace hold now: the eyes of comparing."""
+
+from __future__ import annotations
+
+import os
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from exprun.formats.documents import load_params
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exprun.model.lock import Content
+    from exprun.model.paths import Location
+    from exprun.store.cache import Store
+
+_Signature = tuple[int, int, int, int]
+
+
+class WorkspaceProbe:
+    """`exprun.lockfile.compare.Probe` of the workspace at the absolute path `root`.
+
+    Parameter files are parsed once for as long as they do not change; `edits` are parameter files
+    as they are going to be. Thread-safe.
+    """
+
+    def __init__(
+        self, root: str, store: Store, edits: Mapping[Location, bytes] = MappingProxyType({})
+    ) -> None:
+        self._root = root
+        self._store = store
+        self._edited = {name: load_params(data, name=name) for name, data in edits.items()}
+        self._params: dict[Location, tuple[_Signature, Mapping[str, object]]] = {}
+
+    def content(self, location: Location, *, legacy: bool = False) -> Content | None:
+        return self._store.content(os.path.join(self._root, location), legacy=legacy)
+
+    def params(self, location: Location) -> Mapping[str, object] | None:
+        if location in self._edited:
+            return self._edited[location]
+        path = os.path.join(self._root, location)
+        try:
+            found = os.stat(path)
+            signature = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            known = self._params.get(location)
+            if known is None or known[0] != signature:
+                with open(path, "rb") as file:
+                    known = (signature, load_params(file.read(), name=location))
+                self._params[location] = known
+        except FileNotFoundError:
+            return None
+        return known[1]
+
+    def has_objects(self, content: Content) -> bool:
+        return self._store.has(content)

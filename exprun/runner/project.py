@@ -1,0 +1,160 @@
+"""A project as its files describe it at one moment: its stages, the graph, and what to run."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from exprun.errors import PipelineError, ProjectError
+from exprun.pipeline.datafile import load_data_file
+from exprun.pipeline.graph import Graph, build_graph
+from exprun.pipeline.load import load_pipeline
+from exprun.pipeline.plan import Reach, plan
+from exprun.pipeline.targets import DATA_SUFFIX, Catalogue, Selector
+from exprun.pipeline.templating import ParsingOptions
+from exprun.project.collect import collect_dvc_files
+from exprun.project.gitignore import GitIgnore
+from exprun.project.ignore import IgnoreRules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from exprun.model.experiment import Selection
+    from exprun.model.files import Files
+    from exprun.model.paths import Location
+    from exprun.model.stage import Stage
+    from exprun.pipeline.datafile import DataFile
+    from exprun.pipeline.load import PipelineFile
+    from exprun.project.config import Config
+    from exprun.project.root import Place
+
+
+class Project:
+    """All DVC files of a project, loaded. A file that cannot be loaded is kept as `broken`."""
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        pipelines: Mapping[Location, PipelineFile],
+        data: Mapping[Location, DataFile],
+        order: Sequence[Location],
+        broken: Mapping[Location, ProjectError],
+        files: Files,
+    ) -> None:
+        self.root = root
+        self.pipelines = pipelines
+        self.data = data
+        self.broken = broken
+        self._order = order
+        self._files = files
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        stages = {file: self._stages_of(file) for file in self._order if file not in self.broken}
+        groups = {file: pipeline.groups for file, pipeline in self.pipelines.items()}
+        return Catalogue(stages=stages, groups=groups, broken=self.broken)
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """Every stage, in the order in which DVC collects them."""
+        return tuple(stage for stages in self.catalogue.stages.values() for stage in stages)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Who waits for whom. Raises PipelineError for cycles and clashing outputs."""
+        return build_graph(self.stages, root=self.root)
+
+    def select(self, selection: Selection) -> list[Stage]:
+        """The stages that the targets name. Raises UsageError, or what is wrong with a file."""
+        if selection.all_pipelines:
+            self.require_sound()
+            return list(self.stages)
+        selector = Selector(
+            catalogue=self.catalogue,
+            files=self._files,
+            root=self.root,
+            graph=lambda: self.graph,
+            cwd=selection.cwd,
+        )
+        return selector.select(
+            selection.targets, recursive=selection.recursive, glob=selection.glob
+        )
+
+    def plan(self, selection: Selection) -> list[Stage]:
+        """The stages to bring up to date, in DVC's order."""
+        reach = Reach(
+            pipeline=selection.pipeline,
+            all_pipelines=selection.all_pipelines,
+            downstream=selection.downstream,
+            single_item=selection.single_item,
+        )
+        selected = self.select(selection)
+        if not reach.needs_graph:
+            return selected
+        return plan(self.graph.active(), selected, reach)
+
+    def require_sound(self) -> None:
+        """Raise the first reason why a file could not be loaded."""
+        for error in self.broken.values():
+            raise error
+
+    def _stages_of(self, file: Location) -> tuple[Stage, ...]:
+        if file in self.data:
+            return (self.data[file].stage,)
+        return self.pipelines[file].stages
+
+
+def load_project(place: Place, config: Config, files: Files) -> Project:
+    """Load every DVC file below the root of `place`, with the contents `files` gives them.
+
+    Raises PipelineError only for what makes the whole project unusable.
+    """
+    return _Loading(place, config, files).load()
+
+
+class _Loading:
+    def __init__(self, place: Place, config: Config, files: Files) -> None:
+        self._place = place
+        self._files = files
+        self._parsing = ParsingOptions(bools=config.parsing.bool, lists=config.parsing.list)
+        self._pipelines: dict[Location, PipelineFile] = {}
+        self._data: dict[Location, DataFile] = {}
+        self._broken: dict[Location, ProjectError] = {}
+
+    def load(self) -> Project:
+        place = self._place
+        order = collect_dvc_files(
+            place,
+            lambda file: tuple(self._outputs_of(file)),
+            ignore=IgnoreRules(place.root),
+            git_ignore=GitIgnore(place.git) if place.git else None,
+        )
+        return Project(
+            place.root,
+            pipelines=self._pipelines,
+            data=self._data,
+            order=order,
+            broken=self._broken,
+            files=self._files,
+        )
+
+    def _outputs_of(self, file: Location) -> Iterator[Location]:
+        try:
+            for stage in self._load_file(file):
+                for out in stage.outs:
+                    yield out.location
+        except ProjectError as error:
+            self._broken[file] = error
+
+    def _load_file(self, file: Location) -> Sequence[Stage]:
+        root = self._place.root
+        if file.endswith(DATA_SUFFIX):
+            try:
+                data = self._files.read(file)
+            except OSError as error:
+                raise PipelineError(f"cannot be read: {error.strerror}", where=file) from None
+            self._data[file] = load_data_file(file, data, root=root)
+            return (self._data[file].stage,)
+        self._pipelines[file] = load_pipeline(file, self._files, root=root, parsing=self._parsing)
+        return self._pipelines[file].stages

@@ -1,0 +1,112 @@
+"""From a workspace whose stages are up to date to the experiment's commit and ref."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from exprun.git.experiments import default_message, publish, write_commit
+from exprun.git.identity import signature
+from exprun.git.snapshot import take_snapshot
+from exprun.lockfile.keys import experiment_hash
+from exprun.model.paths import is_outside, is_url
+from exprun.runner.lockbook import lock_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from exprun.git.experiment_refs import ExperimentRef
+    from exprun.git.experiments import Published
+    from exprun.git.repository import Repository
+    from exprun.model.lock import LockedStage
+    from exprun.model.paths import Location
+    from exprun.model.stage import Stage
+    from exprun.runner.project import Project
+
+
+def files_to_add(processed: Iterable[Stage], project: Project) -> Iterator[Location]:
+    """What the commit holds besides tracked files: what the processed stages and the top level
+    name, unless it is data of DVC's.
+    """
+    cached = {out.location for stage in project.stages for out in stage.outs if out.cache}
+    for stage in processed:
+        yield stage.file
+        if stage.is_pipeline_stage:
+            yield lock_of(stage.file)
+        read = [dep.location for dep in stage.deps] + [file.location for file in stage.params]
+        yield from (location for location in read if not _is_data(location, cached))
+        for out in stage.outs:
+            if not out.cache:
+                yield out.location
+    for pipeline in project.pipelines.values():
+        yield from (*pipeline.metrics, *pipeline.params, *pipeline.plots)
+
+
+def _is_data(location: Location, cached: set[Location]) -> bool:
+    """Whether DVC keeps what is at `location`: an output or something inside one."""
+    if location in cached:
+        return True
+    at = location.rfind("/")
+    while at > 0:
+        if location[:at] in cached:
+            return True
+        at = location.rfind("/", 0, at)
+    return False
+
+
+def build_tree(
+    repository: Repository,
+    root: str,
+    locations: Iterable[Location],
+    *,
+    extra: Iterable[str] = (),
+    target: Repository,
+) -> str:
+    """The tree of a worktree with these locations of the project at `root` added to it.
+
+    `extra` are absolute paths to add. The objects are stored in `target`.
+    """
+    inside = (location for location in locations if not (is_url(location) or is_outside(location)))
+    added = [*(f"{root}/{location}" for location in inside), *extra]
+    paths = dict.fromkeys(map(repository.inside, added))
+    return take_snapshot(repository, include=paths, objects=target.objects)
+
+
+def commit_experiment(
+    repository: Repository,
+    ref: ExperimentRef,
+    *,
+    tree: str,
+    entries: Mapping[str, LockedStage],
+    message: str | None,
+    replace: bool,
+) -> Published:
+    """Write the commit and, last, create the ref. Raises RefConflict if the name is taken."""
+    now = int(time.time())
+    offset = time.localtime(now).tm_gmtoff
+    who = {
+        role: signature(
+            role, env=repository.env, config=repository.config, now=now, local_offset=offset
+        )
+        for role in ("AUTHOR", "COMMITTER")
+    }
+    commit = write_commit(
+        repository,
+        tree=tree,
+        parent=ref.baseline,
+        message=message or default_message(experiment_hash(entries)),
+        author=who["AUTHOR"],
+        committer=who["COMMITTER"],
+    )
+    return publish(repository, ref, commit, replace=replace)
+
+
+def entries_by_name(
+    stages: Sequence[Stage], entries: Mapping[int, LockedStage]
+) -> dict[str, LockedStage]:
+    """What was reproduced, as the experiment's hash wants it: pipeline stages by bare name."""
+    return {
+        name: entry
+        for index, entry in sorted(entries.items())
+        if (name := stages[index].name) is not None
+    }

@@ -1,0 +1,76 @@
+"""``exprun repro``: bring the user's workspace up to date, without an experiment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from exprun.errors import NotAProject
+from exprun.runner.gitignores import GitIgnores
+from exprun.runner.lockbook import lock_of
+from exprun.runner.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exprun.model.experiment import ReproOptions
+    from exprun.model.lock import LockedStage
+    from exprun.model.stage import Stage
+    from exprun.runner.opening import Opened
+    from exprun.runner.project import Project
+    from exprun.runner.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reproduced:
+    """What was brought up to date, and the files that Git may want to know of (absolute)."""
+
+    stages: Sequence[Stage]
+    entries: dict[int, LockedStage]
+    written: Sequence[str]
+
+
+async def reproduce(session: Session, options: ReproOptions) -> Reproduced:
+    """Bring the selected stages up to date in the user's workspace.
+
+    Raises UsageError and ProjectError before anything is changed, and ExperimentFailed if a stage
+    fails: then the .gitignore lines added are taken back. Being cancelled stops the commands.
+    """
+    opened = session.opened
+    project = await to_thread.run_sync(opened.load)
+    stages = project.plan(options.selection)
+    site = workspace_site(opened, project)
+    reproduction = session.reproduction(stages, site, options=options, guard=session.shared_guard())
+    try:
+        await session.drive(reproduction)
+    except BaseException:
+        if site.git_ignores is not None:
+            site.git_ignores.roll_back()
+        raise
+    finally:
+        site.store.close()
+    files = [site.path(lock_of(stages[index].file)) for index in sorted(reproduction.entries)]
+    ignores = site.git_ignores.files if site.git_ignores else []
+    return Reproduced(
+        stages=stages, entries=reproduction.entries, written=list(dict.fromkeys(files + ignores))
+    )
+
+
+def workspace_site(opened: Opened, project: Project, *, immediate: bool = True) -> Site:
+    """A workspace as a place to run in; without Git, nothing is kept out of it."""
+    seen = opened.site(project, immediate=immediate)
+    try:
+        repository = None if opened.config.core.no_scm else opened.repository
+    except NotAProject:
+        repository = None
+    return Site(
+        root=seen.root,
+        project=seen.project,
+        store=seen.store,
+        probe=seen.probe,
+        records=seen.records,
+        git_ignores=GitIgnores(repository, seen.root) if repository else None,
+        warn=seen.warn,
+    )

@@ -1,0 +1,409 @@
+"""One plan in one workspace: the effects that the scheduler asks for, stage by stage."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from exprun import events
+from exprun.abc import StopRequest
+from exprun.errors import ExecutorError, ExprunError
+from exprun.executors.logs import LogRecord, log_path, record_of, signal_name, write_record
+from exprun.executors.shell import build_commands, build_env
+from exprun.model.experiment import OnError, StageResult
+from exprun.model.job import (
+    Exited,
+    FailureClass,
+    JobSpec,
+    Killed,
+    Lost,
+    NotStarted,
+    TimedOut,
+    failure_of,
+)
+from exprun.pipeline.targets import address
+from exprun.runner.work import Need
+from exprun.scheduler import vocabulary as words
+from exprun.scheduler.vocabulary import StageState, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from exprun.abc import Executor
+    from exprun.model.experiment import ReproOptions
+    from exprun.model.job import CancelReason, Command, JobOutcome
+    from exprun.model.lock import LockedStage
+    from exprun.model.paths import Location
+    from exprun.model.stage import Stage
+    from exprun.runner.guard import Guard
+    from exprun.runner.site import Site
+    from exprun.runner.work import Judgement, Saved, StageWork
+
+Emit = Callable[[events.Event], None]
+Confirm = Callable[[str], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSettings:
+    """How the commands of a plan are run. `env` is the caller's environment."""
+
+    env: Mapping[str, str]
+    project_root: str
+    cwd: Location
+    log_dir: str
+    experiment: tuple[str, str] | None = None
+    foreground: bool = False
+    grace_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a stage failed. `error` is what raised it, unless the command itself failed."""
+
+    message: str
+    kind: FailureClass
+    error: ExprunError | None = None
+
+
+@dataclass(slots=True)
+class _InHand:
+    """What is known about a stage while it is worked on."""
+
+    judgement: Judgement | None = None
+    outcome: JobOutcome | None = None
+    log: str | None = None
+    stop: StopRequest = field(default_factory=StopRequest)
+
+
+class Reproduction:
+    """The stages of one plan and the work on them.
+
+    After the scheduler has finished it, `entries` holds what was reproduced and `failures` why
+    stages failed, both by index in the plan.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        *,
+        id: str,
+        site: Site,
+        work: StageWork,
+        guard: Guard,
+        options: ReproOptions,
+        settings: JobSettings,
+        executor: Executor,
+        emit: Emit,
+        confirm: Confirm | None = None,
+    ) -> None:
+        self.id = id
+        self.stages = stages
+        self.site = site
+        self.entries: dict[int, LockedStage] = {}
+        self.failures: dict[int, Failure] = {}
+        self._work = work
+        self._guard = guard
+        self._options = options
+        self._settings = settings
+        self._executor = executor
+        self._emit = emit
+        self._confirm = confirm
+        self._in_hand: dict[int, _InHand] = {}
+
+    @property
+    def experiment(self) -> str | None:
+        return self._settings.experiment[0] if self._settings.experiment else None
+
+    def plan(self, *, serial: bool) -> words.ExperimentPlan:
+        """The plan as the scheduler takes it."""
+        places = {stage.id: index for index, stage in enumerate(self.stages)}
+        active = None if self._options.selection.single_item else self.site.project.graph.active()
+        planned = []
+        for stage in self.stages:
+            upstream = active.upstream(stage.id) if active else ()
+            planned.append(
+                words.PlannedStage(
+                    upstream=tuple(sorted({places[id] for id in upstream if id in places})),
+                    forced=self._options.force,
+                )
+            )
+        return words.ExperimentPlan(
+            stages=tuple(planned),
+            on_error=self._options.on_error,
+            force_downstream=self._options.force_downstream,
+            serial=serial,
+        )
+
+    def address(self, index: int) -> str:
+        """How a stage of the plan is shown."""
+        return address(self.stages[index], self._settings.cwd)
+
+    def processed(self, states: Sequence[StageState]) -> list[Stage]:
+        """The stages that were brought, or were, up to date."""
+        done = {StageState.UNCHANGED, StageState.RESTORED, StageState.SUCCEEDED}
+        return [stage for stage, state in zip(self.stages, states, strict=True) if state in done]
+
+    # Effects
+
+    async def check(self, key: words.StageKey, *, forced: bool) -> words.StageChecked:
+        """Judge a stage, and restore or verify it if that is all it needs."""
+        index = key.stage
+        hand = self._in_hand[index] = _InHand()
+        try:
+            hand.judgement = await to_thread.run_sync(self._judge, index, forced)
+            if hand.judgement.need is Need.NOTHING:
+                self._skipped(index)
+                return words.StageChecked(key, Verdict.UNCHANGED)
+            await self._ask(index)
+            if hand.judgement.need is Need.RUN:
+                return words.StageChecked(key, Verdict.MUST_RUN, hand.judgement.flight)
+            self._report_without_command(index, hand.judgement.need)
+            self._finished(index, await to_thread.run_sync(self._settle, index))
+        except ExprunError as error:
+            self._failed(index, _as_failure(error))
+            return words.StageChecked(key, Verdict.FAILED)
+        return words.StageChecked(key, Verdict.RESTORED)
+
+    async def run(
+        self, key: words.StageKey, *, gpus: tuple[str, ...], attempt: int
+    ) -> words.StageRan:
+        """Run the commands of a stage."""
+        index = key.stage
+        hand = self._in_hand[index]
+        stage = self.stages[index]
+        hand.log = log_path(self._settings.log_dir, self.address(index))
+        try:
+            with self._guard.running(stage, self.site):
+                await to_thread.run_sync(self._prepare, stage)
+                self._emit(
+                    events.StageStarted(
+                        stage=self.address(index),
+                        experiment=self.experiment,
+                        log=hand.log,
+                        attempt=attempt,
+                    )
+                )
+                hand.outcome = await self._executor.run_job(
+                    self._job(index, gpus), _Sink(self, index), stop=hand.stop
+                )
+        except ExprunError as error:
+            self._failed(index, _as_failure(error))
+            return words.StageRan(
+                key, succeeded=False, retryable=isinstance(error, ExecutorError) and error.transient
+            )
+        failure = _failure_of(hand.outcome, self._commands(stage))
+        if failure is not None:
+            self._failed(index, failure)
+        return words.StageRan(key, succeeded=failure is None)
+
+    async def save(self, key: words.StageKey) -> words.StageSaved:
+        """Save a stage whose commands have succeeded."""
+        try:
+            self._finished(key.stage, await to_thread.run_sync(self._save, key.stage))
+        except ExprunError as error:
+            self._failed(key.stage, _as_failure(error))
+            return words.StageSaved(key, succeeded=False)
+        return words.StageSaved(key, succeeded=True)
+
+    def stop(self, key: words.StageKey, reason: CancelReason) -> None:
+        """Ask the commands of a stage to end."""
+        self._emit(
+            events.StageStopping(
+                stage=self.address(key.stage), experiment=self.experiment, reason=reason
+            )
+        )
+        self._in_hand[key.stage].stop.request(reason)
+
+    # In worker threads
+
+    def _judge(self, index: int, forced: bool) -> Judgement:
+        with self._guard.working():
+            return self._work.judge(self.stages[index], forced=forced)
+
+    def _settle(self, index: int) -> Saved:
+        judgement = self._in_hand[index].judgement
+        stage = self.stages[index]
+        with self._guard.working():
+            if judgement is not None and judgement.source is not None:
+                return self._work.restore(stage, judgement.source)
+            return self._work.verify(stage)
+
+    def _prepare(self, stage: Stage) -> None:
+        with self._guard.working():
+            self._work.prepare(stage)
+
+    def _save(self, index: int) -> Saved:
+        with self._guard.working():
+            return self._work.save(self.stages[index])
+
+    # Jobs
+
+    def _job(self, index: int, gpus: tuple[str, ...]) -> JobSpec:
+        settings = self._settings
+        stage = self.stages[index]
+        return JobSpec(
+            mark=secrets.token_hex(16),
+            stage=self.address(index),
+            commands=self._commands(stage),
+            cwd=self.site.path(stage.wdir),
+            env=build_env(
+                settings.env,
+                root=settings.project_root,
+                stage=self.address(index),
+                experiment=settings.experiment,
+                extra={"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else None,
+            ),
+            log=self._in_hand[index].log or "",
+            grace_s=settings.grace_s,
+            foreground=settings.foreground,
+        )
+
+    def _commands(self, stage: Stage) -> tuple[Command, ...]:
+        return build_commands(stage.cmd, shell=self._settings.env.get("SHELL"))
+
+    async def _ask(self, index: int) -> None:
+        if not self._options.interactive:
+            return
+        question = f"Going to reproduce stage '{self.address(index)}'. Continue?"
+        if self._confirm is None or not await self._confirm(question):
+            raise ExprunError("reproduction aborted by the user")
+
+    # What happened
+
+    def _skipped(self, index: int) -> None:
+        stage = self.stages[index]
+        self._emit(
+            events.StageSkipped(
+                stage=self.address(index),
+                experiment=self.experiment,
+                is_data=not stage.is_pipeline_stage and stage.is_data_source,
+            )
+        )
+
+    def _report_without_command(self, index: int, need: Need) -> None:
+        stage, experiment = self.address(index), self.experiment
+        if need is Need.RESTORE:
+            self._emit(events.StageRestored(stage=stage, experiment=experiment))
+        else:
+            is_data = not self.stages[index].frozen
+            self._emit(events.StageVerified(stage=stage, experiment=experiment, is_data=is_data))
+
+    def _finished(self, index: int, saved: Saved) -> None:
+        hand = self._in_hand.pop(index)
+        self.entries[index] = saved.entry
+        if saved.recorded is not None:
+            self._emit(
+                events.LockWritten(
+                    file=saved.recorded.file,
+                    created=saved.recorded.created,
+                    changed=saved.recorded.changed,
+                    experiment=self.experiment,
+                )
+            )
+        ran = hand.outcome is not None
+        if hand.outcome is not None and hand.log:
+            write_record(hand.log, record_of(self.address(index), hand.outcome))
+        self._emit(
+            events.StageFinished(
+                stage=self.address(index),
+                experiment=self.experiment,
+                result=StageResult.SUCCEEDED if ran else StageResult.RESTORED,
+                duration_s=hand.outcome.duration_s if hand.outcome else 0.0,
+            )
+        )
+
+    def _failed(self, index: int, failure: Failure) -> None:
+        hand = self._in_hand[index]
+        self.failures[index] = failure
+        if hand.log:
+            write_record(hand.log, self._failure_record(index, failure))
+        cancelled = failure.kind is FailureClass.INTERRUPTED
+        self._emit(
+            events.StageFinished(
+                stage=self.address(index),
+                experiment=self.experiment,
+                result=StageResult.CANCELLED if cancelled else StageResult.FAILED,
+                message=failure.message,
+                failure=failure.kind,
+                duration_s=hand.outcome.duration_s if hand.outcome else 0.0,
+            )
+        )
+        if self._options.on_error is OnError.KEEP_GOING and not cancelled:
+            self._report_blocked(index)
+
+    def _failure_record(self, index: int, failure: Failure) -> LogRecord:
+        outcome = self._in_hand[index].outcome
+        name = self.address(index)
+        if outcome is None:
+            return LogRecord(
+                stage=name, failure=failure.kind, duration_s=0.0, message=failure.message
+            )
+        return record_of(name, outcome, failure=failure.kind, message=failure.message)
+
+    def _report_blocked(self, index: int) -> None:
+        graph = self.site.project.graph.active()
+        below = graph.all_downstream([self.stages[index].id]) - {self.stages[index].id}
+        blocked = [i for i, stage in enumerate(self.stages) if stage.id in below]
+        if blocked:
+            self._emit(
+                events.StagesBlocked(
+                    stage=self.address(index),
+                    blocked=tuple(self.address(i) for i in blocked),
+                    experiment=self.experiment,
+                )
+            )
+
+
+class _Sink:
+    """Turns the output of one stage into events; `exprun.abc.OutputSink`."""
+
+    is_wanted = True
+
+    def __init__(self, reproduction: Reproduction, index: int) -> None:
+        self._stage = reproduction.address(index)
+        self._experiment = reproduction.experiment
+        self._emit = reproduction._emit
+
+    async def wanted(self) -> None:
+        return
+
+    def command_started(self, index: int, command: Command) -> None:
+        self._emit(
+            events.CommandStarted(
+                stage=self._stage, experiment=self._experiment, command=command.display
+            )
+        )
+
+    def write(self, data: bytes, *, offset: int) -> None:
+        self._emit(
+            events.StageOutput(
+                stage=self._stage, experiment=self._experiment, data=data, offset=offset
+            )
+        )
+
+
+def _as_failure(error: ExprunError) -> Failure:
+    kind = getattr(error, "failure", FailureClass.SETUP)
+    return Failure(message=str(error), kind=kind, error=error)
+
+
+def _failure_of(outcome: JobOutcome, commands: Sequence[Command]) -> Failure | None:
+    """What is wrong with how a job ended, in DVC's words; None if nothing is."""
+    kind = failure_of(outcome)
+    if kind is None:
+        return None
+    command = commands[outcome.command].display if outcome.command is not None else ""
+    match outcome:
+        case Exited(code=code):
+            how = f"exited with {code}"
+        case Killed(signal=number):
+            how = f"exited with -{number} ({signal_name(number)})"
+        case TimedOut(timeout_s=limit):
+            how = f"stopped after its limit of {limit:g} s"
+        case NotStarted(reason=reason) | Lost(reason=reason):
+            how = reason
+    return Failure(message=f"failed to run: {command}, {how}", kind=kind)

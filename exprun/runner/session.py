@@ -1,0 +1,169 @@
+"""What a request runs with: the opened project, an executor, and where events go."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from typing import TYPE_CHECKING
+
+from exprun.errors import ExperimentFailed
+from exprun.project.locks import Patience, RepoLock
+from exprun.project.rwlock import ReadWriteLock
+from exprun.runner.driver import Driver
+from exprun.runner.guard import Guard
+from exprun.runner.reproduction import JobSettings, Reproduction
+from exprun.runner.work import StageWork
+from exprun.scheduler.budget import Limits
+from exprun.scheduler.machine import Scheduler
+from exprun.scheduler.vocabulary import (
+    CancelRequested,
+    ExperimentPlan,
+    ExperimentsOffered,
+    ExperimentVerdict,
+    StageState,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exprun.abc import Executor
+    from exprun.model.experiment import ReproOptions
+    from exprun.model.job import CancelReason
+    from exprun.model.stage import Stage
+    from exprun.runner.opening import Opened
+    from exprun.runner.reproduction import Confirm, Emit
+    from exprun.runner.site import Site
+
+
+class Session:
+    """Runs plans, at most `jobs` stages at a time."""
+
+    def __init__(
+        self,
+        opened: Opened,
+        executor: Executor,
+        *,
+        emit: Emit,
+        jobs: int = 1,
+        grace_s: float = 10.0,
+        confirm: Confirm | None = None,
+    ) -> None:
+        self.opened = opened
+        self.emit = emit
+        self.jobs = jobs
+        self.log_dir = os.path.join(opened.place.state_dir, "logs", secrets.token_hex(6))
+        self._executor = executor
+        self._grace_s = grace_s
+        self._confirm = confirm
+        self._driver: Driver | None = None
+        self._cancelled: CancelReason | None = None
+
+    @property
+    def cancelled(self) -> CancelReason | None:
+        """Why the session is to end, if it is."""
+        return self._cancelled
+
+    def cancel(self, reason: CancelReason) -> None:
+        """Stop what runs and start nothing more; a higher reason stops harder. Never waits."""
+        if self._cancelled is None or reason > self._cancelled:
+            self._cancelled = reason
+            if self._driver is not None:
+                self._driver.tell(CancelRequested(reason))
+
+    def shared_guard(self) -> Guard:
+        """DVC's locks of the user's own workspace."""
+        tmp = self.opened.place.tmp_dir
+        return Guard(
+            RepoLock(tmp),
+            ReadWriteLock(tmp, cmd=" ".join(["exprun", *sys.argv[1:]])),
+            Patience(limit_s=30.0, on_wait=lambda what: self.opened.warn(f"waiting for {what}")),
+        )
+
+    def reproduction(
+        self,
+        stages: Sequence[Stage],
+        site: Site,
+        *,
+        options: ReproOptions,
+        guard: Guard,
+        experiment: tuple[str, str] | None = None,
+    ) -> Reproduction:
+        """A plan, ready to be driven."""
+        site.records.plan(stages)
+        return Reproduction(
+            stages,
+            id=experiment[0] if experiment else "repro",
+            site=site,
+            work=StageWork(site, options),
+            guard=guard,
+            options=options,
+            settings=JobSettings(
+                env=self.opened.env,
+                project_root=self.opened.place.root,
+                cwd=options.selection.cwd,
+                log_dir=self.log_dir,
+                experiment=experiment,
+                foreground=self.jobs == 1,
+                grace_s=self._grace_s,
+            ),
+            executor=self._executor,
+            emit=self.emit,
+            confirm=self._confirm,
+        )
+
+    async def drive(self, reproduction: Reproduction) -> tuple[StageState, ...]:
+        """Bring the stages of a plan up to date and return how each ended.
+
+        Raises ExperimentFailed if one failed, and if the session was cancelled.
+        """
+        outcome = _Outcome(reproduction, serial=self.jobs == 1)
+        self._driver = Driver(Scheduler(Limits(jobs=self.jobs)), outcome)
+        self._driver.tell(ExperimentsOffered((reproduction.id,)))
+        if self._cancelled is not None:
+            self._driver.tell(CancelRequested(self._cancelled))
+        try:
+            await self._driver.run()
+        finally:
+            self._driver = None
+            reproduction.site.records.flush()
+        if outcome.verdict is not ExperimentVerdict.SUCCEEDED:
+            raise self._failure(reproduction, outcome)
+        return outcome.states
+
+    def _failure(self, reproduction: Reproduction, outcome: _Outcome) -> ExperimentFailed:
+        hint = f"logs: {self.log_dir}" if os.path.isdir(self.log_dir) else None
+        failed = sorted(reproduction.failures)
+        if outcome.verdict is not ExperimentVerdict.FAILED or not failed:
+            return ExperimentFailed("interrupted", hint=hint)
+        names = [f"'{reproduction.address(index)}'" for index in failed]
+        if len(failed) > 1:
+            head, last = names[:-1], names[-1]
+            message = f"failed to reproduce stages: {', '.join(head)} and {last}"
+            return ExperimentFailed(message, hint=hint)
+        failure = reproduction.failures[failed[0]]
+        hints = [failure.error.hint] if failure.error and failure.error.hint else []
+        text = f"failed to reproduce {names[0]}: {failure.message}"
+        return ExperimentFailed(text, hint="\n".join([*hints, *([hint] if hint else [])]) or None)
+
+
+class _Outcome:
+    """The driver's source of one plan, and how that ended."""
+
+    def __init__(self, reproduction: Reproduction, *, serial: bool) -> None:
+        self._reproduction = reproduction
+        self._serial = serial
+        self.verdict = ExperimentVerdict.CANCELLED
+        self.states: tuple[StageState, ...] = ()
+
+    async def open(self, experiment: str) -> tuple[Reproduction, ExperimentPlan]:
+        return self._reproduction, self._reproduction.plan(serial=self._serial)
+
+    async def close(
+        self,
+        reproduction: Reproduction,
+        verdict: ExperimentVerdict,
+        states: tuple[StageState, ...],
+    ) -> bool:
+        self.verdict, self.states = verdict, states
+        return verdict is ExperimentVerdict.SUCCEEDED

@@ -1,0 +1,297 @@
+"""What is done to one stage besides running its command: judging, restoring, saving.
+
+Synchronous, and safe to call for several stages from several threads. The steps and their order are
+DVC's (`dvc.stage.Stage.reproduce` and `run`), except that nothing is removed before it is certain
+that the stage can run.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING
+
+from exprun.errors import MissingDependency, PipelineError
+from exprun.lockfile.compare import changes
+from exprun.lockfile.entries import build_entry
+from exprun.lockfile.keys import (
+    is_cacheable,
+    is_savable,
+    matches,
+    parse_run_cache,
+    run_cache_key,
+    run_cache_text,
+    run_cache_value,
+)
+from exprun.lockfile.restore import Source, source_of_outputs
+from exprun.model.job import FailureClass
+from exprun.model.paths import is_outside, is_url
+from exprun.model.stage import OutputKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exprun.lockfile.compare import Change
+    from exprun.model.experiment import ReproOptions
+    from exprun.model.lock import Content, LockedStage
+    from exprun.model.paths import Location
+    from exprun.model.stage import Output, Stage
+    from exprun.runner.lockbook import Recorded
+    from exprun.runner.site import Site
+
+
+class MissingOutput(PipelineError):
+    """A stage's command succeeded without making one of its outputs."""
+
+    failure = FailureClass.MISSING_OUTPUT
+
+
+class Need(Enum):
+    """What it takes to bring a stage up to date."""
+
+    NOTHING = "nothing"
+    RESTORE = "restore"
+    VERIFY = "verify"
+    RUN = "run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a stage needs, why, and where its outputs can come from.
+
+    `flight` names the work of a stage that has to run, if an identical one may do it for this one.
+    """
+
+    need: Need
+    reasons: tuple[Change, ...] = ()
+    source: LockedStage | None = None
+    flight: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """A stage brought up to date: its entry, and what recording it did."""
+
+    entry: LockedStage
+    recorded: Recorded | None
+
+
+class StageWork:
+    """The work on the stages of one workspace."""
+
+    def __init__(self, site: Site, options: ReproOptions) -> None:
+        self._site = site
+        self._options = options
+
+    def reasons(self, stage: Stage, *, allow_missing: bool | None = None) -> Iterator[Change]:
+        """Why a stage would have to run, found one by one."""
+        site = self._site
+        return changes(
+            stage,
+            site.records.entry(stage),
+            site.probe,
+            allow_missing=self._options.allow_missing if allow_missing is None else allow_missing,
+            upstream=site.upstream_contents(stage),
+            checksum_changed=site.records.has_wrong_checksum(stage),
+            external=site.external(stage),
+        )
+
+    def judge(self, stage: Stage, *, forced: bool) -> Judgement:
+        """What a stage needs now. Raises ProjectError if it cannot be brought up to date."""
+        reasons: tuple[Change, ...] = ()
+        if not forced:
+            first = next(self.reasons(stage), None)
+            if first is None:
+                return Judgement(need=Need.NOTHING)
+            reasons = (first,)
+        if stage.frozen or not stage.cmd:
+            return Judgement(need=Need.VERIFY, reasons=reasons)
+        current = self._current_inputs(stage)
+        if forced:
+            return Judgement(need=Need.RUN, reasons=reasons)
+        source = self._find_source(stage, current)
+        if source is not None:
+            return Judgement(need=Need.RESTORE, reasons=reasons, source=source)
+        flight = run_cache_key(current) if self._may_share(stage, current) else None
+        return Judgement(need=Need.RUN, reasons=reasons, flight=flight)
+
+    def restore(self, stage: Stage, source: LockedStage) -> Saved:
+        """Check the outputs of `source` out and save the stage. Raises MissingObjects."""
+        site = self._site
+        contents = {out.path: out.content for out in source.outs}
+        for out in stage.outs:
+            content = contents[out.path]
+            if content is None:
+                raise MissingOutput(f"the run cache does not know output '{out.path}'")
+            place = site.path(out.location)
+            site.store.checkout(content, place, root=site.root, plain=not out.cache)
+        return self.save(stage)
+
+    def verify(self, stage: Stage) -> Saved:
+        """Save a stage without a command, or a frozen one, from the outputs that are there."""
+        return self.save(stage)
+
+    def prepare(self, stage: Stage) -> None:
+        """Make way for a command: remove the outputs, make persistent ones writable."""
+        site = self._site
+        for out in stage.outs:
+            if is_url(out.location):
+                continue
+            if not out.persist:
+                site.store.remove_output(site.path(out.location), root=site.root)
+            elif out.cache:
+                site.store.unprotect(site.path(out.location), root=site.root)
+
+    def save(self, stage: Stage) -> Saved:
+        """Hash what a stage read and made, bring its outputs into the cache, and record it.
+
+        Raises MissingDependency, MissingOutput, ParamsError, and StoreError.
+        """
+        site = self._site
+        known = site.records.entry(stage)
+        self._require_outputs(stage)
+        contents = self._dependency_contents(stage, known)
+        for out in stage.outs:
+            if out.cache and not is_outside(out.location):
+                site.ignore(out.location)
+        for out in stage.outs:
+            contents[out.location] = self._save_output(out, known)
+        entry = build_entry(stage, contents, self._params(stage), recorded=known)
+        if self._options.commit and is_savable(stage, entry):
+            self._save_to_run_cache(stage, entry)
+        recorded = site.records.record(stage, entry)
+        return Saved(entry=entry, recorded=recorded)
+
+    # Inputs
+
+    def _current_inputs(self, stage: Stage) -> LockedStage:
+        """The entry of a stage as it would be now, its outputs not looked at."""
+        contents = self._dependency_contents(stage, self._site.records.entry(stage))
+        return build_entry(stage, contents, self._params(stage))
+
+    def _dependency_contents(
+        self, stage: Stage, known: LockedStage | None
+    ) -> dict[Location, Content]:
+        """What the dependencies hold; one with an entry of DVC 2 that did not change stays so."""
+        recorded = {dep.path: dep.content for dep in known.deps} if known else {}
+        contents: dict[Location, Content] = {}
+        for dep in stage.deps:
+            if dep.source is not None or is_url(dep.location):
+                continue
+            content = self._content(dep.location, recorded.get(dep.path))
+            if content is None:
+                raise MissingDependency(f"dependency '{dep.path}' does not exist")
+            if content.size == 0 or content.nfiles == 0:
+                self._site.warn(f"'{dep.path}' is empty.")
+            contents[dep.location] = content
+        return contents
+
+    def _content(self, location: Location, recorded: Content | None) -> Content | None:
+        if recorded is not None and recorded.legacy:
+            legacy = self._site.probe.content(location, legacy=True)
+            if recorded.same_data(legacy):
+                return legacy
+        return self._site.probe.content(location)
+
+    def _params(self, stage: Stage) -> dict[Location, dict[str, object]]:
+        values = {}
+        for file in stage.params:
+            found = self._site.probe.params(file.location)
+            if found is not None:
+                values[file.location] = dict(found)
+        return values
+
+    # Where outputs come from
+
+    def _find_source(self, stage: Stage, current: LockedStage) -> LockedStage | None:
+        """An entry whose outputs are all in the cache, verified."""
+        site = self._site
+        known = site.records.entry(stage)
+        match source_of_outputs(stage, known, current, site.probe):
+            case Source.LOCK:
+                found = [known] if known else []
+            case Source.RUN_CACHE if self._options.run_cache:
+                found = list(self._cached_results(current))
+            case _:
+                found = []
+        return next((entry for entry in found if self._is_complete(stage, entry)), None)
+
+    def _cached_results(self, current: LockedStage) -> Iterator[LockedStage]:
+        """The run cache's results for these inputs, newest first (deviations 4 and 5)."""
+        runs = self._site.store.runs
+        key = run_cache_key(current)
+        for value in runs.values(key):
+            found = runs.load(key, value, partial(parse_run_cache, name=value))
+            if found is not None and matches(found, current):
+                yield found
+
+    def _is_complete(self, stage: Stage, entry: LockedStage) -> bool:
+        contents = {out.path: out.content for out in entry.outs}
+        return all(
+            (content := contents.get(out.path)) is not None
+            and self._site.store.has(content, verify=True)
+            for out in stage.outs
+        )
+
+    def _may_share(self, stage: Stage, current: LockedStage) -> bool:
+        return self._options.run_cache and is_cacheable(stage, current)
+
+    # Outputs
+
+    def _require_outputs(self, stage: Stage) -> None:
+        for out in stage.outs:
+            path = self._site.path(out.location)
+            if not os.path.exists(path):
+                raise MissingOutput(f"output '{out.path}' does not exist")
+            if not (os.path.isfile(path) or os.path.isdir(path)):
+                raise MissingOutput(f"output '{out.path}' is neither a file nor a directory")
+            if out.kind is OutputKind.METRIC:
+                _require_text(path)
+
+    def _save_output(self, out: Output, known: LockedStage | None) -> Content:
+        site = self._site
+        path = site.path(out.location)
+        recorded = (
+            next((o.content for o in known.outs if o.path == out.path), None) if known else None
+        )
+        content = self._content(out.location, recorded)
+        if content is None:
+            raise MissingOutput(f"output '{out.path}' does not exist")
+        if content.size == 0 or content.nfiles == 0:
+            site.warn(f"'{out.path}' is empty.")
+        if out.cache and is_outside(out.location):
+            raise PipelineError(
+                f"output '{out.path}' lies outside of the project and cannot be cached",
+                hint="make it an output with 'cache: false', or move it into the project",
+            )
+        if not (out.cache and self._options.commit):
+            return content
+        return site.store.collect(path, root=site.root, legacy=content.legacy)
+
+    def _save_to_run_cache(self, stage: Stage, entry: LockedStage) -> None:
+        """Keep a result for the next time, with the uncached metrics and plots as its payload."""
+        site = self._site
+        for out in stage.outs:
+            if not out.cache:
+                site.store.collect(site.path(out.location), root=site.root, plain=True)
+        value = run_cache_value(entry)
+        site.store.runs.save(
+            run_cache_key(entry),
+            value,
+            run_cache_text(entry),
+            partial(parse_run_cache, name=value),
+        )
+
+
+def _require_text(path: str) -> None:
+    """DVC's test for a metrics file: no NUL, and at most 30 % unusual bytes in the first 512."""
+    if os.path.isdir(path):
+        return
+    with open(path, "rb") as file:
+        block = file.read(512)
+    usual = bytes(range(32, 127)) + b"\n\r\t\f\b"
+    unusual = len(block.translate(None, usual))
+    if b"\0" in block or unusual > 0.3 * len(block):
+        raise PipelineError(f"binary file '{path}' cannot be used as metrics.")

@@ -1,0 +1,1 @@
+"""Deciding what runs next: a pure state machine over the stages of all experiments."""

@@ -1,0 +1,78 @@
+"""What may be in use at once: job slots, CPUs, GPUs by id, memory, and named mutexes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exprun.scheduler.vocabulary import Needs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The most that stages may hold together; None is without limit. `mem` is in bytes."""
+
+    jobs: int
+    cpus: float | None = None
+    gpus: tuple[str, ...] = ()
+    mem: int | None = None
+
+
+@dataclass(slots=True)
+class Budget:
+    """Keeps account of what running stages hold."""
+
+    limits: Limits
+    jobs: int = 0
+    cpus: float = 0.0
+    mem: int = 0
+    free_gpus: list[str] = field(init=False)
+    mutexes: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.free_gpus = list(self.limits.gpus)
+
+    @property
+    def free_jobs(self) -> int:
+        return self.limits.jobs - self.jobs
+
+    def refusal(self, needs: Needs) -> str | None:
+        """Why a stage with these needs could never run, however long it waited."""
+        limits = self.limits
+        if needs.gpus > len(limits.gpus):
+            return f"needs {needs.gpus} GPUs, the budget has {len(limits.gpus)}"
+        if limits.cpus is not None and needs.cpus > limits.cpus:
+            return f"needs {needs.cpus:g} CPUs, the budget has {limits.cpus:g}"
+        if limits.mem is not None and needs.mem > limits.mem:
+            return f"needs {needs.mem} bytes of memory, the budget has {limits.mem}"
+        return None
+
+    def fits(self, needs: Needs) -> bool:
+        """Whether a stage with these needs may start now."""
+        limits = self.limits
+        return (
+            self.jobs < limits.jobs
+            and needs.gpus <= len(self.free_gpus)
+            and (limits.cpus is None or self.cpus + needs.cpus <= limits.cpus)
+            and (limits.mem is None or self.mem + needs.mem <= limits.mem)
+            and self.mutexes.isdisjoint(needs.mutexes)
+        )
+
+    def take(self, needs: Needs) -> tuple[str, ...]:
+        """Hold what a stage needs and return the ids of its GPUs."""
+        self.jobs += 1
+        self.cpus += needs.cpus
+        self.mem += needs.mem
+        self.mutexes.update(needs.mutexes)
+        gpus = tuple(self.free_gpus[: needs.gpus])
+        del self.free_gpus[: needs.gpus]
+        return gpus
+
+    def give_back(self, needs: Needs, gpus: tuple[str, ...]) -> None:
+        """Release what `take` held."""
+        self.jobs -= 1
+        self.cpus -= needs.cpus
+        self.mem -= needs.mem
+        self.mutexes.difference_update(needs.mutexes)
+        self.free_gpus.extend(gpus)

@@ -1,0 +1,486 @@
+"""The scheduler: one door in (`handle`), instructions out, and no clock, files or tasks inside.
+
+A stage waits for its upstream stages, is *checked* (unchanged, restored, or it must run), becomes
+*ready*, *runs* while it holds a job slot and its other needs, and is *saved*. Identical work is
+done once: the first stage that must run leads its flight, the others follow and are checked again
+when it is saved. An experiment is finished when each of its stages is in a final state; until the
+driver reports it closed it counts as open, which bounds how many workspaces exist.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, insort
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, assert_never
+
+from exprun.model.experiment import OnError
+from exprun.scheduler import vocabulary as words
+from exprun.scheduler.budget import Budget, Limits
+from exprun.scheduler.vocabulary import StageState, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exprun.model.job import CancelReason
+    from exprun.scheduler.vocabulary import (
+        ExperimentPlan,
+        Instruction,
+        PlannedStage,
+        StageKey,
+        Stimulus,
+    )
+
+
+_NOT_STARTED = frozenset(
+    {StageState.WAITING, StageState.ELIGIBLE, StageState.FOLLOWING, StageState.READY}
+)
+
+
+class InvalidTransition(Exception):
+    """A stimulus that no state of its stage or experiment expects: an error of the driver."""
+
+    def __init__(self, subject: object, state: object, stimulus: Stimulus) -> None:
+        super().__init__(f"{subject} is {state}, which {stimulus} does not answer")
+
+
+@dataclass(slots=True, eq=False)
+class _Stage:
+    key: StageKey
+    planned: PlannedStage
+    priority: tuple[int, float, int]
+    forced: bool
+    state: StageState = StageState.WAITING
+    unmet: int = 0
+    downstream: list[int] = field(default_factory=list)
+    attempt: int = 0
+    gpus: tuple[str, ...] = ()
+    flight: str | None = None
+
+    def __lt__(self, other: _Stage) -> bool:
+        return self.priority < other.priority
+
+
+@dataclass(slots=True, eq=False)
+class _Experiment:
+    id: str
+    plan: ExperimentPlan
+    stages: list[_Stage]
+    unfinished: int
+    cursor: int = 0
+    failed: bool = False
+    cancelled: CancelReason | None = None
+
+    def is_stopping(self) -> bool:
+        return self.cancelled is not None or (self.failed and self.plan.on_error is OnError.FAIL)
+
+
+class Scheduler:
+    """Decides what runs next within `limits`; see the module's text and `vocabulary`."""
+
+    def __init__(
+        self, limits: Limits, *, max_open: int | None = None, max_failures: int | None = None
+    ) -> None:
+        self._budget = Budget(limits)
+        self._max_open = max_open or 2 * limits.jobs + 2
+        self._max_failures = max_failures
+        self._offered: deque[str] = deque()
+        self._opening: dict[str, CancelReason | None] = {}
+        self._open: dict[str, _Experiment] = {}
+        self._closing: dict[str, None] = {}
+        self._eligible: list[_Stage] = []  # a heap; stages that ended meanwhile stay until met
+        self._eligible_count = 0
+        self._ready: list[_Stage] = []
+        self._flights: dict[str, list[_Stage]] = {}
+        self._checking = 0
+        self._opened = 0
+        self._failures = 0
+        self._draining = False
+        self._instructions: list[Instruction] = []
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is open and nothing will be opened without a new offer."""
+        return not (self._opening or self._open or self._closing) and (
+            self._draining or not self._offered
+        )
+
+    @property
+    def running(self) -> int:
+        """How many job slots are taken."""
+        return self._budget.jobs
+
+    def refusal(self, needs: words.Needs) -> str | None:
+        """Why a stage with these needs could never run here; None if it can."""
+        return self._budget.refusal(needs)
+
+    def handle(self, stimulus: Stimulus) -> list[Instruction]:
+        """Take in what happened and return what to do now.
+
+        Raises InvalidTransition, and changes nothing, if the stimulus answers no instruction.
+        """
+        match stimulus:
+            case words.ExperimentsOffered(experiments, first):
+                self._offer(experiments, first)
+            case words.ExperimentWithdrawn(experiment):
+                if experiment in self._offered:
+                    self._offered.remove(experiment)
+            case words.ExperimentOpened(experiment, plan):
+                self._admit(stimulus, experiment, plan)
+            case words.ExperimentNotOpened(experiment):
+                self._forget(self._opening, experiment, stimulus, failed=True)
+            case words.StageChecked(key, verdict, flight):
+                stage = self._stage(key, StageState.CHECKING, stimulus)
+                self._checking -= 1
+                self._checked(stage, verdict, flight)
+            case words.StageRan(key, succeeded, retryable):
+                stage = self._stage(key, StageState.RUNNING, stimulus)
+                self._ran(stage, succeeded, retryable)
+            case words.StageSaved(key, succeeded):
+                stage = self._stage(key, StageState.SAVING, stimulus)
+                self._end(stage, StageState.SUCCEEDED if succeeded else self._failure(stage))
+            case words.RetryDue(key):
+                stage = self._stage(key, StageState.BACKING_OFF, stimulus)
+                if self._open[key.experiment].is_stopping():
+                    self._end(stage, self._stopped_state(stage))
+                else:
+                    self._make_ready(stage)
+            case words.ExperimentClosed(experiment, succeeded):
+                self._forget(self._closing, experiment, stimulus, failed=not succeeded)
+            case words.CancelRequested(reason, experiment):
+                self._cancel(reason, experiment)
+            case words.DrainRequested():
+                self._draining = True
+            case _:
+                assert_never(stimulus)
+        self._pump()
+        instructions, self._instructions = self._instructions, []
+        return instructions
+
+    # Experiments
+
+    def _offer(self, experiments: tuple[str, ...], first: bool) -> None:
+        if first:
+            self._offered.extendleft(reversed(experiments))
+        else:
+            self._offered.extend(experiments)
+
+    def _admit(self, stimulus: Stimulus, experiment: str, plan: ExperimentPlan) -> None:
+        if experiment not in self._opening:
+            raise InvalidTransition(experiment, "not being opened", stimulus)
+        cancelled = self._opening.pop(experiment)
+        self._opened += 1
+        stages = _build_stages(experiment, plan, self._opened)
+        record = _Experiment(experiment, plan, stages, unfinished=len(stages))
+        self._open[experiment] = record
+        if not stages:
+            self._finish(record)
+        elif plan.serial:
+            self._make_eligible(stages[0])
+        else:
+            for stage in stages:
+                if not stage.unmet:
+                    self._make_eligible(stage)
+        if cancelled is not None:
+            self._cancel_open(record, cancelled)
+
+    def _forget(
+        self,
+        place: dict[str, object] | dict[str, CancelReason | None] | dict[str, None],
+        experiment: str,
+        stimulus: Stimulus,
+        *,
+        failed: bool,
+    ) -> None:
+        if experiment not in place:
+            raise InvalidTransition(experiment, "elsewhere", stimulus)
+        del place[experiment]
+        self._failures += failed
+        if self._max_failures is not None and self._failures >= self._max_failures:
+            self._draining = True
+
+    def _finish(self, experiment: _Experiment) -> None:
+        states = tuple(stage.state for stage in experiment.stages)
+        if all(state.satisfies for state in states):
+            verdict = words.ExperimentVerdict.SUCCEEDED
+        elif experiment.failed:
+            verdict = words.ExperimentVerdict.FAILED
+        else:
+            verdict = words.ExperimentVerdict.CANCELLED
+        del self._open[experiment.id]
+        self._closing[experiment.id] = None
+        self._instructions.append(words.FinishExperiment(experiment.id, verdict, states))
+
+    # Cancelling
+
+    def _cancel(self, reason: CancelReason, experiment: str | None) -> None:
+        if experiment is None:
+            self._draining = True
+            for name in [*self._opening, *self._open]:
+                self._cancel(reason, name)
+        elif experiment in self._opening:
+            self._opening[experiment] = max(reason, self._opening[experiment] or reason)
+        elif experiment in self._open:
+            self._cancel_open(self._open[experiment], reason)
+        elif experiment in self._offered:
+            self._offered.remove(experiment)
+
+    def _cancel_open(self, experiment: _Experiment, reason: CancelReason) -> None:
+        if experiment.cancelled is not None and reason <= experiment.cancelled:
+            return
+        experiment.cancelled = reason
+        for stage in experiment.stages:
+            if stage.state in {StageState.RUNNING, StageState.BACKING_OFF}:
+                self._instructions.append(words.StopStage(stage.key, reason))
+        self._give_up_waiting(experiment)
+
+    def _give_up_waiting(self, experiment: _Experiment) -> None:
+        """End the stages of an experiment that have not been started and now never will be."""
+        for stage in experiment.stages:
+            if stage.state in _NOT_STARTED:
+                self._end(stage, self._stopped_state(stage))
+
+    def _stopped_state(self, stage: _Stage) -> StageState:
+        cancelled = self._open[stage.key.experiment].cancelled is not None
+        return StageState.CANCELLED if cancelled else StageState.BLOCKED
+
+    # Stages
+
+    def _stage(self, key: StageKey, expected: StageState, stimulus: Stimulus) -> _Stage:
+        experiment = self._open.get(key.experiment)
+        if experiment is None:
+            raise InvalidTransition(key.experiment, "not open", stimulus)
+        stage = experiment.stages[key.stage]
+        if stage.state is not expected:
+            raise InvalidTransition(key, stage.state, stimulus)
+        return stage
+
+    def _make_eligible(self, stage: _Stage) -> None:
+        stage.state = StageState.ELIGIBLE
+        self._eligible_count += 1
+        heapq.heappush(self._eligible, stage)
+
+    def _make_ready(self, stage: _Stage) -> None:
+        stage.state = StageState.READY
+        insort(self._ready, stage)
+
+    def _checked(self, stage: _Stage, verdict: Verdict, flight: str | None) -> None:
+        if verdict is Verdict.UNCHANGED:
+            self._end(stage, StageState.UNCHANGED)
+        elif verdict is Verdict.RESTORED:
+            self._end(stage, StageState.RESTORED)
+        elif verdict is Verdict.FAILED:
+            self._end(stage, self._failure(stage))
+        elif self._open[stage.key.experiment].is_stopping():
+            self._end(stage, self._stopped_state(stage))
+        elif flight is not None and flight in self._flights:
+            stage.state, stage.flight = StageState.FOLLOWING, flight
+            self._flights[flight].append(stage)
+        else:
+            if flight is not None:
+                stage.flight = flight
+                self._flights[flight] = [stage]
+            self._make_ready(stage)
+
+    def _ran(self, stage: _Stage, succeeded: bool, retryable: bool) -> None:
+        self._budget.give_back(stage.planned.needs, stage.gpus)
+        stage.gpus = ()
+        stopping = self._open[stage.key.experiment].is_stopping()
+        if succeeded:
+            stage.state = StageState.SAVING
+            self._instructions.append(words.SaveStage(stage.key))
+        elif retryable and not stopping and stage.attempt <= stage.planned.retries:
+            stage.state = StageState.BACKING_OFF
+            self._instructions.append(words.WaitToRetry(stage.key, stage.attempt))
+        else:
+            self._end(stage, self._failure(stage))
+
+    def _failure(self, stage: _Stage) -> StageState:
+        experiment = self._open[stage.key.experiment]
+        if experiment.cancelled is not None:
+            return StageState.CANCELLED
+        if experiment.plan.on_error is OnError.IGNORE:
+            return StageState.IGNORED
+        return StageState.FAILED
+
+    def _end(self, stage: _Stage, state: StageState) -> None:
+        experiment = self._open[stage.key.experiment]
+        before, stage.state = stage.state, state
+        if before is StageState.READY:
+            del self._ready[bisect_left(self._ready, stage)]
+        elif before is StageState.ELIGIBLE:
+            self._eligible_count -= 1
+        self._leave_flight(stage)
+        experiment.unfinished -= 1
+        if state.satisfies:
+            self._release_downstream(experiment, stage)
+        elif state is StageState.FAILED:
+            self._fail(experiment, stage)
+        if experiment.plan.serial and before not in _NOT_STARTED:
+            self._advance(experiment)
+        if not experiment.unfinished and experiment.id in self._open:
+            self._finish(experiment)
+
+    def _leave_flight(self, stage: _Stage) -> None:
+        flight, stage.flight = stage.flight, None
+        if flight is None:
+            return
+        members = self._flights[flight]
+        led = members[0] is stage
+        members.remove(stage)
+        if not members:
+            del self._flights[flight]
+        elif led and stage.state is StageState.SUCCEEDED:
+            del self._flights[flight]
+            for follower in members:
+                follower.flight = None
+                self._make_eligible(follower)
+        elif led:
+            self._make_ready(members[0])
+
+    def _release_downstream(self, experiment: _Experiment, stage: _Stage) -> None:
+        reproduced = stage.state in {StageState.RESTORED, StageState.SUCCEEDED}
+        forces = experiment.plan.force_downstream and stage.state is not StageState.IGNORED
+        for index in stage.downstream:
+            follower = experiment.stages[index]
+            follower.unmet -= 1
+            if forces and (reproduced or stage.forced):
+                follower.forced = True
+            if follower.state is StageState.WAITING and not follower.unmet:
+                if not experiment.plan.serial and not experiment.is_stopping():
+                    self._make_eligible(follower)
+
+    def _fail(self, experiment: _Experiment, stage: _Stage) -> None:
+        experiment.failed = True
+        if experiment.plan.on_error is OnError.FAIL:
+            self._give_up_waiting(experiment)
+            return
+        reached = deque(stage.downstream)
+        while reached:
+            follower = experiment.stages[reached.popleft()]
+            if follower.state is StageState.WAITING:
+                self._end(follower, StageState.BLOCKED)
+                reached.extend(follower.downstream)
+
+    def _advance(self, experiment: _Experiment) -> None:
+        """Make the next stage of a serial plan eligible once no other is in hand."""
+        if experiment.is_stopping():
+            return
+        stages = experiment.stages
+        while experiment.cursor < len(stages) and stages[experiment.cursor].state.is_final:
+            experiment.cursor += 1
+        if experiment.cursor < len(stages):
+            stage = stages[experiment.cursor]
+            if stage.state is StageState.WAITING:
+                self._make_eligible(stage)
+
+    # Starting work
+
+    def _pump(self) -> None:
+        self._open_experiments()
+        self._start_checks()
+        self._start_runs()
+
+    def _open_experiments(self) -> None:
+        while (
+            self._offered
+            and not self._draining
+            and len(self._opening) + len(self._open) + len(self._closing) < self._max_open
+            and self._demand() < self._budget.limits.jobs + 1
+        ):
+            experiment = self._offered.popleft()
+            self._opening[experiment] = None
+            self._instructions.append(words.OpenExperiment(experiment))
+
+    def _demand(self) -> int:
+        """How many job slots what is open could fill now or soon."""
+        return (
+            len(self._opening)
+            + self._eligible_count
+            + self._checking
+            + len(self._ready)
+            + self._budget.jobs
+        )
+
+    def _start_checks(self) -> None:
+        """Check a little ahead of the free slots, no more: a check far ahead grows stale."""
+        ahead = self._budget.limits.jobs + 1
+        while self._eligible and self._checking + len(self._ready) < ahead:
+            stage = heapq.heappop(self._eligible)
+            if stage.state is not StageState.ELIGIBLE:
+                continue
+            self._eligible_count -= 1
+            stage.state = StageState.CHECKING
+            self._checking += 1
+            self._instructions.append(words.CheckStage(stage.key, stage.forced))
+
+    def _start_runs(self) -> None:
+        """Start ready stages by priority; one that does not fit keeps what it waits for."""
+        reserved = _Reserved()
+        for stage in list(self._ready):
+            if not self._budget.free_jobs:
+                return
+            needs = stage.planned.needs
+            if not reserved.allow(needs) or not self._budget.fits(needs):
+                reserved.add(needs)
+                continue
+            del self._ready[bisect_left(self._ready, stage)]
+            stage.state = StageState.RUNNING
+            stage.attempt += 1
+            stage.gpus = self._budget.take(needs)
+            self._instructions.append(words.RunStage(stage.key, stage.gpus, stage.attempt))
+
+
+@dataclass(slots=True)
+class _Reserved:
+    """What stages of lower priority may not take, lest a large stage waits for ever."""
+
+    cpus: bool = False
+    gpus: bool = False
+    mem: bool = False
+    mutexes: set[str] = field(default_factory=set)
+
+    def add(self, needs: words.Needs) -> None:
+        self.cpus |= bool(needs.cpus)
+        self.gpus |= bool(needs.gpus)
+        self.mem |= bool(needs.mem)
+        self.mutexes.update(needs.mutexes)
+
+    def allow(self, needs: words.Needs) -> bool:
+        return not (
+            (self.cpus and needs.cpus)
+            or (self.gpus and needs.gpus)
+            or (self.mem and needs.mem)
+            or not self.mutexes.isdisjoint(needs.mutexes)
+        )
+
+
+def _build_stages(experiment: str, plan: ExperimentPlan, order: int) -> list[_Stage]:
+    remaining = list(_critical_paths(plan))
+    stages = [
+        _Stage(
+            key=words.StageKey(experiment, index),
+            planned=planned,
+            priority=(order, -remaining[index], index),
+            forced=planned.forced,
+            unmet=len(planned.upstream),
+        )
+        for index, planned in enumerate(plan.stages)
+    ]
+    for stage in stages:
+        for index in stage.planned.upstream:
+            stages[index].downstream.append(stage.key.stage)
+    return stages
+
+
+def _critical_paths(plan: ExperimentPlan) -> Iterator[float]:
+    """For each stage, the expected seconds from its start to the end of its longest chain."""
+    longest = [planned.expected_s for planned in plan.stages]
+    for index in reversed(range(len(plan.stages))):
+        planned = plan.stages[index]
+        for earlier in planned.upstream:
+            longest[earlier] = max(
+                longest[earlier], plan.stages[earlier].expected_s + longest[index]
+            )
+    return iter(longest)

@@ -1,0 +1,174 @@
+"""Making a path of the workspace hold recorded content: linking it from the cache."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exprun.store.failures import MissingObjects
+from exprun.store.relinking import add_exec
+from exprun.store.remembering import remember_directory, remember_file
+from exprun.store.removal import remove
+from exprun.store.walk import Listing, fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from exprun.model.lock import Content, Oid
+    from exprun.store.inspecting import Inspector
+    from exprun.store.links import Linker, LinkType
+    from exprun.store.objects import Objects
+    from exprun.store.statcache import StatCache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """Checks out of one layout of the cache. Thread-safe for different paths."""
+
+    objects: Objects
+    inspector: Inspector
+    linker: Linker
+    stats: StatCache
+
+    def checkout(self, content: Content, path: str) -> bool:
+        """Makes the confined `path` hold `content`; whether it had to change.
+
+        Everything needed is verified before anything is touched. Raises MissingObjects,
+        StoreError, OSError.
+        """
+        if content.is_dir:
+            return self._checkout_directory(content, path)
+        return self._checkout_file(content, path)
+
+    def _checkout_file(self, content: Content, path: str) -> bool:
+        changed = not self._holds(path, content.oid)
+        if changed:
+            checked = self.objects.verify([content.oid])
+            if checked.missing:
+                raise MissingObjects(path, checked.missing)
+            found = checked.good[content.oid]
+            remove(path)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            device = os.stat(os.path.dirname(path)).st_dev
+            self.linker.link(self.objects.path(content.oid), found, path, device)
+            remember_file(self.stats, path, content)
+        if content.isexec:
+            add_exec(path)
+        return changed
+
+    def _holds(self, path: str, oid: Oid) -> bool:
+        try:
+            found = os.stat(path)
+        except OSError:
+            return False
+        if not stat.S_ISREG(found.st_mode):
+            return False
+        return self.inspector.file(path, found).oid == oid
+
+    def _checkout_directory(self, content: Content, path: str) -> bool:
+        present = self._present(path)
+        if present is not None and self._is_recorded(present, content.oid):
+            return False
+        files = self.objects.manifest(content.oid)
+        right = self._right_files(path, present, files)
+        wrong = {relpath: oid for relpath, oid in files.items() if relpath not in right}
+        states = self._verified(content, files, wrong, path)
+        if present is None:
+            remove(path)
+            os.makedirs(path)
+        else:
+            extra = {*present.files, *present.odd} - right.keys()
+            _remove_extra(path, extra)
+            if not wrong and not extra:
+                return False
+        made = self._link_all(path, wrong, states)
+        remember_directory(self.stats, path, content, files, kept=right, made=made, objects=states)
+        return True
+
+    def _present(self, path: str) -> Listing | None:
+        """The files of a real directory at `path`."""
+        try:
+            if stat.S_ISDIR(os.lstat(path).st_mode):
+                return self.inspector.listing(path)
+        except FileNotFoundError:
+            pass
+        return None
+
+    def _is_recorded(self, present: Listing, oid: Oid) -> bool:
+        key = fingerprint(present.files, legacy=self.objects.legacy)
+        record = self.stats.directory(key)
+        return record is not None and record.oid == oid and not present.odd
+
+    def _right_files(
+        self, path: str, present: Listing | None, files: Mapping[str, Oid]
+    ) -> dict[str, os.stat_result]:
+        """The files that hold what they should, with their stats."""
+        if present is None:
+            return {}
+        wanted = {r: found for r, found in present.files.items() if r in files}
+        oids = self.inspector.hashes(path, Listing(files=wanted)).oids
+        return {r: found for r, found in wanted.items() if oids[r] == files[r]}
+
+    def _verified(
+        self, content: Content, files: Mapping[str, Oid], wrong: Mapping[str, Oid], path: str
+    ) -> Mapping[Oid, os.stat_result]:
+        if len(wrong) == len(files):
+            checked = self.objects.verify_directory(content.oid)
+        else:
+            checked = self.objects.verify(wrong.values())
+        if checked.missing:
+            raise MissingObjects(path, checked.missing)
+        return checked.good
+
+    def _link_all(
+        self, path: str, files: Mapping[str, Oid], states: Mapping[Oid, os.stat_result]
+    ) -> dict[str, LinkType]:
+        """Links files below `path`; how each was."""
+        device = os.stat(path).st_dev
+        directories = {""}
+        made: dict[str, LinkType] = {}
+        for relpath, oid in files.items():
+            directory = relpath.rpartition("/")[0]
+            if directory not in directories:
+                _make_directories(path, directory, directories)
+            target = f"{path}/{relpath}"
+            source = self.objects.path(oid)
+            try:
+                made[relpath] = self.linker.link(source, states[oid], target, device)
+            except FileExistsError:
+                # An ignored file, a directory or a link to one is in the way.
+                remove(target)
+                made[relpath] = self.linker.link(source, states[oid], target, device)
+        return made
+
+
+def _remove_extra(path: str, extra: Iterable[str]) -> None:
+    """Removes files below `path`, and the directories this leaves empty."""
+    directories = set()
+    for relpath in extra:
+        remove(f"{path}/{relpath}")
+        directories.add(relpath.rpartition("/")[0])
+    for directory in sorted(directories, key=len, reverse=True):
+        while directory:
+            try:
+                os.rmdir(f"{path}/{directory}")
+            except OSError:
+                break
+            directory = directory.rpartition("/")[0]
+
+
+def _make_directories(path: str, directory: str, made: set[str]) -> None:
+    """Makes a chain of real directories below `path`: a file or symlink in the way is removed."""
+    parent = directory.rpartition("/")[0]
+    if parent not in made:
+        _make_directories(path, parent, made)
+    place = f"{path}/{directory}"
+    with suppress(FileNotFoundError):
+        if not stat.S_ISDIR(os.lstat(place).st_mode):
+            os.unlink(place)
+    with suppress(FileExistsError):
+        os.mkdir(place)
+    made.add(directory)

@@ -1,0 +1,40 @@
+"""Keeping every removal and write beneath the workspace, resolved physically."""
+
+from __future__ import annotations
+
+import os
+
+from exprun.errors import StoreError
+
+_FORBIDDEN = {".git", ".dvc"}
+
+
+def confine(path: str, root: str) -> str:
+    """`path` with its parents resolved, sure to lie beneath `root`.
+
+    The last component is not followed: a symlink there is itself what gets replaced or removed.
+    Raises StoreError if the place is outside `root`, is `root`, or is in ``.git`` or ``.dvc``.
+    """
+    absolute = os.path.abspath(path)
+    real_root = os.path.realpath(root)
+    place = os.path.join(os.path.realpath(os.path.dirname(absolute)), os.path.basename(absolute))
+    inside = os.path.relpath(place, real_root)
+    parts = inside.split(os.sep)
+    if inside == os.curdir or parts[0] == os.pardir:
+        raise StoreError(
+            "refusing to write or remove outside the project",
+            where=path,
+            hint="name an output inside the project, not behind a symlink that leaves it",
+        )
+    if not _FORBIDDEN.isdisjoint(part.lower() for part in parts):
+        raise StoreError("refusing to write or remove inside .git or .dvc", where=path)
+    return place
+
+
+def is_safe_relpath(relpath: str) -> bool:
+    """Whether a manifest may place a file there: below its directory, and never in ``.git``."""
+    if not relpath or "\0" in relpath:
+        return False
+    if relpath[0] not in "./" and relpath[-1] != "/" and "/." not in relpath:
+        return "//" not in relpath
+    return not any(part.lower() in ("", ".", "..", ".git") for part in relpath.split("/"))

@@ -1,0 +1,84 @@
+"""Directory manifests: the ``.dir`` objects of a DVC cache.
+
+The format is DVC 3's: a JSON list of ``{"md5", "relpath"}`` in code point order of the relative
+path, in Python's default layout; the MD5 of these bytes, with ``.dir``, names the directory.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from exprun.errors import StoreError
+from exprun.model.lock import DIR_SUFFIX, Oid
+from exprun.store.confine import is_safe_relpath
+from exprun.store.hashing import hash_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_BYTES = 512 * 1024 * 1024
+"""No manifest larger than this is read; DVC has some 100 bytes per file."""
+
+_OID = re.compile(r"[0-9a-f]{32}(\.dir)?")
+_FILE_OID = re.compile(r"[0-9a-f]{32}")
+
+
+def is_oid(text: str) -> bool:
+    """Whether `text` can name an object, and so be part of a path."""
+    return _OID.fullmatch(text) is not None
+
+
+def build_manifest(files: Mapping[str, Oid]) -> bytes:
+    """The bytes of the manifest of a directory that holds `files`, by relative path."""
+    quote = json.JSONEncoder().encode
+    entries = [
+        f'{{"md5": "{oid}", "relpath": {quote(relpath)}}}' for relpath, oid in sorted(files.items())
+    ]
+    return f"[{', '.join(entries)}]".encode("ascii")
+
+
+def manifest_oid(data: bytes) -> Oid:
+    """The name of the directory whose manifest is `data`."""
+    return Oid(hash_bytes(data) + DIR_SUFFIX)
+
+
+def parse_manifest(data: bytes, *, where: str) -> dict[str, Oid]:
+    """The files of a directory by relative path, in order.
+
+    Raises StoreError if `data` is no manifest, or names a file outside its directory.
+    """
+    try:
+        entries = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise StoreError("the directory manifest is not JSON", where=where) from error
+    if not isinstance(entries, list):
+        raise StoreError("the directory manifest is not a list", where=where)
+    files = dict(_parse_entry(entry, where) for entry in entries)
+    _require_tree(files, len(entries), where)
+    return dict(sorted(files.items()))
+
+
+def _parse_entry(entry: object, where: str) -> tuple[str, Oid]:
+    oid = entry.get("md5") if isinstance(entry, dict) else None
+    relpath = entry.get("relpath") if isinstance(entry, dict) else None
+    if not isinstance(oid, str) or not isinstance(relpath, str):
+        raise StoreError("the directory manifest has an entry without md5 or relpath", where=where)
+    if not _FILE_OID.fullmatch(oid):
+        raise StoreError(f"the directory manifest has a bad hash {oid!r}", where=where)
+    if not is_safe_relpath(relpath):
+        raise StoreError(
+            f"the directory manifest names {relpath!r}, outside its directory or in .git",
+            where=where,
+        )
+    return relpath, Oid(oid)
+
+
+def _require_tree(files: Mapping[str, Oid], entries: int, where: str) -> None:
+    directories = {relpath.rpartition("/")[0] for relpath in files if "/" in relpath}
+    for directory in tuple(directories):
+        while (directory := directory.rpartition("/")[0]) and directory not in directories:
+            directories.add(directory)
+    if len(files) != entries or not directories.isdisjoint(files):
+        raise StoreError("the directory manifest names a path twice", where=where)

@@ -1,0 +1,148 @@
+"""Listing the files of a directory with their stats, and a fingerprint of such a listing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from exprun.errors import StoreError
+from exprun.store.modes import OBJECT_MODE
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+IGNORE_FILE = ".dvcignore"
+
+
+class IgnoreRules(Protocol):
+    """Which names below a directory do not count."""
+
+    def filter(
+        self, dirpath: str, dirnames: list[str], filenames: list[str]
+    ) -> tuple[list[str], list[str]]:
+        """The names of `dirpath` that remain: directories (also linked ones), and files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The files below a directory by relative path, in code point order.
+
+    Symlinks to files have their target's stat; symlinks to directories are left out, as DVC does.
+    `odd` names broken symlinks and special files.
+    """
+
+    files: Mapping[str, os.stat_result]
+    symlinks: frozenset[str] = field(default=frozenset())
+    odd: frozenset[str] = field(default=frozenset())
+
+    @property
+    def size(self) -> int:
+        return sum(found.st_size for found in self.files.values())
+
+
+def list_files(path: str, ignore: IgnoreRules | None = None) -> Listing:
+    """What DVC would hash below `path`.
+
+    Raises OSError if a directory cannot be read, StoreError for a ``.dvcignore`` below `path`.
+    """
+    walker = _Walker(ignore)
+    pending = [(path, "")]
+    while pending:
+        directory, prefix = pending.pop()
+        pending.extend(
+            (f"{directory}/{name}", f"{prefix}{name}/") for name in walker.visit(directory, prefix)
+        )
+    files = dict(sorted(walker.files.items()))
+    return Listing(files=files, symlinks=frozenset(walker.symlinks), odd=frozenset(walker.odd))
+
+
+def require_regular(listing: Listing, path: str) -> None:
+    """Raises StoreError if `listing` holds what cannot be hashed."""
+    if listing.odd:
+        raise StoreError(
+            "neither a file nor a directory (a broken symlink, a pipe or a socket)",
+            where=os.path.join(path, min(listing.odd)),
+            hint="remove it, or name it in .dvcignore",
+        )
+
+
+def fingerprint(
+    files: Mapping[str, os.stat_result],
+    *,
+    legacy: bool = False,
+    hardlinked: Container[str] = (),
+) -> str:
+    """A digest that differs as soon as a file comes, goes or changes.
+
+    `files` has to be in order. Two directories share it only if they link the same inodes.
+    The stats of `hardlinked` files are those of cached objects that had no link then.
+    """
+    rows = [
+        f"{relpath}\0{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"
+        f":{0 if _is_linked_object(found, relpath in hardlinked) else found.st_ctime_ns}\n"
+        for relpath, found in files.items()
+    ]
+    text = "".join(rows).encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(text, digest_size=16, person=b"legacy" if legacy else b"").hexdigest()
+
+
+def same_state(first: os.stat_result, second: os.stat_result) -> bool:
+    """Whether two stats tell of the same, unchanged file."""
+    return (first.st_ino, first.st_size, first.st_mtime_ns, first.st_ctime_ns) == (
+        second.st_ino,
+        second.st_size,
+        second.st_mtime_ns,
+        second.st_ctime_ns,
+    )
+
+
+def _is_linked_object(found: os.stat_result, hardlinked: bool) -> bool:
+    # The ctime catches a file replaced by another of the same inode number, size and mtime (which
+    # unpacked archives do have). For a hard link of a cached object it is useless: it moves
+    # whenever any workspace links or drops that object.
+    return found.st_mode & 0o7777 == OBJECT_MODE and (hardlinked or found.st_nlink > 1)
+
+
+class _Walker:
+    def __init__(self, ignore: IgnoreRules | None) -> None:
+        self.ignore = ignore
+        self.files: dict[str, os.stat_result] = {}
+        self.symlinks: set[str] = set()
+        self.odd: set[str] = set()
+
+    def visit(self, directory: str, prefix: str) -> list[str]:
+        """Notes the files of one directory; the sub-directories to descend into."""
+        found: dict[str, os.DirEntry[str]] = {}
+        dirnames: list[str] = []
+        filenames: list[str] = []
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                found[entry.name] = entry
+                (dirnames if entry.is_dir() else filenames).append(entry.name)
+        if self.ignore is not None:
+            dirnames, filenames = self.ignore.filter(directory, dirnames, filenames)
+        if IGNORE_FILE in filenames:
+            raise StoreError(
+                f"a {IGNORE_FILE} cannot be inside data",
+                where=f"{directory}/{IGNORE_FILE}",
+                hint=f"move its patterns to a {IGNORE_FILE} above the data",
+            )
+        for name in filenames:
+            self._note(found[name], prefix + name)
+        return [name for name in dirnames if not found[name].is_symlink()]
+
+    def _note(self, entry: os.DirEntry[str], relpath: str) -> None:
+        if entry.is_symlink():
+            self.symlinks.add(relpath)
+        try:
+            found = entry.stat()
+        except FileNotFoundError:
+            self.odd.add(relpath)
+            return
+        if stat.S_ISREG(found.st_mode):
+            self.files[relpath] = found
+        else:
+            self.odd.add(relpath)

@@ -1,0 +1,1 @@
+"""Where an experiment runs: in the user's own directory, or in an isolated copy of a tree."""

@@ -1,0 +1,220 @@
+"""An isolated workspace: a tree's files in a directory with a Git repository of its own.
+
+It lives in a *slot*, a directory made for re-use::
+
+    <slot>/lock     held (flock) by the process that uses the slot
+    <slot>/state    what was written and when; absent while that is not certain
+    <slot>/root/    the workspace
+
+The state goes before anything is touched and is written last, so a crash at any moment leaves a
+slot that is visibly dirty; a dirty one is emptied before it is used. Switching a clean slot to
+another tree writes only what differs from the files that are still as written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from exprun.errors import GitError
+from exprun.git.conversion import ATTRIBUTES_FILE
+from exprun.git.index_file import format_index, parse_index
+from exprun.git.isolated_git import create_isolated_git, isolated_settings
+from exprun.git.tree import GITLINK, Entry, files_of
+from exprun.workspaces.checkout import write_files, write_submodules
+from exprun.workspaces.materialise import Written, check_path, remove_all_but, remove_tree
+from exprun.workspaces.workspace_index import index_entry, write_index
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Self
+
+    from exprun.git.repository import Repository
+
+LOCATION = "exprun"
+"""The directory of slots below ``.dvc/tmp/exps``: DVC looks only at others there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IsolatedWorkspace:
+    """A workspace ready to run in. `repository` is its own; experiments go to the user's."""
+
+    root: str
+    repository: Repository
+    baseline: str
+    tree: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceSource:
+    """Where workspaces are made from: the user's repository and the settings they get."""
+
+    repository: Repository
+    settings: str
+    extra_files: Mapping[str, bytes] = field(default_factory=dict)
+    """Files besides the tree's, by path in the worktree: ``.dvc/config.local``."""
+
+
+def workspace_source(
+    repository: Repository, *, extra_files: Mapping[str, bytes] | None = None
+) -> WorkspaceSource:
+    """Prepare making workspaces; once for any number of them."""
+    return WorkspaceSource(
+        repository=repository,
+        settings=isolated_settings(repository),
+        extra_files=extra_files or {},
+    )
+
+
+class Slot:
+    """A directory that one process at a time uses for one workspace after another."""
+
+    def __init__(self, directory: str, lock: int) -> None:
+        self.directory = directory
+        self.root = os.path.join(directory, "root")
+        self._lock = lock
+        self._state = os.path.join(directory, "state")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others have the slot; what it holds stays for them to switch from."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def remove(self) -> None:
+        """Delete the workspace and the slot, and let it go."""
+        remove_tree(self.root)
+        for path in (self._state, os.path.join(self.directory, "lock")):
+            _unlink(path)
+        os.rmdir(self.directory)
+        self.close()
+
+    def make(self, source: WorkspaceSource, *, baseline: str, tree: str) -> IsolatedWorkspace:
+        """Turn the slot into a workspace of `tree`, whatever it held before.
+
+        HEAD is detached at `baseline`; as in DVC's, what the tree adds to that commit is staged and
+        what it changes or removes is not. Raises GitError for a tree that may not be written, or if
+        an object is missing.
+        """
+        objects = source.repository.objects
+        wanted = files_of(objects, tree)
+        for path in wanted:
+            check_path(path)
+        key = _conversion_key(source, wanted)
+        written = self._start(key, wanted)
+        repository = create_isolated_git(
+            self.root, source.repository, commit=baseline, settings=source.settings
+        )
+        written |= write_files(repository, source.repository, wanted, set(written))
+        write_submodules(self.root, source.repository, wanted)
+        write_index(repository, source.repository, written, baseline=baseline, tree=tree)
+        _write_extra(self.root, source, wanted)
+        self._finish(key, written)
+        return IsolatedWorkspace(
+            root=self.root, repository=repository, baseline=baseline, tree=tree
+        )
+
+    def _start(self, key: bytes, wanted: Mapping[str, Entry]) -> dict[str, Written]:
+        """Make the state uncertain and clear away all but the files that can stay."""
+        known, mtime_ns = self._read_state(key)
+        _unlink(self._state)
+        kept = {
+            path: file
+            for path, file in known.items()
+            if wanted.get(path) == file.entry and file.entry.mode != GITLINK
+        }
+        if not kept:
+            return self._empty()
+        remove_tree(os.path.join(self.root, ".git"))
+        try:
+            stay = remove_all_but(self.root, kept, racy_from_ns=mtime_ns)
+        except PermissionError:  # a stage made a directory read-only
+            return self._empty()
+        return {path: kept[path] for path in stay}
+
+    def _empty(self) -> dict[str, Written]:
+        remove_tree(self.root)
+        os.mkdir(self.root, 0o700)
+        return {}
+
+    def _read_state(self, key: bytes) -> tuple[dict[str, Written], int]:
+        """What a clean slot holds, if it was written under the same conversions."""
+        try:
+            with open(self._state, "rb") as file:
+                mtime_ns = os.fstat(file.fileno()).st_mtime_ns
+                data = file.read()
+            entries = parse_index(data.removeprefix(key)).entries if data.startswith(key) else ()
+        except (FileNotFoundError, GitError):
+            return {}, 0
+        return {
+            entry.path: Written(entry=Entry(entry.mode, entry.oid), stat=entry.stat)
+            for entry in entries
+        }, mtime_ns
+
+    def _finish(self, key: bytes, written: Mapping[str, Written]) -> None:
+        data = key + format_index([index_entry(p, w) for p, w in written.items()], {})
+        temporary = self._state + ".new"
+        with open(temporary, "wb") as file:
+            file.write(data)
+        os.rename(temporary, self._state)
+
+
+def open_slot(directory: str) -> Slot | None:
+    """The slot in `directory`, made if there is none; None if another process uses it."""
+    import fcntl
+
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    path = os.path.join(directory, "lock")
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        if _is_same_file(lock, path):
+            return Slot(directory, lock)
+        # The slot was removed between opening its lock and getting it.
+        os.close(lock)
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+
+
+def _write_extra(root: str, source: WorkspaceSource, wanted: Mapping[str, Entry]) -> None:
+    for path, data in source.extra_files.items():
+        if path in wanted:
+            raise GitError("a file of the workspace is tracked by git", where=path)
+        full = os.path.join(root, path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        with open(os.open(full, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+
+
+def _conversion_key(source: WorkspaceSource, wanted: Mapping[str, Entry]) -> bytes:
+    """Equal for two trees only if Git would write equal blobs as equal files."""
+    digest = hashlib.sha256(source.settings.encode(errors="surrogateescape"))
+    for path in sorted(wanted):
+        if path.endswith(ATTRIBUTES_FILE):
+            digest.update(f"{path}\0{wanted[path].oid}\0".encode(errors="surrogateescape"))
+    return digest.hexdigest().encode() + b"\n"
+
+
+def _is_same_file(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

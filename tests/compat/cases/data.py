@@ -1,0 +1,314 @@
+"""Data files (.dvc), imports, .dvcignore, and dependencies on what they bring."""
+
+from __future__ import annotations
+
+from tests.compat.case import case, flat
+from tests.support.project import (
+    Delete,
+    MakeDirectory,
+    commit,
+    dvc,
+    git,
+    init_dvc,
+    repro,
+    run,
+    write,
+)
+
+ADDED = flat(write("raw/a", "a\n"), write("raw/sub/b", "b\n"), dvc("add", "raw"))
+READER_OF_ADDED = write(
+    "dvc.yaml",
+    "stages:\n  read:\n    cmd: cat raw/a raw/sub/* > all\n    deps: [raw]\n    outs: [all]\n",
+)
+
+CASES = (
+    case("data-added", ADDED, READER_OF_ADDED, commit(), steps=run("-n", "e")),
+    case(
+        "data-edited",
+        ADDED,
+        READER_OF_ADDED,
+        commit(),
+        steps=(
+            run("-n", "a"),
+            write("raw/a", "changed\n"),
+            write("raw/new", "n\n"),
+            run("-n", "b"),
+        ),
+    ),
+    case(
+        "data-edited-repro",
+        ADDED,
+        READER_OF_ADDED,
+        commit(),
+        steps=(repro(), write("raw/a", "changed\n"), repro()),
+    ),
+    case(
+        "data-deleted",
+        ADDED,
+        READER_OF_ADDED,
+        dvc("repro"),
+        commit(),
+        steps=(Delete("raw"), Delete("all"), run("-n", "e")),
+    ),
+    case(
+        "data-deleted-and-not-cached",
+        ADDED,
+        READER_OF_ADDED,
+        dvc("repro"),
+        commit(),
+        steps=(Delete("raw"), Delete(".dvc/cache"), run("-n", "e")),
+    ),
+    case(
+        "data-file-executable",
+        write("tool", "#!/bin/sh\necho tool\n", 0o755),
+        dvc("add", "tool"),
+        write("dvc.yaml", "stages:\n  s:\n    cmd: ./tool > o\n    deps: [tool]\n    outs: [o]\n"),
+        commit(),
+        steps=run("-n", "e"),
+    ),
+    case(
+        "data-file-as-target",
+        ADDED,
+        READER_OF_ADDED,
+        commit(),
+        steps=(write("raw/a", "new\n"), repro("raw.dvc")),
+    ),
+    case(
+        "data-temp",
+        ADDED,
+        READER_OF_ADDED,
+        commit(),
+        steps=(write("raw/a", "new\n"), run("-n", "e", "--temp")),
+    ),
+    case(
+        "data-file-with-comments",
+        write("one.csv", "1\n"),
+        dvc("add", "one.csv"),
+        write(
+            "one.csv.dvc",
+            "# about\nouts:\n- md5: b026324c6904b2a9cb4b88d6d61c81d1 # hash\n  size: 2\n"
+            "  hash: md5\n"
+            "  path: one.csv\n  desc: described\nmeta: {k: v}\n",
+        ),
+        write(
+            "dvc.yaml", "stages:\n  s:\n    cmd: cp one.csv o\n    deps: [one.csv]\n    outs: [o]\n"
+        ),
+        commit(),
+        steps=(write("one.csv", "2\n"), run("-n", "e")),
+    ),
+    case(
+        "data-inside-dependency-directory",
+        write("raw/x/one", "1\n"),
+        write("raw/plain", "p\n"),
+        dvc("add", "raw/x"),
+        write(
+            "dvc.yaml", "stages:\n  s:\n    cmd: ls -R raw > o\n    deps: [raw]\n    outs: [o]\n"
+        ),
+        commit(),
+        steps=run("-n", "e"),
+    ),
+    case(
+        "data-dependency-inside-data",
+        ADDED,
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: cp raw/sub/b o\n    deps: [raw/sub/b]\n    outs: [o]\n",
+        ),
+        commit(),
+        steps=(run("-n", "a"), write("raw/a", "unrelated\n"), run("-n", "b")),
+    ),
+    case(
+        "import-url",
+        write("../outside/source.txt", "1\n"),
+        dvc("import-url", "../outside/source.txt", "imported.txt"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: cp imported.txt o\n    deps: [imported.txt]\n    outs: [o]\n",
+        ),
+        commit(),
+        steps=run("-n", "e"),
+    ),
+    case(
+        "import-url-source-changed",
+        write("../outside/source.txt", "1\n"),
+        dvc("import-url", "../outside/source.txt", "imported.txt"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: cp imported.txt o\n    deps: [imported.txt]\n    outs: [o]\n",
+        ),
+        commit(),
+        write("../outside/source.txt", "2\n"),
+        steps=run("-n", "e"),
+    ),
+    case(
+        "import-from-repository",
+        git("init", "-q", "-b", "main", "../outside/lib"),
+        *(init_dvc("../outside/lib"),),
+        write("../outside/lib/model", "m\n"),
+        dvc("add", "model", cwd="../outside/lib"),
+        git("add", "-A", cwd="../outside/lib"),
+        git("commit", "-qm", "lib", cwd="../outside/lib"),
+        dvc("import", "../outside/lib", "model"),
+        write("dvc.yaml", "stages:\n  s:\n    cmd: cp model o\n    deps: [model]\n    outs: [o]\n"),
+        commit(),
+        steps=run("-n", "e"),
+    ),
+    case(
+        "dependency-outside-the-repository",
+        write("../outside/ext.txt", "1\n"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: cp ../outside/ext.txt o\n"
+            "    deps: [../outside/ext.txt]\n    outs: [o]\n",
+        ),
+        commit(),
+        steps=(run("-n", "a"), write("../outside/ext.txt", "2\n"), run("-n", "b")),
+    ),
+    case(
+        "dvcignore",
+        write(".dvcignore", "*.tmp\n/raw/skip\n"),
+        write("raw/a", "1\n"),
+        write("raw/b.tmp", "2\n"),
+        write("raw/skip/c", "3\n"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: mkdir -p d && cp raw/a d/a && cp raw/a d/x.tmp\n"
+            "    deps: [raw]\n"
+            "    outs: [d]\n",
+        ),
+        commit(),
+        steps=(run("-n", "a"), write("raw/b.tmp", "changed\n"), run("-n", "b")),
+    ),
+    case(
+        "dvcignored-dependency-by-name",
+        write(".dvcignore", "*.tmp\n"),
+        write("a.tmp", "1\n"),
+        write("dvc.yaml", "stages:\n  s:\n    cmd: cp a.tmp o\n    deps: [a.tmp]\n    outs: [o]\n"),
+        commit(),
+        steps=run("-n", "e"),
+    ),
+    case(
+        "gitignored-dependency",
+        write(".gitignore", "secret\n"),
+        write("secret", "1\n"),
+        write(
+            "dvc.yaml", "stages:\n  s:\n    cmd: cp secret o\n    deps: [secret]\n    outs: [o]\n"
+        ),
+        commit(),
+        steps=run("-n", "e"),
+    ),
+    case(
+        "dependency-directory-with-odd-files",
+        write("raw/.hidden", "1\n"),
+        write("raw/.gitignore", "x\n"),
+        write("raw/x", "ignored by git\n"),
+        write("raw/Üm läut", "2\n"),
+        MakeDirectory("raw/empty"),
+        write(
+            "dvc.yaml", "stages:\n  s:\n    cmd: ls -A raw > o\n    deps: [raw]\n    outs: [o]\n"
+        ),
+        commit(),
+        steps=run("-n", "e"),
+    ),
+    case(
+        "legacy-lock",
+        write("in.txt", "a\r\nb\r\n"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: cat in.txt > out.txt\n    deps: [in.txt]\n"
+            "    outs: [out.txt]\n",
+        ),
+        write(
+            "dvc.lock",
+            "schema: '2.0'\nstages:\n  s:\n    cmd: cat in.txt > out.txt\n    deps:\n"
+            "    - path: in.txt\n      md5: dd8c6a395b5dd36c56d23275028f526c\n      size: 6\n"
+            "    outs:\n    - path: out.txt\n      md5: dd8c6a395b5dd36c56d23275028f526c\n"
+            "      size: 6\n",
+        ),
+        write(".gitignore", "/out.txt\n"),
+        write(".dvc/cache/dd/8c6a395b5dd36c56d23275028f526c", "a\r\nb\r\n", 0o444),
+        write("out.txt", "a\r\nb\r\n"),
+        commit(),
+        steps=(run("-n", "a"), run("-n", "b", "-f"), write("in.txt", "c\r\n"), run("-n", "c")),
+    ),
+    case(
+        "legacy-lock-without-objects",
+        write("in.txt", "a\n"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: cp in.txt out.txt\n    deps: [in.txt]\n    outs: [out.txt]\n",
+        ),
+        write(
+            "dvc.lock",
+            "schema: '2.0'\nstages:\n  s:\n    cmd: cp in.txt out.txt\n    deps:\n"
+            "    - path: in.txt\n      md5: 60b725f10c9c85c70d97880dfe8191b3\n      size: 2\n"
+            "    outs:\n    - path: out.txt\n      md5: 60b725f10c9c85c70d97880dfe8191b3\n"
+            "      size: 2\n",
+        ),
+        commit(),
+        steps=(run("-n", "a"), run("-n", "b")),
+    ),
+    case(
+        "legacy-data-file",
+        write("in.txt", "a\r\nb\r\n"),
+        write(
+            "in.txt.dvc",
+            "outs:\n- md5: dd8c6a395b5dd36c56d23275028f526c\n  size: 6\n  path: in.txt\n",
+        ),
+        write(".gitignore", "/in.txt\n"),
+        write(".dvc/cache/dd/8c6a395b5dd36c56d23275028f526c", "a\r\nb\r\n", 0o444),
+        write(
+            "dvc.yaml", "stages:\n  s:\n    cmd: cp in.txt o\n    deps: [in.txt]\n    outs: [o]\n"
+        ),
+        commit(),
+        steps=(run("-n", "a"), write("in.txt", "c\r\n"), run("-n", "b")),
+    ),
+    case(
+        "legacy-data-without-object",
+        write("in.txt", "a\n"),
+        write(
+            "in.txt.dvc",
+            "outs:\n- md5: 60b725f10c9c85c70d97880dfe8191b3\n  size: 2\n  path: in.txt\n",
+        ),
+        write(".gitignore", "/in.txt\n"),
+        write(
+            "dvc.yaml", "stages:\n  s:\n    cmd: cp in.txt o\n    deps: [in.txt]\n    outs: [o]\n"
+        ),
+        commit(),
+        steps=run("-n", "a"),
+    ),
+    case(
+        "data-not-cached-option",
+        write("in.txt", "a\n"),
+        write(
+            "in.txt.dvc",
+            "outs:\n- md5: 60b725f10c9c85c70d97880dfe8191b3\n  size: 2\n  hash: md5\n"
+            "  cache: false\n  path: in.txt\n",
+        ),
+        write(
+            "dvc.yaml", "stages:\n  s:\n    cmd: cp in.txt o\n    deps: [in.txt]\n    outs: [o]\n"
+        ),
+        commit(),
+        steps=(write("in.txt", "b\n"), run("-n", "a")),
+    ),
+    case(
+        "data-touched-by-a-stage",
+        write("in.txt", "a\n"),
+        dvc("add", "in.txt"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: cp in.txt o && echo more >> in.txt\n    deps: [in.txt]\n"
+            "    outs: [o]\n",
+        ),
+        commit(),
+        steps=(run("-n", "a"), run("-n", "b")),
+    ),
+    case(
+        "data-symlinked-cache",
+        write(".dvc/config", "[cache]\n    type = symlink\n"),
+        ADDED,
+        READER_OF_ADDED,
+        commit(),
+        steps=(run("-n", "a"), Delete("raw/a"), write("raw/a", "new\n"), run("-n", "b")),
+    ),
+)

@@ -1,0 +1,30 @@
+"""The two tools, started once per test process, and the projects built so far."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.project import Builder
+from tests.support.tools import Tool, dvc_tool, exprun_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def dvc() -> Iterator[Tool]:
+    with dvc_tool() as tool:
+        yield tool
+
+
+@pytest.fixture(scope="session")
+def exprun() -> Iterator[Tool]:
+    with exprun_tool() as tool:
+        yield tool
+
+
+@pytest.fixture(scope="session")
+def builder(tmp_path_factory: pytest.TempPathFactory, dvc: Tool) -> Builder:
+    return Builder(tmp_path_factory.mktemp("projects"), dvc)

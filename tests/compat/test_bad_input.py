@@ -1,0 +1,170 @@
+"""A hundred bad inputs: one clear message, the right exit code, no traceback, nothing changed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.compat.bad_inputs import BAD_INPUTS, FAILED, PROJECT, BadInput
+from tests.compat.case import flat
+from tests.compat.pipelines import TRAINED
+from tests.support.project import Chmod, Delete, commit, perform, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.environment import Place
+    from tests.support.project import Builder
+    from tests.support.tools import Tool
+
+# The guarantee is two seconds; a busy machine gets some more.
+REFUSED_WITHIN_S = 8
+
+BROKEN = 3
+
+
+@pytest.mark.parametrize("bad", BAD_INPUTS, ids=lambda bad: bad.name)
+def test_bad_input_is_named_and_harmless(
+    bad: BadInput, exprun: Tool, builder: Builder, tmp_path: Path
+) -> None:
+    place = builder.build(bad.start, into=tmp_path / "place")
+    before = _state(place, whole=bad.exits != FAILED)
+    started = time.monotonic()
+
+    finished = exprun.run(bad.args, place=place)
+
+    elapsed = time.monotonic() - started
+    told = finished.stdout + finished.stderr
+    assert "Traceback" not in told, told
+    assert finished.code == bad.exits, told
+    errors = [line for line in finished.stderr.splitlines() if line.startswith("ERROR")]
+    assert len(errors) == 1, told
+    assert re.search(bad.names, finished.stderr, re.DOTALL), told
+    assert _state(place, whole=bad.exits != FAILED) == before
+    assert elapsed < REFUSED_WITHIN_S
+
+
+def test_there_are_a_hundred() -> None:
+    assert len(BAD_INPUTS) >= 100
+    assert len({bad.name for bad in BAD_INPUTS}) == len(BAD_INPUTS)
+
+
+def test_an_existing_name_is_refused(exprun: Tool, builder: Builder, tmp_path: Path) -> None:
+    place = builder.build(PROJECT, into=tmp_path / "place")
+    assert exprun.run(("run", "-n", "e"), place=place).code == 0
+    before = _state(place)
+
+    again = exprun.run(("run", "-n", "e", "-S", "lr=5"), place=place)
+
+    assert again.code == 2
+    assert "'e'" in again.stderr
+    assert _state(place) == before
+
+
+@pytest.mark.parametrize("damage", ["corrupt", "missing", "corrupt and writable"])
+def test_a_damaged_object_is_never_trusted(
+    damage: str, exprun: Tool, builder: Builder, tmp_path: Path
+) -> None:
+    place = builder.build(TRAINED, into=tmp_path / "place")
+    output = place.repo / "model.bin"
+    content = output.read_bytes()
+    output.unlink()
+    for stored in (place.repo / ".dvc/cache/files/md5").rglob("*"):
+        if stored.is_file() and damage == "missing":
+            stored.unlink()
+        elif stored.is_file():
+            stored.chmod(0o644)
+            stored.write_bytes(b"damaged" + stored.read_bytes())
+            stored.chmod(0o444 if damage == "corrupt" else 0o644)
+
+    finished = exprun.run(("repro",), place=place)
+
+    assert finished.code == 0, finished
+    assert output.read_bytes() == content
+
+
+def test_a_full_disk_fails_that_run_and_leaves_no_torn_object(
+    exprun: Tool, builder: Builder, tmp_path: Path
+) -> None:
+    big = "stages:\n  big:\n    cmd: head -c 200000 /dev/zero > o\n    outs: [o]\n"
+    place = builder.build(flat(PROJECT, write("dvc.yaml", big), commit()), into=tmp_path / "place")
+    command = f"ulimit -f 64; exec {sys.executable} -m exprun repro"
+
+    limited = _shell(place, command)
+    freed = exprun.run(("repro",), place=place)
+
+    assert limited.returncode in {FAILED, BROKEN}, limited.stderr
+    assert "Traceback" not in limited.stderr
+    assert freed.code == 0, freed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user, or to be one")
+def test_a_read_only_project_is_an_environment_error(builder: Builder, tmp_path: Path) -> None:
+    place = builder.build(PROJECT, into=tmp_path / "place")
+    for path in (place.root, *tmp_path.parents):
+        if os.stat(path).st_uid == os.geteuid() and path != path.parent:
+            _let_others_pass(path)
+    before = _state(place)
+    command = f"exec setpriv --reuid 65534 --clear-groups {sys.executable} -m exprun run -n e"
+
+    finished = _shell(place, f"git config --global --add safe.directory '*'; {command}")
+
+    assert finished.returncode == BROKEN, finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert finished.stderr.count("ERROR") == 1
+    assert _state(place) == before
+
+
+def _let_others_pass(path: Path | str) -> None:
+    os.chmod(path, os.stat(path).st_mode | 0o055)
+
+
+def _shell(place: Place, command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", command],
+        cwd=place.repo,
+        env=place.environ(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def _state(place: Place, *, whole: bool = True) -> dict[str, object]:
+    """Git's HEAD, index and refs to the byte; with `whole` every other file too."""
+    return {
+        str(path): _content(path)
+        for path in sorted(place.repo.rglob("*"))
+        if _counts(path.relative_to(place.repo).as_posix(), whole=whole)
+    } | {"outside": sorted(map(str, place.outside.rglob("*")))}
+
+
+def _counts(path: str, *, whole: bool) -> bool:
+    if path.startswith(".git/"):
+        return path in {".git/HEAD", ".git/index", ".git/packed-refs"} or path.startswith(
+            (".git/refs/", ".git/hooks/")
+        )
+    return whole and not path.startswith((".dvc/tmp", ".dvc/cache"))
+
+
+def _content(path: Path) -> object:
+    if path.is_symlink():
+        return os.readlink(path)
+    return path.read_bytes() if path.is_file() else path.is_dir()
+
+
+def test_the_state_sees_a_change(builder: Builder, dvc: Tool, tmp_path: Path) -> None:
+    place = builder.build(PROJECT, into=tmp_path / "place")
+    before = _state(place)
+
+    for action in (Chmod("p.json", 0o644), Delete("p.json")):
+        perform(action, place, tool=dvc, dvc_tool=dvc, at=0)
+
+    assert _state(place) != before

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from dulwich.objects import Commit
+from dulwich.porcelain import commit as dulwich_commit
+from dulwich.repo import Repo
+
+from exprun.errors import GitError, RefConflict, UsageError
+from exprun.git.config import GitConfig, Setting
+from exprun.git.experiment_refs import ExperimentRef
+from exprun.git.experiments import (
+    check_name_is_free,
+    default_message,
+    publish,
+    resolve_commit,
+    write_commit,
+)
+from exprun.git.identity import Signature, signature, zone_offset
+from exprun.git.tree import FILE, Entry, edit_tree
+
+if TYPE_CHECKING:
+    from exprun.git.repository import Repository
+    from tests.git.project import GitProject
+
+ME = Signature(name="Mé", email="me@example.com", time=1795448798, offset=-19800)
+
+
+def experiment(repository: Repository, baseline: str, content: bytes) -> str:
+    objects = repository.objects
+    entry = Entry(FILE, objects.write("blob", content))
+    tree = edit_tree(objects, repository.tree_of(baseline), {"d/new": entry})
+    return write_commit(
+        repository,
+        tree=tree,
+        parent=baseline,
+        message=default_message("0" * 64),
+        author=ME,
+        committer=ME,
+    )
+
+
+def test_the_commit_is_what_git_makes_of_it(project: GitProject) -> None:
+    project.write("d/a", "1")
+    head = project.commit_all()
+    ours = experiment(project.open(), head, b"x")
+    env = {
+        f"GIT_{role}_{what}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for what, value in {"NAME": ME.name, "EMAIL": ME.email, "DATE": "1795448798 -0530"}.items()
+    }
+    message = default_message("0" * 64).encode()
+    tree = project.git("rev-parse", f"{ours}^{{tree}}")
+    assert ours == project.git("commit-tree", tree, "-p", head, stdin=message, env=env)
+    assert project.git("diff", "--name-status", head, ours) == "A\td/new"
+    project.git("fsck", "--strict")
+
+
+def test_publishing(project: GitProject) -> None:
+    project.write("d/a", "1")
+    head = project.commit_all()
+    repository = project.open()
+    ref = ExperimentRef(head, "e1")
+    check_name_is_free(repository, ref)
+    first = experiment(repository, head, b"x")
+    assert publish(repository, ref, first).created
+    with pytest.raises(RefConflict, match="experiment conflicts with existing experiment 'e1'"):
+        check_name_is_free(repository, ref)
+    tree = repository.tree_of(first)
+    other = write_commit(
+        repository, tree=tree, parent=head, message="other", author=ME, committer=ME
+    )
+    kept = publish(repository, ref, other)
+    assert (kept.created, kept.commit) == (False, first)
+    different = experiment(repository, head, b"y")
+    with pytest.raises(RefConflict, match="'e1'") as caught:
+        publish(repository, ref, different)
+    assert "-f" in (caught.value.hint or "")
+    assert publish(repository, ref, different, replace=True).created
+    assert project.git("rev-parse", str(ref)) == different
+    assert project.git("log", "--all", "--format=%s", "--exclude=refs/exps/*") != ""
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_everything_is_synced_before_the_ref(
+    project: GitProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write("d/a", "1")
+    head = project.commit_all()
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    repository = project.open()
+    commit = experiment(repository, head, b"durable")
+    monkeypatch.setattr(os, "fsync", record)
+    publish(repository, ExperimentRef(head, "e1"), commit)
+    new = project.git("rev-list", "--objects", commit, "--not", head).split()
+    names = {word for word in new if re.fullmatch("[0-9a-f]{40}", word)}
+    files = [path.rpartition("/objects/")[2].replace("/", "") for path in synced]
+    assert len(names) == 4
+    assert names <= set(files)
+    assert synced[-2].endswith("/e1.lock")
+    assert synced[-1].endswith(head[2:])
+
+
+def test_resolving(project: GitProject) -> None:
+    project.write("d/a", "1")
+    head = project.commit_all()
+    project.git("tag", "-a", "v1", "-m", "tag")
+    repository = project.open()
+    commit = experiment(repository, head, b"x")
+    publish(repository, ExperimentRef(head, "e1"), commit)
+    publish(repository, ExperimentRef(head, "main"), commit)
+    for name, expected in {
+        "e1": commit, "HEAD": head, "v1": head, "main": head, head[:8]: head, commit: commit,
+        str(ExperimentRef(head, "main")): commit, "HEAD~0": head,
+    }.items():  # fmt: skip
+        assert resolve_commit(repository, name) == expected
+    with pytest.raises(GitError, match="unknown Git revision 'nosuch'"):
+        resolve_commit(repository, "nosuch")
+    elsewhere = (ExperimentRef("ab" * 20, "two"), ExperimentRef("cd" * 20, "two"))
+    for ref in elsewhere:
+        publish(repository, ref, commit)
+    with pytest.raises(UsageError, match="ambiguous"):
+        resolve_commit(repository, "two")
+
+
+ENVIRONMENTS: list[dict[str, str]] = [
+    {},
+    {"GIT_AUTHOR_NAME": "An Author", "GIT_COMMITTER_EMAIL": "c@x"},
+    {
+        "GIT_AUTHOR_DATE": "1112911993 +0200",
+        "GIT_COMMITTER_DATE": "Thu, 7 Apr 2005 22:13 -0330",
+    },
+    {
+        "GIT_AUTHOR_DATE": "2005-04-07T22:13+05:30",
+        "GIT_COMMITTER_DATE": "2005-04-07 22:13 -01",
+    },
+    {"LOGNAME": "someone", "EMAIL": "some@where"},
+]
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+@pytest.mark.parametrize("configured", [True, False])
+def test_identity_is_dvc_s(
+    project: GitProject, env: dict[str, str], configured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [*os.environ]:
+        if name.startswith("GIT_") or name in ("LOGNAME", "USER", "LNAME", "USERNAME", "EMAIL"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(project.root))
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    if configured:
+        project.git("config", "user.name", "Con Figured")
+        project.git("config", "user.email", "con@figured")
+    with Repo(str(project.root)) as repository:
+        made = repository[dulwich_commit(repository, message="m", sign=False)]
+    assert isinstance(made, Commit)
+    settings = [
+        Setting("local", "user.name", "Con Figured"),
+        Setting("local", "user.email", "con@figured"),
+    ]
+    config = GitConfig(tuple(settings if configured else ()))
+    for role, text in (("AUTHOR", made.author), ("COMMITTER", made.committer)):
+        zone = made.author_timezone if role == "AUTHOR" else made.commit_timezone
+        dated = any(name.endswith("_DATE") for name in env)
+        ours = signature(role, env=env, config=config, now=7, local_offset=zone if not dated else 1)
+        assert f"{ours.name} <{ours.email}>".encode() == text
+        assert ours.offset == zone
+
+
+def test_a_date_needs_a_time_zone() -> None:
+    assert zone_offset("1 +0130") == 5400
+    with pytest.raises(GitError, match="invalid Git timestamp"):
+        zone_offset("2005-04-07T22:13:13")

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exprun.errors import GitError, RefConflict, UsageError
+from exprun.git.experiment_refs import (
+    ExperimentRef,
+    find_experiment,
+    list_experiments,
+    parse_experiment_ref,
+)
+
+if TYPE_CHECKING:
+    from tests.git.project import GitProject
+
+BASE = "ab" + "0" * 38
+OTHER = "cd" + "1" * 38
+
+
+def commits(project: GitProject) -> tuple[str, str]:
+    return project.commit_all("one"), project.commit_all("two")
+
+
+def test_written_refs_are_git_s(project: GitProject) -> None:
+    one, two = commits(project)
+    refs = project.open().refs
+    name = "refs/exps/ab/cd/é"
+    refs.write(name, one, expected=None)
+    assert project.git("rev-parse", name) == one
+    project.git("pack-refs", "--all", "--prune")
+    assert refs.read(name) == one
+    refs.write(name, two, expected=one)
+    assert project.git("rev-parse", name) == refs.read(name) == two
+    assert not (project.root / ".git/logs/refs/exps").exists()
+
+
+def test_a_changed_ref_is_not_overwritten(project: GitProject) -> None:
+    one, two = commits(project)
+    refs = project.open().refs
+    name = "refs/exps/ab/cd/x"
+    for packed in (False, True):
+        project.git("update-ref", name, one)
+        if packed:
+            project.git("pack-refs", "--all", "--prune")
+        for expected in (None, two):
+            with pytest.raises(RefConflict, match="not at"):
+                refs.write(name, two, expected=expected)
+    assert refs.read(name) == one
+    assert not (project.root / ".git" / f"{name}.lock").exists()
+
+
+def test_of_many_creators_one_wins(project: GitProject) -> None:
+    one, _ = commits(project)
+    won: list[int] = []
+    start = threading.Barrier(8)
+
+    def create(number: int) -> None:
+        refs = project.open().refs
+        start.wait()
+        try:
+            refs.write("refs/exps/ab/cd/race", one, expected=None)
+            won.append(number)
+        except RefConflict:
+            pass
+
+    threads = [threading.Thread(target=create, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+
+
+def test_obstacles(project: GitProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exprun.git.refs._LOCK_WAIT_S", 0.05)
+    one, _ = commits(project)
+    refs = project.open().refs
+    git_dir = project.root / ".git"
+    refs.write("refs/exps/ab/cd", one, expected=None)
+    with pytest.raises(RefConflict, match="below another ref"):
+        refs.write("refs/exps/ab/cd/x", one, expected=None)
+    with pytest.raises(RefConflict, match="refs below refs/exps/ab exist"):
+        refs.write("refs/exps/ab", one, expected=None)
+    (git_dir / "refs/exps/gone/deep").mkdir(parents=True)
+    refs.write("refs/exps/gone", one, expected=None)
+    (git_dir / "refs/exps/held.lock").touch()
+    with pytest.raises(RefConflict, match="is locked") as caught:
+        refs.write("refs/exps/held", one, expected=None)
+    assert "held.lock" in (caught.value.hint or "")
+
+
+def test_broken_refs_harm_only_themselves(project: GitProject) -> None:
+    one, _ = commits(project)
+    refs = project.open().refs
+    directory = project.root / ".git/refs/exps/ab/cd"
+    directory.mkdir(parents=True)
+    (directory / "torn").write_bytes(b"")
+    (directory / "binary").write_bytes(b"\xff\xfe")
+    (directory / "circle").write_text("ref: refs/exps/ab/cd/circle\n")
+    (directory / "good").write_text(one + "\n")
+    (directory / "linked").write_text("ref: refs/heads/main\n")
+    assert list(refs.iterate("refs/exps/")) == [
+        ("refs/exps/ab/cd/good", one),
+        ("refs/exps/ab/cd/linked", project.git("rev-parse", "main")),
+    ]
+    with pytest.raises(GitError, match="circle"):
+        refs.read("refs/exps/ab/cd/circle")
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        "refs/exps/stash", "refs/exps/celery/stash", "refs/exps/exec/EXEC_HEAD", "refs/heads/main",
+        "refs/exps/foo", f"refs/exps/{BASE[:2]}/{BASE[2:]}", "refs/exps/temp/a/b",
+        f"refs/exps/{BASE[:2]}/{BASE[2:]}/a/b", "refs/exps/xy/z/name", "refs/exps/apply/x/y",
+    ],
+)  # fmt: skip
+def test_other_refs_are_no_experiments(ref: str) -> None:
+    assert parse_experiment_ref(ref) is None
+
+
+def test_finding_experiments(project: GitProject) -> None:
+    one, two = commits(project)
+    for ref, commit in {
+        ExperimentRef(BASE, "both"): one,
+        ExperimentRef(OTHER, "both"): two,
+        ExperimentRef(OTHER, "single"): two,
+    }.items():
+        project.git("update-ref", str(ref), commit)
+    project.git("update-ref", "refs/exps/exec/EXEC_HEAD", one)
+    project.git("pack-refs", "--all")
+    refs = project.open().refs
+    assert [str(ref) for ref, _ in list_experiments(refs)] == sorted(
+        line for line in project.git("for-each-ref", "--format=%(refname)", "refs/exps").split()
+        if "EXEC" not in line
+    )  # fmt: skip
+    assert [ref.name for ref, _ in list_experiments(refs, baseline=OTHER)] == ["both", "single"]
+    assert find_experiment(refs, "single", head=BASE) == (ExperimentRef(OTHER, "single"), two)
+    assert find_experiment(refs, "both", head=BASE) == (ExperimentRef(BASE, "both"), one)
+    assert find_experiment(refs, str(ExperimentRef(OTHER, "both")), head=BASE) == (
+        ExperimentRef(OTHER, "both"),
+        two,
+    )
+    assert find_experiment(refs, "nothing", head=BASE) is None
+    with pytest.raises(UsageError, match="ambiguous experiment name 'both'"):
+        find_experiment(refs, "both", head=one)

@@ -1,0 +1,244 @@
+"""What the scheduler asks for, step by step."""
+
+from __future__ import annotations
+
+import pytest
+
+from exprun.model.experiment import OnError
+from exprun.model.job import CancelReason
+from exprun.scheduler import vocabulary as words
+from exprun.scheduler.budget import Limits
+from exprun.scheduler.machine import InvalidTransition, Scheduler
+from exprun.scheduler.vocabulary import (
+    ExperimentPlan,
+    ExperimentVerdict,
+    Needs,
+    PlannedStage,
+    StageKey,
+    StageState,
+    Verdict,
+)
+from tests.scheduler.driver import Driver
+
+
+def chain(length: int, **options: object) -> ExperimentPlan:
+    stages = tuple(PlannedStage(upstream=(i - 1,) if i else ()) for i in range(length))
+    return ExperimentPlan(stages=stages, **options)  # type: ignore[arg-type]
+
+
+def independent(count: int, needs: Needs | None = None, **options: object) -> ExperimentPlan:
+    stages = (PlannedStage(needs=needs or Needs()),) * count
+    return ExperimentPlan(stages=stages, **options)  # type: ignore[arg-type]
+
+
+def states(driver: Driver, experiment: str) -> list[StageState]:
+    return list(driver.finished[experiment].states)
+
+
+def test_a_chain_is_checked_run_and_saved_stage_by_stage() -> None:
+    scheduler = Scheduler(Limits(jobs=1))
+    key = StageKey("e", 0)
+    assert scheduler.handle(words.ExperimentsOffered(("e",))) == [words.OpenExperiment("e")]
+    opened = scheduler.handle(words.ExperimentOpened("e", chain(1)))
+    assert opened == [words.CheckStage(key, forced=False)]
+    checked = scheduler.handle(words.StageChecked(key, Verdict.MUST_RUN))
+    assert checked == [words.RunStage(key, (), 1)]
+    assert scheduler.handle(words.StageRan(key, True)) == [words.SaveStage(key)]
+    assert scheduler.handle(words.StageSaved(key, True)) == [
+        words.FinishExperiment("e", ExperimentVerdict.SUCCEEDED, (StageState.SUCCEEDED,))
+    ]
+    assert not scheduler.is_idle
+    assert scheduler.handle(words.ExperimentClosed("e", True)) == []
+    assert scheduler.is_idle
+
+
+def test_an_unexpected_stimulus_is_refused_and_changes_nothing() -> None:
+    scheduler = Scheduler(Limits(jobs=1))
+    scheduler.handle(words.ExperimentsOffered(("e",)))
+    with pytest.raises(InvalidTransition, match="not open"):
+        scheduler.handle(words.StageRan(StageKey("e", 0), True))
+    scheduler.handle(words.ExperimentOpened("e", chain(1)))
+    with pytest.raises(InvalidTransition, match="CHECKING"):
+        scheduler.handle(words.StageRan(StageKey("e", 0), True))
+    assert scheduler.handle(words.StageChecked(StageKey("e", 0), Verdict.UNCHANGED))
+
+
+def test_independent_stages_fill_the_job_slots() -> None:
+    driver = Driver({"e": independent(10)}, Limits(jobs=4))
+    driver.start()
+    widest = 0
+    while driver.effects:
+        driver.answer(driver.effects[0])
+        widest = max(widest, len(driver.running))
+    assert widest == 4
+    assert states(driver, "e") == [StageState.SUCCEEDED] * 10
+
+
+def test_a_serial_plan_has_one_stage_in_hand_in_plan_order() -> None:
+    driver = Driver({"e": independent(5, serial=True)}, Limits(jobs=4))
+    driver.start()
+    while driver.effects:
+        assert len(driver.effects) == 1
+        driver.answer(driver.effects[0])
+    assert [key.stage for key in driver.started] == [0, 1, 2, 3, 4]
+
+
+def test_a_failure_ends_what_has_not_started() -> None:
+    driver = Driver({"e": chain(3)}, Limits(jobs=2), fails=lambda key, _: key.stage == 1)
+    driver.start()
+    driver.finish()
+    assert states(driver, "e") == [StageState.SUCCEEDED, StageState.FAILED, StageState.BLOCKED]
+    assert driver.finished["e"].verdict is ExperimentVerdict.FAILED
+
+
+@pytest.mark.parametrize("serial", [False, True])
+def test_keep_going_blocks_only_dependents(serial: bool) -> None:
+    plan = ExperimentPlan(
+        stages=(
+            PlannedStage(),
+            PlannedStage(upstream=(0,)),
+            PlannedStage(upstream=(1,)),
+            PlannedStage(),
+        ),
+        on_error=OnError.KEEP_GOING,
+        serial=serial,
+    )
+    driver = Driver({"e": plan}, Limits(jobs=2), fails=lambda key, _: key.stage == 0)
+    driver.start()
+    driver.finish()
+    final = [StageState.FAILED, StageState.BLOCKED, StageState.BLOCKED, StageState.SUCCEEDED]
+    assert states(driver, "e") == final
+    assert driver.finished["e"].verdict is ExperimentVerdict.FAILED
+
+
+def test_ignored_errors_let_dependents_run() -> None:
+    plan = chain(2, on_error=OnError.IGNORE)
+    driver = Driver({"e": plan}, Limits(jobs=1), fails=lambda key, _: key.stage == 0)
+    driver.start()
+    driver.finish()
+    assert states(driver, "e") == [StageState.IGNORED, StageState.SUCCEEDED]
+    assert driver.finished["e"].verdict is ExperimentVerdict.SUCCEEDED
+
+
+def test_force_downstream_forces_what_follows_a_stage_that_ran() -> None:
+    driver = Driver(
+        {"e": chain(3, force_downstream=True)},
+        Limits(jobs=1),
+        unchanged=lambda key: key.stage > 0,
+    )
+    driver.start()
+    driver.finish()
+    assert [key.stage for key in driver.started] == [0, 1, 2]
+
+
+def test_identical_work_runs_once() -> None:
+    plans = {f"e{i}": chain(2) for i in range(16)}
+    driver = Driver(
+        plans,
+        Limits(jobs=8),
+        max_open=16,
+        flight=lambda key: "shared" if key.stage == 0 else None,
+    )
+    driver.start()
+    driver.finish(lambda count: count - 1)
+    shared = [key for key in driver.started if key.stage == 0]
+    assert len(shared) == 1
+    assert all(f.verdict is ExperimentVerdict.SUCCEEDED for f in driver.finished.values())
+
+
+def test_a_follower_takes_over_when_the_leader_fails() -> None:
+    driver = Driver(
+        {"a": chain(1), "b": chain(1)},
+        Limits(jobs=4),
+        flight=lambda key: "shared",
+        fails=lambda key, _: key.experiment == "a",
+    )
+    driver.start()
+    driver.finish()
+    assert states(driver, "a") == [StageState.FAILED]
+    assert states(driver, "b") == [StageState.SUCCEEDED]
+
+
+def test_a_failed_stage_is_tried_again() -> None:
+    plan = ExperimentPlan(stages=(PlannedStage(retries=2),))
+    driver = Driver({"e": plan}, Limits(jobs=1), fails=lambda key, attempt: attempt < 3)
+    driver.start()
+    driver.finish()
+    assert driver.runs[StageKey("e", 0)] == 3
+    assert states(driver, "e") == [StageState.SUCCEEDED]
+
+
+def test_cancelling_stops_what_runs_and_starts_nothing_more() -> None:
+    driver = Driver({"a": chain(2), "b": chain(2)}, Limits(jobs=1), max_open=1)
+    driver.start()
+    driver.answer(driver.effects[0])
+    driver.answer(driver.effects[0])
+    stop = driver.send(words.CancelRequested(CancelReason.INTERRUPTED))
+    assert stop == [words.StopStage(StageKey("a", 0), CancelReason.INTERRUPTED)]
+    harder = driver.send(words.CancelRequested(CancelReason.KILLED))
+    assert harder == [words.StopStage(StageKey("a", 0), CancelReason.KILLED)]
+    assert driver.send(words.CancelRequested(CancelReason.INTERRUPTED)) == []
+    driver.finish()
+    assert states(driver, "a") == [StageState.CANCELLED, StageState.CANCELLED]
+    assert driver.finished["a"].verdict is ExperimentVerdict.CANCELLED
+    assert "b" not in driver.opened
+
+
+def test_a_stage_that_finished_despite_the_cancel_is_kept() -> None:
+    driver = Driver({"a": chain(1)}, Limits(jobs=1))
+    driver.start()
+    driver.answer(driver.effects[0])
+    driver.answer(driver.effects[0])
+    driver.send(words.CancelRequested(CancelReason.INTERRUPTED))
+    driver.stopping.clear()
+    driver.finish()
+    assert driver.finished["a"].verdict is ExperimentVerdict.SUCCEEDED
+
+
+def test_gpus_are_handed_out_by_id_and_mutexes_held_once() -> None:
+    needs = Needs(gpus=1, mutexes=("db",))
+    driver = Driver({"e": independent(3, needs)}, Limits(jobs=4, gpus=("3", "5")))
+    driver.start()
+    driver.finish()
+    assert states(driver, "e") == [StageState.SUCCEEDED] * 3
+
+
+def test_a_large_stage_is_not_starved_by_small_ones() -> None:
+    plan = ExperimentPlan(
+        stages=(
+            PlannedStage(needs=Needs(cpus=1), expected_s=9),
+            PlannedStage(needs=Needs(cpus=2), expected_s=8),
+            *(PlannedStage(needs=Needs(cpus=1), expected_s=1) for _ in range(6)),
+        )
+    )
+    driver = Driver({"e": plan}, Limits(jobs=2, cpus=2))
+    driver.start()
+    driver.finish()
+    assert [key.stage for key in driver.started][:2] == [0, 1]
+
+
+def test_what_can_never_fit_is_named() -> None:
+    scheduler = Scheduler(Limits(jobs=1, cpus=4, gpus=("0",), mem=100))
+    assert scheduler.refusal(Needs(cpus=4, gpus=1, mem=100)) is None
+    assert "2 GPUs" in str(scheduler.refusal(Needs(gpus=2)))
+    assert "8 CPUs" in str(scheduler.refusal(Needs(cpus=8)))
+    assert "memory" in str(scheduler.refusal(Needs(mem=101)))
+
+
+def test_few_experiments_are_open_at_once() -> None:
+    driver = Driver({f"e{i}": chain(2) for i in range(50)}, Limits(jobs=2))
+    driver.start()
+    most = 0
+    while driver.effects:
+        most = max(most, len(driver.opened) - len(driver.finished))
+        driver.answer(driver.effects[0])
+    assert most <= 6
+    assert len(driver.finished) == 50
+
+
+def test_draining_finishes_what_is_open() -> None:
+    driver = Driver({f"e{i}": chain(1) for i in range(5)}, Limits(jobs=1), max_open=1)
+    driver.start()
+    driver.send(words.DrainRequested())
+    driver.finish()
+    assert set(driver.finished) == {"e0"}

@@ -1,0 +1,1 @@
+"""What several rooms of tests share: isolated places, projects, tools and snapshots."""

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from exprun.errors import GitError
+from exprun.git.objects import EMPTY_TREE
+from exprun.git.snapshot import take_snapshot
+from exprun.git.tree import FILE, SYMLINK, Entry, edit_tree, format_tree
+from exprun.workspaces.isolated import Slot, open_slot, workspace_source
+from tests.git.project import GitProject
+
+
+def base(project: GitProject) -> None:
+    for path in ("a", "b", "c", "d/x", "d/y", "d/deep/z", "e/only"):
+        project.write(path, f"{path}\n")
+    (project.root / "link").symlink_to("a")
+    project.write("run", "#!/bin/sh\n").chmod(0o755)
+    project.commit_all("first")
+
+
+@pytest.fixture
+def slot(project: GitProject) -> Slot:
+    made = open_slot(str(project.root / ".git/slots/1"))
+    assert made is not None
+    return made
+
+
+def inside(project: GitProject, slot: Slot) -> GitProject:
+    return GitProject(Path(slot.root), project.env)
+
+
+def make(project: GitProject, slot: Slot, tree: str | None = None) -> GitProject:
+    repository = project.open()
+    slot.make(
+        workspace_source(repository),
+        baseline=project.git("rev-parse", "HEAD"),
+        tree=tree or take_snapshot(repository),
+    )
+    return inside(project, slot)
+
+
+def files(root: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path.relative_to(root)): (
+            path.lstat().st_mode,
+            os.readlink(path).encode() if path.is_symlink() else path.read_bytes(),
+        )
+        for path in root.rglob("*")
+        if (path.is_symlink() or path.is_file()) and ".git" not in path.relative_to(root).parts
+    }
+
+
+def test_files_and_status_are_as_in_a_workspace_of_dvc(project: GitProject, slot: Slot) -> None:
+    base(project)
+    project.write("a", "modified\n")
+    (project.root / "b").unlink()
+    (project.root / "c").chmod(0o755)
+    project.write("new", "n\n")
+    project.write("untracked", "u\n")
+    project.git("add", "new")
+    own = make(project, slot)
+    assert {name: value for name, value in files(project.root).items() if name != "untracked"} == (
+        files(own.root)
+    )
+    # As `dvc exp run --temp` shows it to a stage: additions staged, all else not.
+    assert own.git("status", "--porcelain") == " M a\n D b\n M c\nA  new"
+    assert own.git("rev-parse", "HEAD") == project.git("rev-parse", "HEAD")
+    assert own.git("log", "--format=%s") == "first"
+    own.git("fsck", "--strict")
+    assert own.git("write-tree") != project.git("rev-parse", "HEAD^{tree}")
+
+
+def test_the_snapshot_of_a_fresh_workspace_is_its_tree(project: GitProject, slot: Slot) -> None:
+    base(project)
+    project.write("d/x", "modified\n")
+    project.write("d/n/new", "n\n")
+    project.git("add", "d")
+    repository = project.open()
+    tree = take_snapshot(repository)
+    head = project.git("rev-parse", "HEAD")
+    workspace = slot.make(workspace_source(repository), baseline=head, tree=tree)
+    assert take_snapshot(workspace.repository, objects=repository.objects) == tree
+
+
+def test_what_a_stage_does_to_git_stays_inside(project: GitProject, slot: Slot) -> None:
+    base(project)
+    before = project.git("for-each-ref"), (project.root / ".git/index").read_bytes()
+    own = make(project, slot)
+    own.write("a", "by a stage\n")
+    own.git("commit", "-q", "-a", "-m", "inner")
+    own.git("gc", "-q", "--prune=now")
+    own.git("reflog", "expire", "--all", "--expire=now")
+    assert (project.git("for-each-ref"), (project.root / ".git/index").read_bytes()) == before
+    project.git("fsck", "--strict")
+    assert "inner" not in project.git("log", "--all", "--format=%s")
+
+
+def test_settings_come_along_but_not_what_is_the_original_s(
+    project: GitProject, slot: Slot
+) -> None:
+    base(project)
+    hook = project.write("hooks/post-checkout", "#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    for key, value in {
+        "user.name": 'odd "name" \\ with\ttab',
+        "core.hooksPath": str(hook.parent),
+        "core.worktree": str(project.root),
+        "remote.origin.url": "https://example.com/x.git",
+        'section.with "quote.key': "value # no comment",
+    }.items():
+        project.git("config", key, value)
+    (project.root / ".git/info").mkdir(exist_ok=True)
+    (project.root / ".git/info/exclude").write_text("hooks\n*.tmp\n")
+    own = make(project, slot)
+    assert own.git("config", "user.name") == 'odd "name" \\ with\ttab'
+    assert own.git("config", "remote.origin.url") == "https://example.com/x.git"
+    assert own.git("config", 'section.with "quote.key') == "value # no comment"
+    assert own.git("rev-parse", "--show-toplevel") == slot.root
+    assert "hookspath" not in own.git("config", "--list", "--local").lower()
+    own.write("x.tmp", "")
+    assert own.git("status", "--porcelain") == ""
+
+
+def test_switching_writes_only_what_differs(project: GitProject, slot: Slot) -> None:
+    base(project)
+    own = make(project, slot)
+    later = (Path(slot.directory) / "state").stat().st_mtime_ns + 10**9
+    os.utime(Path(slot.directory) / "state", ns=(later, later))
+    # What a stage may leave behind, the nastiest last.
+    own.write("out/big", "x")
+    own.write("a", "A\n")
+    stat = (own.root / "b").stat()
+    own.write("b", "B\n")
+    os.utime(own.root / "b", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    (own.root / "c").unlink()
+    shutil.rmtree(own.root / "e")
+    (own.root / "e").symlink_to(project.root / "d")
+    own.git("config", "user.name", "someone else")
+    inode = (own.root / "d/x").stat().st_ino
+    other = edit_tree(
+        project.open().objects,
+        project.git("rev-parse", "HEAD^{tree}"),
+        {"d/y": None, "d/deep": Entry(FILE, project.git("rev-parse", "HEAD:a"))},
+    )
+    make(project, slot, other)
+    assert (own.root / "d/x").stat().st_ino == inode
+    assert own.git("status", "--porcelain") == " D d/deep/z\n D d/y\n?? d/deep"
+    assert own.git("config", "user.name") == "A U Thor"
+    assert (own.root / "b").read_text() == "b\n"
+    assert not (own.root / "out").exists()
+    assert (own.root / "e/only").read_text() == "e/only\n"
+    assert (project.root / "d/y").exists()
+    assert take_snapshot(inside(project, slot).open()) != EMPTY_TREE
+
+
+def test_a_slot_that_a_crash_left_is_made_anew(
+    project: GitProject, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base(project)
+    own = make(project, slot)
+    inode = (own.root / "d/x").stat().st_ino
+    monkeypatch.setattr("exprun.workspaces.isolated.write_index", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        make(project, slot)
+    monkeypatch.undo()
+    assert not (Path(slot.directory) / "state").exists()
+    own.write("leftover", "x")
+    make(project, slot)
+    assert own.git("status", "--porcelain") == ""
+    assert (own.root / "d/x").stat().st_ino != inode or not (own.root / "leftover").exists()
+
+
+def test_one_process_at_a_time_uses_a_slot(project: GitProject, slot: Slot) -> None:
+    assert open_slot(slot.directory) is None
+    slot.close()
+    again = open_slot(slot.directory)
+    assert again is not None
+    with again:
+        base(project)
+        own = make(project, again)
+        (own.root / "d").chmod(0o500)
+        again.remove()
+    assert not Path(again.directory).exists()
+
+
+@pytest.mark.parametrize(
+    "name", [b".git", b".GIT", b"..", b"git~1", b".git ", ".g\u200cit".encode()]
+)
+def test_a_tree_cannot_reach_out(project: GitProject, slot: Slot, name: bytes) -> None:
+    base(project)
+    objects = project.open().objects
+    inner = objects.write("tree", format_tree({b"config": Entry(FILE, objects.write("blob", b""))}))
+    tree = objects.write("tree", format_tree({name: Entry(0o040000, inner)}))
+    with pytest.raises(GitError, match="may not be written"):
+        make(project, slot, tree)
+
+
+def test_a_tree_cannot_write_through_its_own_symlink(project: GitProject, slot: Slot) -> None:
+    base(project)
+    objects = project.open().objects
+    blob = objects.write("blob", str(project.root).encode())
+    inner = objects.write("tree", format_tree({b"a": Entry(FILE, blob)}))
+    data = format_tree({b"x": Entry(SYMLINK, blob)}) + format_tree({b"x": Entry(0o040000, inner)})
+    with pytest.raises(GitError, match="damaged"):
+        make(project, slot, objects.write("tree", data))
+
+
+ATTRIBUTES = (
+    "*.crlf eol=crlf\n*.id ident\n*.up filter=upper\n*.enc working-tree-encoding=UTF-16LE\n"
+)
+
+
+@pytest.mark.parametrize("autocrlf", ["false", "true"])
+def test_conversions(project: GitProject, slot: Slot, autocrlf: str) -> None:
+    project.git("config", "filter.upper.clean", "tr A-Z a-z")
+    project.git("config", "filter.upper.smudge", "tr a-z A-Z")
+    project.git("config", "core.autocrlf", autocrlf)
+    project.git("config", "core.safecrlf", "false")
+    project.write("sub/.gitattributes", ATTRIBUTES)
+    for path in ("sub/1.crlf", "sub/2.id", "sub/3.up", "sub/plain", "sub/link.up"):
+        project.write(path, "one\r\ntwo $Id$\n")
+    project.write("sub/4.enc", "text\n".encode("utf-16-le"))
+    project.write("binary", b"\0\n")
+    head = project.commit_all()
+    clone = project.root.parent / "clone"
+    config = ["-c", f"core.autocrlf={autocrlf}", "-c", "filter.upper.smudge=tr a-z A-Z"]
+    project.git(*config, "clone", "-q", str(project.root), str(clone))
+    own = make(project, slot)
+    assert files(own.root) == files(clone)
+    assert own.git("status", "--porcelain") == ""
+    workspace = own.open()
+    assert take_snapshot(workspace) == project.git("rev-parse", f"{head}^{{tree}}")
+
+
+def test_submodules_are_checked_out_without_network(project: GitProject, slot: Slot) -> None:
+    leaf = GitProject(project.root.parent / "leaf", project.env)
+    middle = GitProject(project.root.parent / "middle", project.env)
+    for repository in (leaf, middle):
+        repository.root.mkdir()
+        repository.git("init", "-q")
+        repository.write("file", repository.root.name)
+        repository.commit_all()
+    middle.git("submodule", "--quiet", "add", str(leaf.root), "leaf")
+    middle.commit_all()
+    base(project)
+    project.git("submodule", "--quiet", "add", str(middle.root), "middle")
+    project.git("submodule", "--quiet", "add", str(leaf.root), "absent")
+    project.git("submodule", "--quiet", "update", "--init", "--recursive")
+    project.commit_all()
+    project.git("submodule", "--quiet", "deinit", "-f", "absent")
+    shutil.rmtree(leaf.root)
+    shutil.rmtree(middle.root)
+    own = make(project, slot)
+    assert (own.root / "middle/leaf/file").read_text() == "leaf"
+    assert list((own.root / "absent").iterdir()) == []
+    assert own.git("status", "--porcelain") == ""
+    assert GitProject(own.root / "middle", project.env).git("status", "--porcelain") == ""
+    make(project, slot)
+    assert own.git("status", "--porcelain") == ""
+
+
+def test_shallow_clones_and_linked_worktrees(project: GitProject, slot: Slot) -> None:
+    base(project)
+    project.write("a", "second\n")
+    project.commit_all("second")
+    shallow = GitProject(project.root.parent / "shallow", project.env)
+    project.git("clone", "-q", "--depth=1", f"file://{project.root}", str(shallow.root))
+    assert make(shallow, slot).git("log", "--format=%s") == "second"
+    linked = GitProject(project.root.parent / "linked", project.env)
+    project.git("worktree", "add", "-q", "--detach", str(linked.root), "HEAD^")
+    linked.write("b", "linked\n")
+    own = make(linked, slot)
+    assert own.git("log", "--format=%s") == "first"
+    assert own.git("status", "--porcelain") == " M b"
+
+
+def test_extra_files_are_private_and_never_tracked(project: GitProject, slot: Slot) -> None:
+    base(project)
+    project.write(".dvc/.gitignore", "/config.local\n")
+    project.commit_all()
+    repository = project.open()
+    head = project.git("rev-parse", "HEAD")
+    source = workspace_source(repository, extra_files={".dvc/config.local": b"[cache]\n"})
+    for _ in range(2):
+        slot.make(source, baseline=head, tree=repository.tree_of(head))
+    own = inside(project, slot)
+    assert (own.root / ".dvc/config.local").stat().st_mode & 0o777 == 0o600
+    assert own.git("status", "--porcelain") == ""
+    wrong = workspace_source(repository, extra_files={"a": b""})
+    with pytest.raises(GitError, match="a: a file of the workspace is tracked"):
+        slot.make(wrong, baseline=head, tree=repository.tree_of(head))
+
+
+def test_packed_repositories_work(project: GitProject, slot: Slot) -> None:
+    base(project)
+    project.git("gc", "-q")
+    assert subprocess.run(
+        ["git", "status", "--porcelain"], cwd=make(project, slot).root, env=project.env,
+        capture_output=True, check=True,
+    ).stdout == b""  # fmt: skip
