@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from exprun.model.job import CancelReason
     from exprun.model.stage import Stage
     from exprun.runner.opening import Opened
-    from exprun.runner.pulling import Puller
-from exprun.runner.reproduction import Confirm, Emit
+    from exprun.runner.reproduction import Confirm, Emit
     from exprun.runner.site import Site
 
 

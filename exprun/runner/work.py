@@ -247,9 +247,7 @@ class StageWork:
             content = contents.get(out.path)
             if content is not None:
                 place = self._site.path(out.location)
-                self._site.store.checkout(
-                    content, place, root=self._site.root, plain=not out.cache
-                )
+                self._site.store.checkout(content, place, root=self._site.root, plain=not out.cache)
 
     def _is_complete(self, stage: Stage, entry: LockedStage) -> bool:
         if self._puller is not None:
