@@ -52,7 +52,10 @@ async def reproduce(session: Session, options: ReproOptions) -> Reproduced:
         raise
     finally:
         site.store.close()
-    written = [site.path(lock_of(stages[index].file)) for index in sorted(reproduction.entries)]
+    done = [stages[index] for index in sorted(reproduction.entries)]
+    written = [
+        site.path(lock_of(stage.file) if stage.is_pipeline_stage else stage.file) for stage in done
+    ]
     written += site.git_ignores.files if site.git_ignores else []
     written = list(dict.fromkeys(written))
     if written and opened.config.core.autostage and site.git_ignores is not None:
