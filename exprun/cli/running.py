@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from exprun.cli import exits
-from exprun.cli.plain import PlainOutput, warn
+from exprun.cli.messages import warn
+from exprun.cli.plain import PlainOutput
 from exprun.errors import ExprunError
 from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
