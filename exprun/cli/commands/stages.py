@@ -65,7 +65,7 @@ def _choose(
             for file, error in project.broken.items()
             if os.path.basename(file) == PIPELINE_FILE
         }
-        return [p for file, p in project.pipelines.items() if file not in broken], broken
+        return list(project.pipelines.values()), broken
     selected = project.select(Selection(targets=tuple(targets), cwd=cwd))
     wanted = {stage.id for stage in selected}
     return [
