@@ -100,6 +100,11 @@ class StageRestored(StageEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StagePulled(StageEvent):
+    """Only data was missing, and it was fetched from a remote."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageVerified(StageEvent):
     """A frozen stage, or one without a command, is recorded from the outputs that are there."""
 

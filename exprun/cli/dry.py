@@ -46,8 +46,8 @@ def show_plan(
             ]
             if not (reasons or options.force):
                 kind = "Stage " if stage.is_pipeline_stage else ""
-                after = f" (until {', '.join(waits)} has run)" if waits else ""
-                sys.stdout.write(f"{kind}'{name}' didn't change, skipping{after}\n")
+                after = f"  until {', '.join(waits)} has run\n" if waits else ""
+                sys.stdout.write(f"{kind}'{name}' didn't change, skipping\n{after}")
                 continue
             would_run.add(stage.id)
             lines = _would_do(work, stage, name, forced=options.force)

@@ -34,6 +34,8 @@ class PlainOutput:
                 self._begin_stage(f"{what} didn't change, skipping")
             case events.StageRestored(stage=stage):
                 self._begin_stage(f"Stage '{stage}' is cached - skipping run, checking out outputs")
+            case events.StagePulled(stage=stage):
+                self._begin_stage(f"Pulling data for stage: '{stage}'")
             case events.StageVerified(stage=stage, is_data=is_data):
                 what = "data sources" if is_data else "outputs"
                 kind = "" if is_data else "frozen "

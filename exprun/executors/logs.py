@@ -32,10 +32,10 @@ def file_name(stage: str) -> str:
     """A file name for `stage`, different for different stages and safe whatever they are called."""
     raw = stage.encode("utf-8", "surrogateescape")
     name = "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in raw)
-    if name.startswith(".") or not name:
+    if name.startswith("."):
         name = f"%2E{name[1:]}"
     if len(name) <= _LONGEST_NAME:
-        return name
+        return name or "%"
     return f"{name[:120]}~{hashlib.sha256(raw).hexdigest()[:32]}"
 
 

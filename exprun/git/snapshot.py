@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError, UsageError
@@ -22,7 +23,7 @@ from exprun.git.index_file import Index, IndexEntry, Stat
 from exprun.git.index_tree import build_tree
 from exprun.git.objects import object_name
 from exprun.git.repository import git_dir_of, open_repository
-from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry
+from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry, files_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -69,13 +70,21 @@ class _Snapshot:
             if now is None or now != Entry(entry.mode, entry.oid):
                 changes[entry.path] = now
         rules = IgnoreRules(self._repository)
-        for path in self._untracked_below(include, rules):
+        for path in chain(self._taken_out(), self._untracked_below(include, rules)):
             if (new := self._read(path, self._lstat(path), None)) is not None:
                 changes[path] = new
         for path, data in edited.items():
             if path in self._tracked or not rules.is_ignored(path, is_dir=False):
                 changes[path] = self._edit(path, data)
         return self._build(changes)
+
+    def _taken_out(self) -> Iterator[str]:
+        """What HEAD has and the index no longer: DVC keeps it for as long as it is there."""
+        repository = self._repository
+        head = repository.tree_of(repository.head().commit)
+        known = self._index.trees.get("")
+        if known is None or known.oid != head:
+            yield from files_of(repository.objects, head).keys() - self._tracked.keys()
 
     def _blob_in_index(self, path: str) -> bytes | None:
         entry = self._tracked.get(path)

@@ -111,7 +111,9 @@ def _dependency(
 def _output(
     entry: Mapping[str, Any], place: tuple[str | int, ...], wdir: Location, root: str
 ) -> Output:
-    path = entry["path"]
+    path = entry.get("path")
+    if path is None:
+        raise Problem("an output needs a path", place)
     if is_dvc_file(path):
         raise Problem(f"DVC file '{path}' cannot be an output", place)
     text, location = spelled(path, wdir, root)

@@ -112,7 +112,7 @@ _DATA_FILE: dict[str, Check] = {
     "md5": _checksum,
     "wdir": _optional(text),
     "deps": _optional(list_of(_map_with(_DEPENDENCY, "a dependency"))),
-    "outs": _optional(list_of(_map_with(_OUTPUT, "an output", "path"))),
+    "outs": _optional(list_of(_map_with(_OUTPUT, "an output"))),
     "locked": flag,
     "frozen": flag,
     "meta": anything,

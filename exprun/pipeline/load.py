@@ -69,12 +69,7 @@ def load_pipeline(
     `root` is the absolute root of the project, only compared with absolute paths in the file.
     Raises PipelineError, with the line, for all that DVC would refuse when it loads the file.
     """
-    try:
-        data = files.read(location)
-    except OSError as failure:
-        reason = (failure.strerror or "it cannot be read").lower()
-        raise PipelineError(f"cannot read '{location}': {reason}", where=location) from None
-    text = decode(data, name=location, error=PipelineError, limits=limits)
+    text = _read(location, files, limits)
     document = load_yaml(text, name=location, error=PipelineError, limits=limits) or {}
     try:
         check_pipeline(document)
@@ -96,6 +91,15 @@ def load_pipeline(
         raise PipelineError(problem.message, where=where, hint=problem.hint) from None
     except ParamsError as failure:
         raise PipelineError(failure.message, where=failure.where, hint=failure.hint) from None
+
+
+def _read(location: Location, files: Files, limits: Limits) -> str:
+    try:
+        data = files.read(location)
+    except OSError as failure:
+        reason = (failure.strerror or "it cannot be read").lower()
+        raise PipelineError(f"cannot read '{location}': {reason}", where=location) from None
+    return decode(data, name=location, error=PipelineError, limits=limits)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -57,6 +57,13 @@ def _output_options(value: object, path: Path) -> None:
 
 
 def _plot_options(value: object, path: Path) -> None:
+    if isinstance(value, list):  # the schema allows it; the stage is refused when it is built
+        list_of(_plot_options_map)(value, path)
+    else:
+        _plot_options_map(value, path)
+
+
+def _plot_options_map(value: object, path: Path) -> None:
     check_map(value, path, _PLOT_OPTIONS, "the options of a plot")
 
 

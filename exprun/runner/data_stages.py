@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from exprun.model.lock import LockedPath, LockedStage
 from exprun.model.paths import is_outside, is_url
+from exprun.store.confine import confine
 from exprun.store.failures import MissingObjects
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from exprun.model.lock import Content
     from exprun.model.paths import Location
-    from exprun.model.stage import Stage
+    from exprun.model.stage import Output, Stage
     from exprun.runner.site import Site
 
 
@@ -36,8 +37,7 @@ def _current(site: Site, stage: Stage) -> LockedStage:
     known = site.records.entry(stage) or LockedStage()
     outs = []
     for recorded, out in zip(known.outs, stage.outs, strict=True):
-        content = _collect(site, out.location) if out.cache else site.probe.content(out.location)
-        outs.append(_updated(recorded, content))
+        outs.append(_updated(recorded, _collect(site, out, recorded.content)))
     deps = []
     for recorded, dep in zip(known.deps, stage.deps, strict=True):
         is_file = dep.source is None and not is_url(dep.location)
@@ -45,14 +45,12 @@ def _current(site: Site, stage: Stage) -> LockedStage:
     return LockedStage(cmd=known.cmd, deps=tuple(deps), params=known.params, outs=tuple(outs))
 
 
-def _collect(site: Site, location: Location) -> Content | None:
-    path = site.path(location)
-    if not os.path.exists(path):
-        return None
-    content = site.probe.content(location)
-    if content is None or site.store.has(content):
+def _collect(site: Site, out: Output, recorded: Content | None) -> Content | None:
+    content = site.probe.content_like(out.location, recorded)
+    if content is None or not out.cache or site.store.has(content):
         return content
-    return site.store.collect(path, root=site.root)
+    path = site.path(out.location)
+    return site.store.collect(path, root=site.root, legacy=content.legacy, relink=False)
 
 
 def _updated(recorded: LockedPath, content: Content | None) -> LockedPath:
@@ -79,9 +77,12 @@ def check_out_outputs(site: Site, stages: Iterable[Stage], *, everything: bool) 
         entry = site.records.entry(stage)
         recorded = {out.path: out.content for out in entry.outs} if entry else {}
         for out in stage.outs:
-            content = recorded.get(out.path)
-            if content is not None and out.cache and not is_outside(out.location):
-                _check_out(site, out.location, content)
+            if out.cache and not is_outside(out.location):
+                # Commands may count on the directory of an output: DVC makes it here, too.
+                place = confine(site.path(out.location), site.root)
+                os.makedirs(os.path.dirname(place), exist_ok=True)
+                if (content := recorded.get(out.path)) is not None:
+                    _check_out(site, out.location, content)
 
 
 def _check_out(site: Site, location: Location, content: Content) -> None:

@@ -34,11 +34,12 @@ from exprun.runner.writing import replace_file
 from exprun.workspaces.copying import copy_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from exprun.git.experiments import Published
     from exprun.git.repository import Repository
     from exprun.model.experiment import ExperimentSpec
+    from exprun.model.lock import Content
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
     from exprun.runner.opening import Opened
@@ -216,6 +217,15 @@ def _set_out_isolated(opened: Opened, prepared: Prepared, root: str) -> tuple[Si
     return site, inside
 
 
+def _cached_contents(reproduction: Reproduction) -> Iterator[Content]:
+    """What the experiment's outputs hold that must be in the cache."""
+    for index, entry in reproduction.entries.items():
+        cached = {out.path for out in reproduction.stages[index].outs if out.cache}
+        for out in entry.outs:
+            if out.content is not None and out.path in cached:
+                yield out.content
+
+
 def _publish(
     opened: Opened,
     prepared: Prepared,
@@ -232,8 +242,7 @@ def _publish(
     ]
     extra = site.git_ignores.files if opened.config.core.autostage and site.git_ignores else ()
     tree = build_tree(repository, site.root, locations, extra=extra, target=opened.repository)
-    contents = [out.content for entry in reproduction.entries.values() for out in entry.outs]
-    site.store.sync(content for content in contents if content is not None)
+    site.store.sync(_cached_contents(reproduction))
     return commit_experiment(
         opened.repository,
         prepared.ref,

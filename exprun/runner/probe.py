@@ -36,6 +36,14 @@ class WorkspaceProbe:
     def content(self, location: Location, *, legacy: bool = False) -> Content | None:
         return self._store.content(os.path.join(self._root, location), legacy=legacy)
 
+    def content_like(self, location: Location, recorded: Content | None) -> Content | None:
+        """What is at `location`, hashed as DVC 2 did if that is what was recorded and still is."""
+        if recorded is not None and recorded.legacy:
+            legacy = self.content(location, legacy=True)
+            if recorded.same_data(legacy):
+                return legacy
+        return self.content(location)
+
     def params(self, location: Location) -> Mapping[str, object] | None:
         if location in self._edited:
             return self._edited[location]

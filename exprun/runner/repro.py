@@ -15,6 +15,7 @@ from exprun.runner.site import Site
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from exprun.git.repository import Repository
     from exprun.model.experiment import ReproOptions
     from exprun.model.lock import LockedStage
     from exprun.model.stage import Stage
@@ -51,11 +52,22 @@ async def reproduce(session: Session, options: ReproOptions) -> Reproduced:
         raise
     finally:
         site.store.close()
-    files = [site.path(lock_of(stages[index].file)) for index in sorted(reproduction.entries)]
-    ignores = site.git_ignores.files if site.git_ignores else []
-    return Reproduced(
-        stages=stages, entries=reproduction.entries, written=list(dict.fromkeys(files + ignores))
-    )
+    done = [stages[index] for index in sorted(reproduction.entries)]
+    written = [
+        site.path(lock_of(stage.file) if stage.is_pipeline_stage else stage.file) for stage in done
+    ]
+    written += site.git_ignores.files if site.git_ignores else []
+    written = list(dict.fromkeys(written))
+    if written and opened.config.core.autostage and site.git_ignores is not None:
+        await to_thread.run_sync(_stage_in_git, opened.repository, written)
+    return Reproduced(stages=stages, entries=reproduction.entries, written=written)
+
+
+def _stage_in_git(repository: Repository, files: Sequence[str]) -> None:
+    """``core.autostage``: the one time that the user asks for the index to be written."""
+    from exprun.git.command import run_git
+
+    run_git(repository.workdir, repository.env, ["add", "--", *files])
 
 
 def workspace_site(opened: Opened, project: Project, *, immediate: bool = True) -> Site:

@@ -147,6 +147,10 @@ class Reproduction:
         done = {StageState.UNCHANGED, StageState.RESTORED, StageState.SUCCEEDED}
         return [stage for stage, state in zip(self.stages, states, strict=True) if state in done]
 
+    async def begin(self) -> None:
+        """What comes before the first stage."""
+        await to_thread.run_sync(self._work.begin)
+
     # Effects
 
     async def check(self, key: words.StageKey, *, forced: bool) -> words.StageChecked:
@@ -157,6 +161,11 @@ class Reproduction:
             hand.judgement = await to_thread.run_sync(self._judge, index, forced)
             if hand.judgement.need is Need.NOTHING:
                 self._skipped(index)
+                return words.StageChecked(key, Verdict.UNCHANGED)
+            if hand.judgement.need is Need.PULLED:
+                self._emit(
+                    events.StagePulled(stage=self.address(index), experiment=self.experiment)
+                )
                 return words.StageChecked(key, Verdict.UNCHANGED)
             await self._ask(index)
             if hand.judgement.need is Need.RUN:

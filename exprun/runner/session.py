@@ -12,6 +12,7 @@ from exprun.project.locks import Patience, RepoLock
 from exprun.project.rwlock import ReadWriteLock
 from exprun.runner.driver import Driver
 from exprun.runner.guard import Guard
+from exprun.runner.pulling import Puller
 from exprun.runner.reproduction import JobSettings, Reproduction
 from exprun.runner.work import StageWork
 from exprun.scheduler.budget import Limits
@@ -95,7 +96,7 @@ class Session:
             stages,
             id=experiment[0] if experiment else "repro",
             site=site,
-            work=StageWork(site, options),
+            work=StageWork(site, options, Puller(site.store, self.opened.config, site.warn)),
             guard=guard,
             options=options,
             settings=JobSettings(
@@ -123,6 +124,7 @@ class Session:
         if self._cancelled is not None:
             self._driver.tell(CancelRequested(self._cancelled))
         try:
+            await reproduction.begin()
             await self._driver.run()
         finally:
             self._driver = None

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from exprun.model.paths import Location
     from exprun.model.stage import Output, Stage
     from exprun.runner.lockbook import Recorded
+    from exprun.runner.pulling import Puller
     from exprun.runner.site import Site
 
 
@@ -52,6 +53,7 @@ class Need(Enum):
     """What it takes to bring a stage up to date."""
 
     NOTHING = "nothing"
+    PULLED = "pulled"
     RESTORE = "restore"
     VERIFY = "verify"
     RUN = "run"
@@ -81,9 +83,15 @@ class Saved:
 class StageWork:
     """The work on the stages of one workspace."""
 
-    def __init__(self, site: Site, options: ReproOptions) -> None:
+    def __init__(self, site: Site, options: ReproOptions, puller: Puller | None = None) -> None:
         self._site = site
         self._options = options
+        self._puller = puller if options.pull else None
+
+    def begin(self) -> None:
+        """What comes before the first stage: with ``--pull``, fetching the run cache."""
+        if self._puller is not None and self._options.run_cache:
+            self._puller.fetch_runs()
 
     def reasons(self, stage: Stage, *, allow_missing: bool | None = None) -> Iterator[Change]:
         """Why a stage would have to run, found one by one."""
@@ -106,8 +114,12 @@ class StageWork:
             if first is None:
                 return Judgement(need=Need.NOTHING)
             reasons = (first,)
+            if self._is_only_missing(stage) and self._pull_outputs(stage):
+                return Judgement(need=Need.PULLED, reasons=reasons)
         if stage.frozen or not stage.cmd:
             return Judgement(need=Need.VERIFY, reasons=reasons)
+        if self._puller is not None and not forced:
+            self._puller.fetch_dependencies(stage, self._site)
         current = self._current_inputs(stage)
         if forced:
             return Judgement(need=Need.RUN, reasons=reasons)
@@ -119,18 +131,13 @@ class StageWork:
 
     def restore(self, stage: Stage, source: LockedStage) -> Saved:
         """Check the outputs of `source` out and save the stage. Raises MissingObjects."""
-        site = self._site
-        contents = {out.path: out.content for out in source.outs}
-        for out in stage.outs:
-            content = contents[out.path]
-            if content is None:
-                raise MissingOutput(f"the run cache does not know output '{out.path}'")
-            place = site.path(out.location)
-            site.store.checkout(content, place, root=site.root, plain=not out.cache)
+        self._check_out(stage, source)
         return self.save(stage)
 
     def verify(self, stage: Stage) -> Saved:
         """Save a stage without a command, or a frozen one, from the outputs that are there."""
+        if stage.is_pipeline_stage and not stage.cmd:
+            raise PipelineError(f"stage '{stage.name}' has no command", where=stage.file)
         return self.save(stage)
 
     def prepare(self, stage: Stage) -> None:
@@ -164,6 +171,19 @@ class StageWork:
         recorded = site.records.record(stage, entry)
         return Saved(entry=entry, recorded=recorded)
 
+    # Pulling
+
+    def _is_only_missing(self, stage: Stage) -> bool:
+        return self._puller is not None and not any(self.reasons(stage, allow_missing=True))
+
+    def _pull_outputs(self, stage: Stage) -> bool:
+        """Fetch and check out the recorded outputs of a stage, if every one can be had."""
+        entry = self._site.records.entry(stage)
+        if self._puller is None or not self._puller.fetch_outputs(stage, entry):
+            return False
+        self._check_out(stage, entry)
+        return True
+
     # Inputs
 
     def _current_inputs(self, stage: Stage) -> LockedStage:
@@ -180,20 +200,13 @@ class StageWork:
         for dep in stage.deps:
             if dep.source is not None or is_url(dep.location):
                 continue
-            content = self._content(dep.location, recorded.get(dep.path))
+            content = self._site.probe.content_like(dep.location, recorded.get(dep.path))
             if content is None:
                 raise MissingDependency(f"dependency '{dep.path}' does not exist")
             if content.size == 0 or content.nfiles == 0:
                 self._site.warn(f"'{dep.path}' is empty.")
             contents[dep.location] = content
         return contents
-
-    def _content(self, location: Location, recorded: Content | None) -> Content | None:
-        if recorded is not None and recorded.legacy:
-            legacy = self._site.probe.content(location, legacy=True)
-            if recorded.same_data(legacy):
-                return legacy
-        return self._site.probe.content(location)
 
     def _params(self, stage: Stage) -> dict[Location, dict[str, object]]:
         values = {}
@@ -227,7 +240,18 @@ class StageWork:
             if found is not None and matches(found, current):
                 yield found
 
+    def _check_out(self, stage: Stage, entry: LockedStage | None) -> None:
+        """Make the outputs what `entry` says, which has all of them."""
+        contents = {out.path: out.content for out in entry.outs} if entry else {}
+        for out in stage.outs:
+            content = contents.get(out.path)
+            if content is not None:
+                place = self._site.path(out.location)
+                self._site.store.checkout(content, place, root=self._site.root, plain=not out.cache)
+
     def _is_complete(self, stage: Stage, entry: LockedStage) -> bool:
+        if self._puller is not None:
+            self._puller.fetch_outputs(stage, entry)
         contents = {out.path: out.content for out in entry.outs}
         return all(
             (content := contents.get(out.path)) is not None
@@ -256,7 +280,7 @@ class StageWork:
         recorded = (
             next((o.content for o in known.outs if o.path == out.path), None) if known else None
         )
-        content = self._content(out.location, recorded)
+        content = site.probe.content_like(out.location, recorded)
         if content is None:
             raise MissingOutput(f"output '{out.path}' does not exist")
         if content.size == 0 or content.nfiles == 0:

@@ -127,16 +127,23 @@ class Store:
         return self._layout(content.legacy).objects.path(content.oid)
 
     def collect(
-        self, path: str, *, root: str, legacy: bool = False, plain: bool = False
+        self,
+        path: str,
+        *,
+        root: str,
+        legacy: bool = False,
+        plain: bool = False,
+        relink: bool = True,
     ) -> Content:
         """Brings what is at `path` into the cache and links it back; what it is.
 
         With `plain` the workspace gets plain copies whatever the configured links are: for
-        metrics and plots that only the run cache stores. Raises StoreError if there is nothing.
+        metrics and plots that only the run cache stores; without `relink` it stays as it is.
+        Raises StoreError if there is nothing.
         """
         place = confine(path, root)
         with reporting("collect", path):
-            content = self._layout(legacy).collector(plain=plain).collect(place)
+            content = self._layout(legacy).collector(plain=plain, relink=relink).collect(place)
             self._stats.record_created(place, content)
         return content
 
@@ -299,7 +306,7 @@ class _Layout:
     config: StoreConfig
     refused: Refusals
 
-    def collector(self, *, plain: bool) -> Collector:
+    def collector(self, *, plain: bool, relink: bool) -> Collector:
         from exprun.store.collecting import Collector
         from exprun.store.relinking import Relinker
 
@@ -318,7 +325,7 @@ class _Layout:
             objects=self.objects,
             adder=self.adder,
             linker=Linker(ways, self.refused),
-            relinker=relinker,
+            relinker=relinker if relink else None,
             stats=self.stats,
             jobs=self.config.jobs,
         )

@@ -36,7 +36,8 @@ class Collector:
     adder: Adder
     linker: Linker
     """How files get into the cache: never by symlink."""
-    relinker: Relinker
+    relinker: Relinker | None
+    """None leaves the workspace as it is."""
     stats: StatCache
     jobs: int
 
@@ -60,7 +61,8 @@ class Collector:
             isexec=bool(found.st_mode & ANY_EXEC),
             legacy=self.objects.legacy,
         )
-        self.relinker.relink_file(path, content)
+        if self.relinker is not None:
+            self.relinker.relink_file(path, content)
         return content
 
     def _collect_directory(self, path: str) -> Content:
@@ -70,7 +72,8 @@ class Collector:
         record = self.stats.directory(key)
         if record is not None and not self.objects.verify_directory(record.oid).missing:
             content = self.inspector.remember(record.oid, listing, None)
-            self.relinker.relink_directory(path, content, listing, lasting=True)
+            if self.relinker is not None:
+                self.relinker.relink_directory(path, content, listing, lasting=True)
             return content
         added = self._add_files(path, listing.files)
         manifest = build_manifest(added.oids)
@@ -80,7 +83,8 @@ class Collector:
         # Hard-linking files into the cache has changed their stats.
         key = fingerprint(listing.files, legacy=self.objects.legacy)
         content = self.inspector.remember(oid, listing, key if added.lasting else None)
-        self.relinker.relink_directory(path, content, listing, lasting=added.lasting)
+        if self.relinker is not None:
+            self.relinker.relink_directory(path, content, listing, lasting=added.lasting)
         return content
 
     def _add_files(self, path: str, files: Mapping[str, os.stat_result]) -> _Added:

@@ -27,8 +27,10 @@ def param(section, key):
 def main(source, target):
     with open(source, newline="") as lines:
         rows = [
-            ([float(value) for name, value in row.items() if name != "species"],
-             SPECIES.index(row["species"]))
+            (
+                [float(value) for name, value in row.items() if name != "species"],
+                SPECIES.index(row["species"]),
+            )
             for row in csv.DictReader(lines)
         ]
     random.Random(param(None, "seed")).shuffle(rows)

@@ -1,0 +1,84 @@
+"""Missing data fetched from the DVC remotes, for ``--pull``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exprun.errors import ConfigError, StoreError
+from exprun.model.paths import is_inside
+from exprun.store.exchange import RemoteConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from exprun.model.lock import Content, LockedStage
+    from exprun.model.paths import Location
+    from exprun.model.stage import Stage
+    from exprun.project.config import Config
+    from exprun.runner.site import Site
+    from exprun.store.cache import Store
+
+
+class Puller:
+    """Fetches into the cache from the remotes that `config` names. Failures are warnings."""
+
+    def __init__(self, store: Store, config: Config, warn: Callable[[str], None]) -> None:
+        self._store = store
+        self._config = config
+        self._warn = warn
+
+    def fetch_runs(self) -> None:
+        """Bring the remote's run-cache entries into the run cache."""
+        try:
+            self._store.fetch_runs(self._remote(None))
+        except (ConfigError, StoreError) as error:
+            self._warn(f"the run cache was not pulled: {error}")
+
+    def fetch_outputs(self, stage: Stage, entry: LockedStage | None) -> bool:
+        """Fetch the cached outputs that `entry` records; whether all of them are there now."""
+        recorded = {out.path: out.content for out in entry.outs} if entry else {}
+        by_remote: dict[str | None, list[Content]] = {}
+        for out in stage.outs:
+            if out.cache:
+                content = recorded.get(out.path)
+                if content is None:
+                    return False
+                by_remote.setdefault(out.remote, []).append(content)
+        return all(self._fetch(name, contents) for name, contents in by_remote.items())
+
+    def fetch_dependencies(self, stage: Stage, site: Site) -> None:
+        """Fetch and check out what `stage` reads and does not exist, if another stage makes it."""
+        for dep in stage.deps:
+            if dep.source is None and site.probe.content(dep.location) is None:
+                self._bring(dep.location, site)
+
+    def _bring(self, location: Location, site: Site) -> None:
+        for maker in site.project.stages:
+            for out in maker.outs:
+                if out.cache and is_inside(location, out.location):
+                    entry = site.records.entry(maker)
+                    recorded = {o.path: o.content for o in entry.outs} if entry else {}
+                    content = recorded.get(out.path)
+                    if content is not None and self._fetch(out.remote, [content]):
+                        site.store.checkout(content, site.path(out.location), root=site.root)
+
+    def _fetch(self, remote: str | None, contents: Iterable[Content]) -> bool:
+        missing = [content for content in contents if not self._store.has(content, verify=True)]
+        if not missing:
+            return True
+        try:
+            return not self._store.fetch(missing, self._remote(remote)).missing
+        except (ConfigError, StoreError) as error:
+            self._warn(f"data was not pulled: {error}")
+            return False
+
+    def _remote(self, name: str | None) -> RemoteConfig:
+        name = name or self._config.core.remote
+        if name is None:
+            raise ConfigError(
+                "no remote is specified", hint="dvc remote default NAME, or set `remote` on outputs"
+            )
+        remote = self._config.remotes.get(name)
+        if remote is None:
+            raise ConfigError(f"remote '{name}' is not configured", hint="dvc remote list")
+        return RemoteConfig(name=name, url=remote.url, options=remote.options)
