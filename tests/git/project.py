@@ -58,7 +58,8 @@ class GitProject:
             for path in self.git("ls-tree", "-rz", "--name-only", "HEAD").split("\0"):
                 full = self.root / path
                 is_there = full.is_symlink() or full.is_file()
-                if path and path not in tracked and is_there and full.parent.resolve() == full.parent:
+                is_linked = full.parent.resolve() != full.parent
+                if path and path not in tracked and is_there and not is_linked:
                     self.git("add", "-f", "--", path, env=env)
         for path in include:
             self.git("add", "--ignore-errors", path, env=env)
