@@ -57,7 +57,9 @@ class GitProject:
         if self.git("rev-list", "-n", "1", "--all"):
             for path in self.git("ls-tree", "-rz", "--name-only", "HEAD").split("\0"):
                 full = self.root / path
-                if path and path not in tracked and (full.is_symlink() or full.is_file()):
+                is_there = full.is_symlink() or full.is_file()
+                is_linked = full.parent.resolve() != full.parent
+                if path and path not in tracked and is_there and not is_linked:
                     self.git("add", "-f", "--", path, env=env)
         for path in include:
             self.git("add", "--ignore-errors", path, env=env)
