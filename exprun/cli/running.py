@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -19,6 +18,7 @@ from exprun.errors import ExprunError
 from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
 from exprun.model.job import CancelReason
+from exprun.model.values import replace
 from exprun.runner.opening import Opened, open_project
 from exprun.runner.session import Session
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -22,6 +21,7 @@ from exprun.git.index_guard import IndexMark, undo_index_changes
 from exprun.git.names import check_name, random_name
 from exprun.git.snapshot import take_snapshot
 from exprun.model.experiment import ExperimentResult
+from exprun.model.values import dataclass, replace
 from exprun.pipeline.datafile import update_data_file
 from exprun.runner.data_stages import check_out_outputs, commit_data
 from exprun.runner.editing import edit_params, parse_edits

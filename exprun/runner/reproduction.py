@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -25,6 +24,7 @@ from exprun.model.job import (
     TimedOut,
     failure_of,
 )
+from exprun.model.values import dataclass, field
 from exprun.pipeline.targets import address
 from exprun.runner.work import Need
 from exprun.scheduler import vocabulary as words

@@ -14,11 +14,11 @@ Every instruction that starts an effect is answered by exactly one stimulus:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.model.experiment import OnError
+from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
     from exprun.model.job import CancelReason
