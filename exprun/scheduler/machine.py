@@ -128,8 +128,8 @@ class Scheduler:
                     self._offered.remove(experiment)
             case words.ExperimentOpened(experiment, plan):
                 self._admit(stimulus, experiment, plan)
-            case words.ExperimentNotOpened(experiment):
-                self._forget(self._opening, experiment, stimulus, failed=True)
+            case words.ExperimentNotOpened(experiment, failed):
+                self._forget(self._opening, experiment, stimulus, failed=failed)
             case words.StageChecked(key, verdict, flight):
                 stage = self._stage(key, StageState.CHECKING, stimulus)
                 self._checking -= 1

@@ -143,7 +143,10 @@ class ExperimentOpened:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentNotOpened:
+    """An experiment will not run: that `failed`, or there is nothing (more) to do."""
+
     experiment: str
+    failed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
