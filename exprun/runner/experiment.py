@@ -23,7 +23,7 @@ from exprun.git.snapshot import take_snapshot
 from exprun.model.experiment import ExperimentResult
 from exprun.model.values import dataclass, replace
 from exprun.pipeline.datafile import update_data_file
-from exprun.runner.data_stages import check_out_outputs, commit_data
+from exprun.runner.data_stages import check_out_outputs, commit_data, concerned_stages
 from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import isolated_workspace
@@ -161,13 +161,7 @@ def _set_out(guard: Guard, site: Site, prepared: Prepared, repository: Repositor
 
 
 def _concerned(prepared: Prepared) -> Sequence[Stage]:
-    """The stages whose data an experiment may need: those of its targets and all upstream."""
-    selection = prepared.spec.options.selection
-    project = prepared.project
-    if not selection.targets:
-        return project.stages
-    wanted = project.graph.all_upstream(stage.id for stage in project.select(selection))
-    return [stage for stage in project.stages if stage.id in wanted]
+    return concerned_stages(prepared.project, prepared.spec.options.selection)
 
 
 def _check_out(site: Site, prepared: Prepared) -> None:

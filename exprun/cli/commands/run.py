@@ -36,6 +36,10 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         hydra=not namespace.no_hydra,
         options=options,
     )
+    if namespace.queue and not options.dry:
+        from exprun.cli.queueing import queue
+
+        return queue(opened, spec, quiet=namespace.quiet)
     if options.dry:
         from exprun.cli.dry import show_plan
         from exprun.runner.experiment import prepare
@@ -73,6 +77,7 @@ def _parser() -> Parser:
         help="set several parameters",
     )
     add("-m", "--message", help="the message of the experiment's commit")
+    add("--queue", action="store_true", help="keep it for later, sweeps as one experiment each")
     add("--temp", action="store_true", help="run in a directory of its own, not in the workspace")
     add(
         "-C",
