@@ -67,6 +67,8 @@ def run_session(
             jobs=namespace.jobs,
             grace_s=namespace.grace,
             confirm=_confirm,
+            shows_output=bool(show or namespace.log_json or namespace.verbose > 1)
+            and not namespace.quiet,
         )
         try:
             return anyio.run(_with_signals, session, work)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import anyio
@@ -65,13 +64,11 @@ class QueueRun:
         self._open: dict[str, _Open] = {}
         self._git = CapacityLimiter(1)
 
-    def close(self) -> None:
-        """Remove the workspaces."""
+    def remove_workspaces(self) -> None:
+        """Remove the workspaces that were used."""
         self._slots.close()
 
-    async def open(
-        self, experiment: str
-    ) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
+    async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
         """Claim an experiment and make its workspace; see `exprun.runner.driver.Source`."""
         attempt = await to_thread.run_sync(self._orchestrator.claim, experiment)
         if attempt is None:
@@ -106,7 +103,7 @@ class QueueRun:
         )
         return reproduction, reproduction.plan(serial=False)
 
-    async def close_experiment(
+    async def close(
         self,
         reproduction: Reproduction,
         verdict: ExperimentVerdict,
@@ -175,8 +172,8 @@ class QueueRun:
                 opened,
                 entry.spec,
                 ExperimentRef(entry.baseline, entry.name),
-                root=root,
-                copies_from=attempt.copies_dir,
+                root,
+                attempt.copies_dir,
             )
         except BaseException:
             self._slots.give_back(slot)
@@ -233,10 +230,17 @@ class QueueRun:
         )
 
 
-async def run_queued(session: Session, queue: Queue, ids: Sequence[str] | None = None) -> QueueRun:
+async def run_queued(
+    session: Session,
+    queue: Queue,
+    ids: Sequence[str] | None = None,
+    *,
+    max_failures: int | None = None,
+) -> QueueRun:
     """Run queued experiments, those of `ids` or all; which of them succeeded and which failed.
 
-    What is queued meanwhile is run too, unless `ids` are given. Other processes may do the same at
+    After `max_failures` failures no further one is started. What is queued meanwhile is run too,
+    unless `ids` are given. Other processes may do the same at
     the same time: no experiment is run twice. Being cancelled stops the commands, and what has not
     finished stays in the queue.
     """
@@ -248,7 +252,9 @@ async def run_queued(session: Session, queue: Queue, ids: Sequence[str] | None =
             offered = [entry.id for entry in entries if entry.state in waiting]
             if ids is not None:
                 offered = [id for id in offered if id in set(ids)]
-            await session.run(_AsSource(run), offered, beside=None if ids else run.watch)
+            await session.run(
+                run, offered, beside=None if ids else run.watch, max_failures=max_failures
+            )
         finally:
-            run.close()
+            run.remove_workspaces()
     return run

@@ -56,6 +56,7 @@ class Session:
         jobs: int = 1,
         grace_s: float = 10.0,
         confirm: Confirm | None = None,
+        shows_output: bool = False,
     ) -> None:
         self.opened = opened
         self.emit = emit
@@ -64,6 +65,7 @@ class Session:
         self._executor = executor
         self._grace_s = grace_s
         self._confirm = confirm
+        self._shows_output = shows_output
         self._driver: Driver | None = None
         self._cancelled: CancelReason | None = None
 
@@ -115,6 +117,7 @@ class Session:
                 log_dir=log_dir or self.log_dir,
                 experiment=experiment,
                 foreground=self.jobs == 1 and not id,
+                shows_output=self._shows_output,
                 grace_s=self._grace_s,
             ),
             executor=self._executor,
