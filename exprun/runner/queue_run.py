@@ -240,9 +240,8 @@ async def run_queued(
     """Run queued experiments, those of `ids` or all; which of them succeeded and which failed.
 
     After `max_failures` failures no further one is started. What is queued meanwhile is run too,
-    unless `ids` are given. Other processes may do the same at
-    the same time: no experiment is run twice. Being cancelled stops the commands, and what has not
-    finished stays in the queue.
+    unless `ids` are given. Other processes may do the same at the same time: no experiment is run
+    twice. Being cancelled stops the commands, and what has not finished stays in the queue.
     """
     with queue.orchestrate() as orchestrator:
         run = QueueRun(session, queue, orchestrator)
