@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import UsageError
 from exprun.lockfile.compare import status
-from exprun.model.experiment import Selection
 from exprun.model.paths import is_inside, join
 
 if TYPE_CHECKING:
@@ -35,6 +34,8 @@ def choose(
     """
     if not targets:
         return list(project.stages)
+    from exprun.model.experiment import Selection
+
     chosen: dict[object, Stage] = {}
     for target in targets:
         selection = Selection(targets=(target,), cwd=cwd, recursive=recursive)
