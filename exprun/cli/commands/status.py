@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
 from exprun.cli.messages import warn
 from exprun.lockfile.wording import status_json
 from exprun.model.paths import is_outside, spell
+from exprun.model.values import dataclass
 from exprun.pipeline.targets import address
 from exprun.runner.looking import choose, look
 from exprun.runner.opening import open_project
