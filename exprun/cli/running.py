@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -19,7 +18,6 @@ from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
 from exprun.model.job import CancelReason
 from exprun.model.values import replace
-from exprun.runner.opening import Opened, open_project
 from exprun.runner.session import Session
 
 if TYPE_CHECKING:
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
 
     from exprun import events
     from exprun.model.experiment import ReproOptions
+    from exprun.runner.opening import Opened
 
 T = TypeVar("T")
 
@@ -40,11 +39,6 @@ class Interrupted(Exception):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
-
-
-def open_here(cwd: str) -> Opened:
-    """The project around the current directory, with this process's environment."""
-    return open_project(cwd, env=dict(os.environ), warn=warn)
 
 
 def run_session(
