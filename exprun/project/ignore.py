@@ -86,11 +86,13 @@ class IgnoreRules:
 
         What does not exist yet may become a file or a directory.
         """
-        path = os.path.join(self._root, location)
         as_file, as_dir = (
             self.is_ignored(location, is_dir=False),
             self.is_ignored(location, is_dir=True),
         )
+        if as_file == as_dir:
+            return as_file
+        path = os.path.join(self._root, location)
         if os.path.isfile(path):
             return as_file
         return as_dir if os.path.isdir(path) else as_file or as_dir

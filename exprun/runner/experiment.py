@@ -23,13 +23,14 @@ from exprun.git.names import check_name, random_name
 from exprun.git.snapshot import take_snapshot
 from exprun.model.experiment import ExperimentResult
 from exprun.pipeline.datafile import update_data_file
+from exprun.runner.boundaries import Boundaries
 from exprun.runner.data_stages import check_out_outputs, commit_data
 from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import isolated_workspace
 from exprun.runner.overlay import Overlay
 from exprun.runner.publishing import build_tree, commit_experiment, entries_by_name, files_to_add
-from exprun.runner.repro import workspace_site
+from exprun.runner.repro import plan_stages, workspace_site
 from exprun.runner.writing import replace_file
 from exprun.workspaces.copying import copy_path
 
@@ -101,7 +102,7 @@ def prepare(opened: Opened, spec: ExperimentSpec) -> Prepared:
     ref = _choose_ref(opened.repository, spec)
     edits = edit_params(opened, spec, parse_edits(spec))
     project = opened.load(Overlay(opened.files, edits) if edits else None)
-    stages = project.plan(spec.options.selection)
+    stages = plan_stages(opened, project, spec.options.selection)
     return Prepared(spec=spec, ref=ref, edits=edits, project=project, stages=stages)
 
 
@@ -164,10 +165,12 @@ def _concerned(prepared: Prepared) -> Sequence[Stage]:
     """The stages whose data an experiment may need: those of its targets and all upstream."""
     selection = prepared.spec.options.selection
     project = prepared.project
+    boundaries = Boundaries(project.root)
+    stages = [stage for stage in project.stages if boundaries.refusal(stage) is None]
     if not selection.targets:
-        return project.stages
+        return stages
     wanted = project.graph.all_upstream(stage.id for stage in project.select(selection))
-    return [stage for stage in project.stages if stage.id in wanted]
+    return [stage for stage in stages if stage.id in wanted]
 
 
 def _check_out(site: Site, prepared: Prepared) -> None:

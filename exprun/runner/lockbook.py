@@ -37,7 +37,8 @@ class Recorded:
 class LockBook:
     """Reads the lock files of a project on demand and records entries in planned order.
 
-    With `immediate` a file is written as soon as an entry is recorded, else by `flush`. Thread-safe.
+    With `immediate` a file is written as soon as an entry is recorded, else by `flush`.
+    Thread-safe.
     """
 
     def __init__(self, files: Files, root: str, *, immediate: bool = True) -> None:

@@ -118,6 +118,7 @@ class StageWork:
                 return Judgement(need=Need.PULLED, reasons=reasons)
         if stage.frozen or not stage.cmd:
             return Judgement(need=Need.VERIFY, reasons=reasons)
+        _require_command(stage)
         if self._puller is not None and not forced:
             self._puller.fetch_dependencies(stage, self._site)
         current = self._current_inputs(stage)
@@ -307,6 +308,18 @@ class StageWork:
             run_cache_text(entry),
             partial(parse_run_cache, name=value),
         )
+
+
+def _require_command(stage: Stage) -> None:
+    """Templating can make something else of a command than text; DVC crashes then."""
+    parts = stage.cmd if isinstance(stage.cmd, tuple) else (stage.cmd,)
+    for part in parts:
+        if not isinstance(part, str):
+            raise PipelineError(
+                f"the command of stage '{stage.name}' is not text but {part!r}",
+                where=stage.file,
+                hint="put text around the ${…} in it, or let it name a parameter that is text",
+            )
 
 
 def _require_text(path: str) -> None:
