@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
+from exprun.cli.messages import report
 from exprun.errors import ExprunError, UsageError
 
 if TYPE_CHECKING:
@@ -47,14 +48,6 @@ def run(arguments: Sequence[str]) -> int:
         report(ExprunError(f"{error.filename or 'system'}: {error.strerror or error}"))
         return exits.BROKEN
     return code
-
-
-def report(error: ExprunError) -> None:
-    """One message on standard error: what, where, and what to type next."""
-    lines = [f"ERROR: {error}"]
-    if error.hint:
-        lines += [f"  {line}" for line in error.hint.splitlines()]
-    sys.stderr.write("\n".join(lines) + "\n")
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from exprun import events
+from exprun.cli.messages import warn
 from exprun.model.experiment import OnError, StageResult
 from exprun.model.paths import spell
 
@@ -80,12 +81,6 @@ class PlainOutput:
             sys.stdout.write(f"{line}\n")
             # A stage's own output must not overtake what was said before it.
             sys.stdout.flush()
-
-
-def warn(message: str) -> None:
-    """Print a warning on standard error."""
-    sys.stderr.write(f"WARNING: {message}\n")
-    sys.stderr.flush()
 
 
 def _stages(names: Sequence[str]) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from exprun.cli import exits
-from exprun.cli.plain import PlainOutput, warn
+from exprun.cli.messages import warn
+from exprun.cli.plain import PlainOutput
 from exprun.errors import ExprunError
 from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
@@ -51,13 +52,18 @@ def run_session(
     namespace: argparse.Namespace,
     options: ReproOptions,
     work: Callable[[Session], Awaitable[int]],
+    *,
+    show: Callable[[events.Event], None] | None = None,
 ) -> int:
-    """Carry out `work` in a session and return its exit code, or that of the signal it got."""
+    """Carry out `work` in a session and return its exit code, or that of the signal it got.
+
+    What happens is given to `show`, which prints plain lines by default.
+    """
     with ExitStack() as stack:
         session = Session(
             opened,
             LocalExecutor(console=Console()),
-            emit=_emitter(opened, namespace, options, stack),
+            emit=_emitter(namespace, show or _plain(namespace, options), stack),
             jobs=namespace.jobs,
             grace_s=namespace.grace,
             confirm=_confirm,
@@ -100,12 +106,15 @@ def _reason(number: int, count: int) -> CancelReason:
     return CancelReason.INTERRUPTED if number == signal.SIGINT else CancelReason.REQUESTED
 
 
+def _plain(namespace: argparse.Namespace, options: ReproOptions) -> Callable[[events.Event], None]:
+    return PlainOutput(options.selection.cwd, quiet=namespace.quiet, on_error=options.on_error).show
+
+
 def _emitter(
-    opened: Opened, namespace: argparse.Namespace, options: ReproOptions, stack: ExitStack
+    namespace: argparse.Namespace, show: Callable[[events.Event], None], stack: ExitStack
 ) -> Callable[[events.Event], None]:
-    """Stamps every event and hands it to the displays that were asked for."""
-    plain = PlainOutput(options.selection.cwd, quiet=namespace.quiet, on_error=options.on_error)
-    displays: list[Callable[[events.Event], None]] = [plain.show]
+    """Stamps every event and hands it to `show` and the traces that were asked for."""
+    displays = [show]
     if namespace.verbose:
         from exprun.cli.tracing import trace_to_stderr
 
@@ -121,8 +130,8 @@ def _emitter(
         nonlocal count
         count += 1
         stamped = replace(event, seq=count, at=time.time())
-        for show in displays:
-            show(stamped)
+        for display in displays:
+            display(stamped)
 
     return emit
 

@@ -16,7 +16,7 @@ import stat
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from exprun.errors import GitError, UsageError
+from exprun.errors import GitError, NotAProject, UsageError
 from exprun.git.conversion import ATTRIBUTES_FILE, Conversion
 from exprun.git.ignored import IgnoreRules
 from exprun.git.index_file import Index, IndexEntry, Stat
@@ -81,7 +81,10 @@ class _Snapshot:
     def _taken_out(self) -> Iterator[str]:
         """What HEAD has and the index no longer: DVC keeps it for as long as it is there."""
         repository = self._repository
-        head = repository.tree_of(repository.head().commit)
+        try:
+            head = repository.tree_of(repository.head().commit)
+        except NotAProject:
+            return
         known = self._index.trees.get("")
         if known is None or known.oid != head:
             yield from files_of(repository.objects, head).keys() - self._tracked.keys()

@@ -86,10 +86,8 @@ class IgnoreRules:
 
         What does not exist yet may become a file or a directory.
         """
-        as_file, as_dir = (
-            self.is_ignored(location, is_dir=False),
-            self.is_ignored(location, is_dir=True),
-        )
+        as_file = self.is_ignored(location, is_dir=False)
+        as_dir = self.is_ignored(location, is_dir=True)
         if as_file == as_dir:
             return as_file
         path = os.path.join(self._root, location)

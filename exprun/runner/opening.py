@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from exprun.project.config import load_config
 from exprun.project.config_files import config_places
 from exprun.project.files import DiskFiles
+from exprun.project.gitignore import GitIgnore, find_excludes_file
 from exprun.project.ignore import IgnoreRules
 from exprun.project.root import Place, find_git, find_project
 from exprun.runner.probe import WorkspaceProbe
@@ -58,11 +59,22 @@ class Opened:
 
     def load(self, files: Files | None = None) -> Project:
         """The project as its files, or the `files` given, describe it now."""
-        return load_project(self.place, self.config, files or self.files)
+        return load_project(
+            self.place, self.config, files or self.files, git_ignore=self._git_ignore()
+        )
 
     def at(self, root: str) -> Opened:
         """The same project with its files in another directory, and the same cache."""
         return replace(self, place=Place(root=root, git=find_git(root)))
+
+    def _git_ignore(self) -> GitIgnore | None:
+        git = self.place.git
+        if git is None or self.config.core.no_scm:
+            return None
+        excludes = find_excludes_file(
+            git, home=self.env.get("HOME"), config_home=self.env.get("XDG_CONFIG_HOME")
+        )
+        return GitIgnore(git, excludes_file=excludes)
 
     def open_store(self, root: str) -> Store:
         """The cache, as seen from the workspace at `root`."""

@@ -1,0 +1,119 @@
+"""Imports go down only, and heavy libraries stay in the rooms that need them (see DESIGN.md)."""
+
+from __future__ import annotations
+
+import ast
+import sys
+
+from tests.house.sources import Module, modules, room_of
+
+PUBLIC = {"", "errors", "model"}
+PURE = {"model", "formats", "pipeline", "params", "lockfile", "scheduler"}
+TOP = {"cli", "__main__"}
+
+# What each room may import besides itself.
+MAY_IMPORT = {
+    "": set[str](),
+    "errors": set[str](),
+    "model": {"errors"},
+    "events": PUBLIC,
+    "abc": PUBLIC,
+    "testing": PUBLIC | {"abc", "events"},
+    "formats": PUBLIC,
+    "pipeline": PUBLIC | {"formats"},
+    "params": PUBLIC | {"formats"},
+    "lockfile": PUBLIC | {"formats"},
+    "scheduler": PUBLIC,
+    "store": PUBLIC,
+    "git": PUBLIC,
+    "project": PUBLIC | PURE,
+    "executors": PUBLIC | {"abc", "events"},
+    "queue": PUBLIC | {"git"},
+    "workspaces": PUBLIC | {"store", "git"},
+    "demo": PUBLIC,
+}
+
+LIBRARIES = {
+    "anyio": {"abc", "testing", "executors", "runner", "cli"},
+    "fsspec": {"store"},
+    "hydra": {"params"},
+    "omegaconf": {"params"},
+    "pathspec": {"project"},
+    "platformdirs": {"project", "cli"},
+    "pygit2": {"git"},
+    "rich": {"cli"},
+    "ruamel": {"lockfile", "params", "pipeline"},
+    "structlog": {"cli"},
+    "tomlkit": {"params", "formats"},
+    "yaml": {"formats", "params", "lockfile"},
+}
+
+EFFECTS = {"fcntl", "pathlib", "shutil", "signal", "socket", "subprocess", "tempfile"}
+EFFECTFUL = {"open", "print", "input", "exec", "eval"}
+PROCESS_WIDE = {"os.environ", "os.getenv", "os.chdir", "sys.exit", "sys.stdout", "sys.stderr"}
+
+
+def test_imports_go_down_only() -> None:
+    wrong = [
+        f"{module.name} imports {name}"
+        for module in modules()
+        for name in module.imports()
+        if name.split(".")[0] == "exprun" and not _may_import(module.room, room_of(name))
+    ]
+    assert not wrong
+
+
+def _may_import(room: str, other: str) -> bool:
+    if room == other or room in TOP:
+        return True
+    if room == "runner":
+        return other not in TOP
+    return other in MAY_IMPORT[room]
+
+
+def test_libraries_are_used_in_their_rooms_only() -> None:
+    wrong = [
+        f"{module.name} imports {library}"
+        for module in modules()
+        for library in _libraries(module)
+        if module.room not in LIBRARIES.get(library, ())
+    ]
+    assert not wrong
+
+
+def test_anyio_is_used_instead_of_asyncio() -> None:
+    assert not [module.name for module in modules() if "asyncio" in module.imports()]
+
+
+def _libraries(module: Module) -> set[str]:
+    names = {name.split(".")[0] for name in module.imports()}
+    return names - sys.stdlib_module_names - {"exprun"}
+
+
+def test_decisions_are_pure() -> None:
+    wrong = []
+    for module in modules():
+        if module.room not in PURE:
+            continue
+        wrong += [
+            f"{module.name} imports {name}" for name in EFFECTS.intersection(module.imports())
+        ]
+        wrong += [
+            f"{module.name}:{node.lineno}: {node.func.id}()"
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in EFFECTFUL
+        ]
+    assert not wrong
+
+
+def test_only_the_command_line_reads_the_environment_prints_and_exits() -> None:
+    wrong = [
+        f"{module.name}:{node.lineno}: {word}"
+        for module in modules()
+        if module.room not in TOP
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and (word := ast.unparse(node)) in PROCESS_WIDE
+    ]
+    assert not wrong
