@@ -70,6 +70,7 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
     stops the commands.
     """
     prepared = await to_thread.run_sync(prepare, session.opened, spec)
+    await session.make_way()
     session.emit(
         events.ExperimentStarted(
             experiment=prepared.ref.name, baseline=prepared.ref.baseline, log_dir=session.log_dir

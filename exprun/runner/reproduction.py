@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from exprun.executors.logs import LogRecord, log_path, record_of, write_record
 from exprun.executors.shell import build_commands, build_env
 from exprun.model.experiment import OnError, StageResult
 from exprun.model.job import FailureClass, JobSpec
+from exprun.model.paths import is_outside, is_url, spell
 from exprun.pipeline.targets import address
 from exprun.runner.failures import FAULTS, failure_from, failure_of_job
 from exprun.runner.work import Need
@@ -223,6 +225,8 @@ class Reproduction:
         with self._guard.working():
             if judgement is not None and judgement.source is not None:
                 return self._work.restore(stage, judgement.source)
+            if judgement is not None and judgement.need is Need.IMPORT:
+                return self._work.import_again(stage)
             return self._work.verify(stage)
 
     def _prepare(self, stage: Stage) -> None:
@@ -230,8 +234,11 @@ class Reproduction:
             self._work.prepare(stage)
 
     def _save(self, index: int) -> Saved:
+        judgement = self._in_hand[index].judgement
         with self._guard.working():
-            return self._work.save(self.stages[index])
+            return self._work.save(
+                self.stages[index], inputs=judgement.inputs if judgement else None
+            )
 
     # Jobs
 
@@ -281,9 +288,24 @@ class Reproduction:
         stage, experiment = self.address(index), self.experiment
         if need is Need.RESTORE:
             self._emit(events.StageRestored(stage=stage, experiment=experiment))
+        elif need is Need.IMPORT:
+            self._emit(
+                events.StageImporting(
+                    stage=stage,
+                    experiment=experiment,
+                    source=self._spelled(self.stages[index].deps[0].location),
+                    output=self._spelled(self.stages[index].outs[0].location),
+                )
+            )
         else:
             is_data = not self.stages[index].frozen
             self._emit(events.StageVerified(stage=stage, experiment=experiment, is_data=is_data))
+
+    def _spelled(self, location: Location) -> str:
+        """A path as DVC prints it: outside of the project the absolute one."""
+        if is_outside(location) and not is_url(location):
+            return os.path.normpath(self.site.path(location))
+        return spell(location, start=self._settings.cwd)
 
     def _finished(self, index: int, saved: Saved) -> None:
         hand = self._in_hand.pop(index)

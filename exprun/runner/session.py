@@ -8,10 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExperimentFailed
+from exprun.executors.descendants import with_mark
 from exprun.project.locks import Patience, RepoLock
 from exprun.project.rwlock import ReadWriteLock
 from exprun.runner.driver import Driver
 from exprun.runner.guard import Guard
+from exprun.runner.presence import end_what_the_dead_left, present
 from exprun.runner.pulling import Puller
 from exprun.runner.reproduction import JobSettings, Reproduction
 from exprun.runner.work import StageWork
@@ -50,13 +52,14 @@ class Session:
         grace_s: float = 10.0,
         confirm: Confirm | None = None,
     ) -> None:
+        self.confirm = confirm
         self.opened = opened
         self.emit = emit
         self.jobs = jobs
+        self.mark = secrets.token_hex(16)
         self.log_dir = os.path.join(opened.place.state_dir, "logs", secrets.token_hex(6))
         self._executor = executor
         self._grace_s = grace_s
-        self._confirm = confirm
         self._driver: Driver | None = None
         self._cancelled: CancelReason | None = None
 
@@ -65,6 +68,11 @@ class Session:
         """Why the session is to end, if it is."""
         return self._cancelled
 
+    @property
+    def is_running(self) -> bool:
+        """Whether stages are being brought up to date."""
+        return self._driver is not None
+
     def cancel(self, reason: CancelReason) -> None:
         """Stop what runs and start nothing more; a higher reason stops harder. Never waits."""
         if self._cancelled is None or reason > self._cancelled:
@@ -72,13 +80,25 @@ class Session:
             if self._driver is not None:
                 self._driver.tell(CancelRequested(reason))
 
+    async def make_way(self) -> None:
+        """End what a killed session has left running in this project."""
+        await end_what_the_dead_left(self._presence_dir, self.opened.warn)
+
+    @property
+    def _presence_dir(self) -> str:
+        return os.path.join(self.opened.place.state_dir, "running")
+
     def shared_guard(self) -> Guard:
         """DVC's locks of the user's own workspace."""
         tmp = self.opened.place.tmp_dir
         return Guard(
             RepoLock(tmp),
             ReadWriteLock(tmp, cmd=" ".join(["exprun", *sys.argv[1:]])),
-            Patience(limit_s=30.0, on_wait=lambda what: self.opened.warn(f"waiting for {what}")),
+            Patience(
+                limit_s=30.0,
+                on_wait=lambda what: self.opened.warn(f"waiting for {what}"),
+                give_up=lambda: self._cancelled is not None,
+            ),
         )
 
     def reproduction(
@@ -100,7 +120,7 @@ class Session:
             guard=guard,
             options=options,
             settings=JobSettings(
-                env=self.opened.env,
+                env=with_mark(self.opened.env, self.mark),
                 project_root=self.opened.place.root,
                 cwd=options.selection.cwd,
                 log_dir=self.log_dir,
@@ -110,7 +130,7 @@ class Session:
             ),
             executor=self._executor,
             emit=self.emit,
-            confirm=self._confirm,
+            confirm=self.confirm,
         )
 
     async def drive(self, reproduction: Reproduction) -> tuple[StageState, ...]:
@@ -125,7 +145,8 @@ class Session:
             self._driver.tell(CancelRequested(self._cancelled))
         try:
             await reproduction.begin()
-            await self._driver.run()
+            with present(self._presence_dir, self.mark):
+                await self._driver.run()
         finally:
             self._driver = None
             reproduction.site.records.flush()
