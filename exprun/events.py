@@ -113,6 +113,14 @@ class StageVerified(StageEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageImporting(StageEvent):
+    """Imported data is copied again from its `source`, which has changed."""
+
+    source: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageStarted(StageEvent):
     """The commands of a stage are about to run, with their output going to `log`."""
 

@@ -29,7 +29,7 @@ from exprun.runner.guard import Guard
 from exprun.runner.isolation import isolated_workspace
 from exprun.runner.overlay import Overlay
 from exprun.runner.publishing import build_tree, commit_experiment, entries_by_name, files_to_add
-from exprun.runner.repro import workspace_site
+from exprun.runner.repro import plan_stages, workspace_site
 from exprun.runner.writing import replace_file
 from exprun.workspaces.copying import copy_path
 
@@ -69,6 +69,7 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
     stops the commands.
     """
     prepared = await to_thread.run_sync(prepare, session.opened, spec)
+    await session.make_way()
     session.emit(
         events.ExperimentStarted(
             experiment=prepared.ref.name, baseline=prepared.ref.baseline, log_dir=session.log_dir
@@ -101,7 +102,7 @@ def prepare(opened: Opened, spec: ExperimentSpec) -> Prepared:
     ref = _choose_ref(opened.repository, spec)
     edits = edit_params(opened, spec, parse_edits(spec))
     project = opened.load(Overlay(opened.files, edits) if edits else None)
-    stages = project.plan(spec.options.selection)
+    stages = plan_stages(opened, project, spec.options.selection)
     return Prepared(spec=spec, ref=ref, edits=edits, project=project, stages=stages)
 
 

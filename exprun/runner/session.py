@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import anyio
 
 from exprun.errors import ExperimentFailed
+from exprun.executors.descendants import with_mark
 from exprun.project.locks import Patience, RepoLock
 from exprun.project.rwlock import ReadWriteLock
 from exprun.runner.driver import Driver
 from exprun.runner.guard import Guard
+from exprun.runner.presence import end_what_the_dead_left, present
 from exprun.runner.pulling import Puller
 from exprun.runner.reproduction import JobSettings, Reproduction
 from exprun.runner.work import StageWork
@@ -58,13 +60,14 @@ class Session:
         confirm: Confirm | None = None,
         shows_output: bool = False,
     ) -> None:
+        self.confirm = confirm
         self.opened = opened
         self.emit = emit
         self.jobs = jobs
+        self.mark = secrets.token_hex(16)
         self.log_dir = os.path.join(opened.place.state_dir, "logs", secrets.token_hex(6))
         self._executor = executor
         self._grace_s = grace_s
-        self._confirm = confirm
         self._shows_output = shows_output
         self._driver: Driver | None = None
         self._cancelled: CancelReason | None = None
@@ -74,6 +77,11 @@ class Session:
         """Why the session is to end, if it is."""
         return self._cancelled
 
+    @property
+    def is_running(self) -> bool:
+        """Whether stages are being brought up to date."""
+        return self._driver is not None
+
     def cancel(self, reason: CancelReason) -> None:
         """Stop what runs and start nothing more; a higher reason stops harder. Never waits."""
         if self._cancelled is None or reason > self._cancelled:
@@ -81,13 +89,25 @@ class Session:
             if self._driver is not None:
                 self._driver.tell(CancelRequested(reason))
 
+    async def make_way(self) -> None:
+        """End what a killed session has left running in this project."""
+        await end_what_the_dead_left(self._presence_dir, self.opened.warn)
+
+    @property
+    def _presence_dir(self) -> str:
+        return os.path.join(self.opened.place.state_dir, "running")
+
     def shared_guard(self) -> Guard:
         """DVC's locks of the user's own workspace."""
         tmp = self.opened.place.tmp_dir
         return Guard(
             RepoLock(tmp),
             ReadWriteLock(tmp, cmd=" ".join(["exprun", *sys.argv[1:]])),
-            Patience(limit_s=30.0, on_wait=lambda what: self.opened.warn(f"waiting for {what}")),
+            Patience(
+                limit_s=30.0,
+                on_wait=lambda what: self.opened.warn(f"waiting for {what}"),
+                give_up=lambda: self._cancelled is not None,
+            ),
         )
 
     def reproduction(
@@ -111,7 +131,7 @@ class Session:
             guard=guard,
             options=options,
             settings=JobSettings(
-                env=self.opened.env,
+                env=with_mark(self.opened.env, self.mark),
                 project_root=self.opened.place.root,
                 cwd=options.selection.cwd,
                 log_dir=log_dir or self.log_dir,
@@ -122,7 +142,7 @@ class Session:
             ),
             executor=self._executor,
             emit=self.emit,
-            confirm=self._confirm,
+            confirm=self.confirm,
         )
 
     async def run(
@@ -159,7 +179,8 @@ class Session:
         outcome = _Outcome(reproduction, serial=self.jobs == 1)
         try:
             await reproduction.begin()
-            await self.run(outcome, [reproduction.id])
+            with present(self._presence_dir, self.mark):
+                await self.run(outcome, [reproduction.id])
         finally:
             reproduction.site.records.flush()
         if outcome.verdict is not ExperimentVerdict.SUCCEEDED:

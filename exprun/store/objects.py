@@ -114,6 +114,10 @@ class Objects:
         self._protect(found)
         return Checked(good=found, missing=tuple(missing))
 
+    def damaged(self, oids: Iterable[Oid]) -> tuple[Oid, ...]:
+        """Those that are there but do not hold what their names say; they are set aside."""
+        return self.verify(oid for oid in oids if os.path.lexists(self.path(oid))).missing
+
     def verify_directory(self, oid: Oid) -> Checked:
         """`verify` for a directory: its manifest and every file of it."""
         try:
