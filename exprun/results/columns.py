@@ -176,7 +176,7 @@ class _Columns:
             return value is None, value
 
         try:
-            return sorted(ranges, key=key, reverse=self.style.descending)  # type: ignore[arg-type]
+            return sorted(ranges, key=key, reverse=self.style.descending)
         except TypeError:
             raise UsageError(f"'{self.style.sort_by}' holds values that have no order") from None
 

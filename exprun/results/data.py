@@ -43,16 +43,17 @@ class DataFiles:
     def expand(self, location: Location) -> Iterator[Location]:
         """The files of a directory, or the location itself."""
         if self._files.is_dir(location):
-            yield from files_below(self._files, location)
+            yield from sorted(files_below(self._files, location))
             return
         found = None if self._files.is_file(location) else self._recorded(location)
         if found is None or found.content is None or not found.content.is_dir or found.inner:
             yield location
             return
         try:
-            yield from (Location(f"{location}/{name}") for name in self._store.files(found.content))
+            names = sorted(self._store.files(found.content))
         except StoreError:
-            yield location
+            names = []
+        yield from [Location(f"{location}/{name}") for name in names] or [location]
 
     def version(self, location: Location) -> str | None:
         """What changes with a file's content; None if that would have to be read."""

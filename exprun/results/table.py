@@ -64,7 +64,7 @@ class Results:
         self._param_deps = param_deps
         self._fresh = fresh or param_deps
         self.history = History(self._repository)
-        parsing = ParsingOptions(bools=opened.config.parsing.bool, lists=opened.config.parsing.list)
+        parsing = parsing_options(opened)
         self._reader = CommitReader(
             self._repository.objects,
             prefix=opened.place.prefix,
@@ -151,6 +151,12 @@ class Results:
             yield rev
             parent = known.parent(rev)
             rev = self.history.parent(rev) if parent is None else parent
+
+
+def parsing_options(opened: Opened) -> ParsingOptions:
+    """The project's configuration of how commands are made of maps."""
+    parsing = opened.config.parsing
+    return ParsingOptions(bools=parsing.bool, lists=parsing.list)
 
 
 def _newest_first(ranges: Iterable[Range]) -> list[Range]:
