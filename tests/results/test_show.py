@@ -84,10 +84,15 @@ def test_the_json_is_that_of_dvc(rich: Place, dvc: Tool, exprun: Tool, args: tup
 
 
 def test_csv_and_markdown_are_those_of_dvc(rich: Place, dvc: Tool, exprun: Tool) -> None:
-    for args in (("--csv", "-A"), ("--csv", "--only-changed", "--drop", "plain", "--keep", "Cre")):
+    tables: tuple[tuple[str, ...], ...] = (
+        ("--csv", "-A"),
+        ("--csv", "--only-changed", "--drop", "plain", "--keep", "Cre"),
+    )
+    for args in tables:
         expected = list(csv.reader(io.StringIO(shown(dvc, rich, *args))))
         assert list(csv.reader(io.StringIO(shown(exprun, rich, *args)))) == expected
-    for args in (("--md", "-A", "--sort-by", "lr"), ("--md", "--precision", "2")):
+    tables = (("--md", "-A", "--sort-by", "lr"), ("--md", "--precision", "2"))
+    for args in tables:
         assert shown(exprun, rich, *args) == shown(dvc, rich, *args)
 
 
