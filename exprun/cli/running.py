@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -19,6 +18,7 @@ from exprun.errors import ExprunError
 from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
 from exprun.model.job import CancelReason
+from exprun.model.values import replace
 from exprun.runner.opening import Opened, open_project
 from exprun.runner.session import Session
 
@@ -67,6 +67,8 @@ def run_session(
             jobs=namespace.jobs,
             grace_s=namespace.grace,
             confirm=_confirm,
+            shows_output=bool(show or namespace.log_json or namespace.verbose > 1)
+            and not namespace.quiet,
         )
         try:
             return anyio.run(_with_signals, session, work)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from exprun.errors import ParamsError
 from exprun.formats.reading import YamlReader, read_yaml
 from exprun.formats.text import DEFAULT_LIMITS, Limits, conflict_hint, decode
+from exprun.model.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

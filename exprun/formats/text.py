@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from exprun.errors import ProjectError
+from exprun.model.values import dataclass
 
 _CONFLICT_MARKERS = ("<<<<<<< ", ">>>>>>> ")
 

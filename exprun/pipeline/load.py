@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from exprun.errors import ParamsError, PipelineError
 from exprun.formats.reading import YamlReader, read_yaml
 from exprun.formats.text import DEFAULT_LIMITS, Limits, decode
 from exprun.model.paths import join, parent
+from exprun.model.values import dataclass, field
 from exprun.pipeline.context import Context, VarsLoader
 from exprun.pipeline.expressions import OPENING
 from exprun.pipeline.groups import JOIN, Bindings, foreach_members, matrix_members

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from exprun.errors import UsageError
 from exprun.lockfile.compare import status
 from exprun.model.paths import is_inside, join
+from exprun.model.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
+from anyio import sleep_forever, to_thread
 
 from exprun import events
 from exprun.abc import StopRequest
@@ -25,6 +24,7 @@ from exprun.model.job import (
     TimedOut,
     failure_of,
 )
+from exprun.model.values import dataclass, field
 from exprun.pipeline.targets import address
 from exprun.runner.work import Need
 from exprun.scheduler import vocabulary as words
@@ -57,6 +57,7 @@ class JobSettings:
     log_dir: str
     experiment: tuple[str, str] | None = None
     foreground: bool = False
+    shows_output: bool = False
     grace_s: float = 10.0
 
 
@@ -67,6 +68,7 @@ class Failure:
     message: str
     kind: FailureClass
     error: ExprunError | None = None
+    outcome: JobOutcome | None = None
 
 
 @dataclass(slots=True)
@@ -117,6 +119,11 @@ class Reproduction:
     @property
     def experiment(self) -> str | None:
         return self._settings.experiment[0] if self._settings.experiment else None
+
+    @property
+    def shows_output(self) -> bool:
+        """Whether the output of stages is wanted as events."""
+        return self._settings.shows_output
 
     def plan(self, *, serial: bool) -> words.ExperimentPlan:
         """The plan as the scheduler takes it."""
@@ -370,15 +377,15 @@ class Reproduction:
 class _Sink:
     """Turns the output of one stage into events; `exprun.abc.OutputSink`."""
 
-    is_wanted = True
-
     def __init__(self, reproduction: Reproduction, index: int) -> None:
+        self.is_wanted = reproduction.shows_output
         self._stage = reproduction.address(index)
         self._experiment = reproduction.experiment
         self._emit = reproduction._emit
 
     async def wanted(self) -> None:
-        return
+        if not self.is_wanted:
+            await sleep_forever()
 
     def command_started(self, index: int, command: Command) -> None:
         self._emit(
@@ -415,4 +422,4 @@ def _failure_of(outcome: JobOutcome, commands: Sequence[Command]) -> Failure | N
             how = f"stopped after its limit of {limit:g} s"
         case NotStarted(reason=reason) | Lost(reason=reason):
             how = reason
-    return Failure(message=f"failed to run: {command}, {how}", kind=kind)
+    return Failure(message=f"failed to run: {command}, {how}", kind=kind, outcome=outcome)
