@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
+
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from exprun.model.experiment import StageResult

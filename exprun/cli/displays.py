@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from exprun.cli.messages import warn
+from exprun.model.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

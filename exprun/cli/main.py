@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "run": "run an experiment and keep it as a commit",
     "repro": "bring the pipeline up to date, without an experiment",
+    "queue": "see and change the queue of experiments",
     "status": "show what has changed since the stages last ran",
     "stages": "list every stage as resolved, without running anything",
     "demo": "make a small example project and run experiments in it",

@@ -55,6 +55,8 @@ def run_session(
             emit=displays.emit,
             jobs=namespace.jobs,
             grace_s=namespace.grace,
+            shows_output=bool(show or namespace.log_json or namespace.verbose > 1)
+            and not namespace.quiet,
         )
         ending = Ending(session, grace_s=namespace.grace)
         session.confirm = partial(_confirm, ending)

@@ -12,10 +12,10 @@ import hashlib
 import json
 import os
 import signal
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from exprun.model.job import Exited, FailureClass, Killed, Lost, NotStarted, failure_of
+from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
     from exprun.model.job import JobOutcome, Leftover

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from exprun.errors import ParamsError
 from exprun.formats.yaml12 import DEFAULT_LIMITS, Limits, conflict_hint, decode, load_yaml
+from exprun.model.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

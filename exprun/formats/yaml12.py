@@ -7,7 +7,6 @@ and the limits are decided. No tag ever builds anything but the plain types of Y
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import yaml
@@ -22,6 +21,7 @@ from yaml.events import (
 
 from exprun.errors import ProjectError
 from exprun.formats import scalars, tabs, tags
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,11 +6,11 @@ exactly one layer and its origin can be looked up when it is needed, instead of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.formats.documents import load_document
 from exprun.model.paths import join
+from exprun.model.values import dataclass, field
 from exprun.pipeline.expressions import parse_expression
 from exprun.pipeline.problem import Problem
 

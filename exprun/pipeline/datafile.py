@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from exprun.errors import PipelineError
@@ -13,6 +12,7 @@ from exprun.formats.yaml12 import DEFAULT_LIMITS, Limits, decode, load_yaml
 from exprun.model.lock import Content, LockedPath, LockedStage, Oid
 from exprun.model.paths import Location, parent
 from exprun.model.stage import Dependency, Output, Stage
+from exprun.model.values import dataclass
 from exprun.pipeline.datafile_dump import CONTENT_KEYS, META_KEYS, dump_stage, is_external
 from exprun.pipeline.datafile_schema import check_data_file
 from exprun.pipeline.problem import Problem

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from exprun.errors import ParamsError, PipelineError
 from exprun.formats.yaml12 import DEFAULT_LIMITS, Limits, decode, load_yaml
 from exprun.model.paths import join, parent
+from exprun.model.values import dataclass, field
 from exprun.pipeline.context import Context, VarsLoader
 from exprun.pipeline.expressions import OPENING
 from exprun.pipeline.groups import JOIN, Bindings, foreach_members, matrix_members

@@ -7,10 +7,10 @@ names, so that ``dir/*`` reaches the files that ``!dir/sub/`` would spare in Git
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.model.paths import ROOT, Location, is_outside, parent
+from exprun.model.values import dataclass
 from exprun.project.patterns import Pattern, parse_patterns
 from exprun.project.root import DVC_DIR
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError, MissingDependency
 from exprun.executors.logs import is_no_space, signal_name
 from exprun.model.job import Exited, FailureClass, Killed, Lost, NotStarted, TimedOut, failure_of
+from exprun.model.values import dataclass
 from exprun.store.failures import NoSpace
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Failure:
     message: str
     kind: FailureClass
     error: ExprunError | None = None
+    outcome: JobOutcome | None = None
 
 
 def failure_from(error: ExprunError | OSError) -> Failure:
@@ -65,4 +66,4 @@ def failure_of_job(outcome: JobOutcome, commands: Sequence[Command]) -> Failure 
             how = f"stopped after its limit of {limit:g} s"
         case NotStarted(reason=reason) | Lost(reason=reason):
             how = reason
-    return Failure(message=f"failed to run: {command}, {how}", kind=kind)
+    return Failure(message=f"failed to run: {command}, {how}", kind=kind, outcome=outcome)

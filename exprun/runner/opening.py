@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from exprun.model.values import dataclass, replace
 from exprun.project.config import load_config
 from exprun.project.config_files import config_places
 from exprun.project.files import DiskFiles

@@ -80,6 +80,7 @@ def commit_experiment(
     entries: Mapping[str, LockedStage],
     message: str | None,
     replace: bool,
+    trailer: str | None = None,
 ) -> Published:
     """Write the commit and, last, create the ref. Raises RefConflict if the name is taken."""
     now = int(time.time())
@@ -90,11 +91,12 @@ def commit_experiment(
         )
         for role in ("AUTHOR", "COMMITTER")
     }
+    text = message or default_message(experiment_hash(entries))
     commit = write_commit(
         repository,
         tree=tree,
         parent=ref.baseline,
-        message=message or default_message(experiment_hash(entries)),
+        message=f"{text}\n\n{trailer}" if trailer else text,
         author=who["AUTHOR"],
         committer=who["COMMITTER"],
     )

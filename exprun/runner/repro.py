@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
 from exprun.errors import NotAProject
+from exprun.model.values import dataclass
 from exprun.runner.boundaries import Boundaries
 from exprun.runner.gitignores import GitIgnores
 from exprun.runner.lockbook import lock_of

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
+from anyio import sleep_forever, to_thread
 
 from exprun import events
 from exprun.abc import StopRequest
@@ -18,6 +17,7 @@ from exprun.executors.shell import build_commands, build_env
 from exprun.model.experiment import OnError, StageResult
 from exprun.model.job import FailureClass, JobSpec
 from exprun.model.paths import is_outside, is_url, spell
+from exprun.model.values import dataclass, field
 from exprun.pipeline.targets import address
 from exprun.runner.failures import FAULTS, failure_from, failure_of_job
 from exprun.runner.work import Need
@@ -52,6 +52,7 @@ class JobSettings:
     log_dir: str
     experiment: tuple[str, str] | None = None
     foreground: bool = False
+    shows_output: bool = False
     grace_s: float = 10.0
 
 
@@ -103,6 +104,11 @@ class Reproduction:
     @property
     def experiment(self) -> str | None:
         return self._settings.experiment[0] if self._settings.experiment else None
+
+    @property
+    def shows_output(self) -> bool:
+        """Whether the output of stages is wanted as events."""
+        return self._settings.shows_output
 
     def plan(self, *, serial: bool) -> words.ExperimentPlan:
         """The plan as the scheduler takes it."""
@@ -383,15 +389,15 @@ class Reproduction:
 class _Sink:
     """Turns the output of one stage into events; `exprun.abc.OutputSink`."""
 
-    is_wanted = True
-
     def __init__(self, reproduction: Reproduction, index: int) -> None:
+        self.is_wanted = reproduction.shows_output
         self._stage = reproduction.address(index)
         self._experiment = reproduction.experiment
         self._emit = reproduction._emit
 
     async def wanted(self) -> None:
-        return
+        if not self.is_wanted:
+            await sleep_forever()
 
     def command_started(self, index: int, command: Command) -> None:
         self._emit(

@@ -8,7 +8,6 @@ that the stage can run.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING
@@ -29,6 +28,7 @@ from exprun.lockfile.restore import Source, source_of_outputs
 from exprun.model.job import FailureClass
 from exprun.model.paths import is_outside, is_url
 from exprun.model.stage import OutputKind
+from exprun.model.values import dataclass
 from exprun.runner.importing import follows_source, import_again
 from exprun.runner.inputs import check_inputs
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from exprun.errors import StoreError
+from exprun.model.values import dataclass
 from exprun.store.adding import Adder
 from exprun.store.confine import confine
 from exprun.store.exchange import RemoteConfig, Transferred

@@ -10,11 +10,11 @@ import os
 import stat
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
 from exprun.model.lock import DIR_SUFFIX, Content, Oid
+from exprun.model.values import dataclass
 from exprun.store.clock import PER_FILE, file_clock, horizon
 from exprun.store.failures import MissingObjects, ignore_warning
 from exprun.store.hashing import hash_bytes, hash_files
