@@ -163,13 +163,18 @@ class Session:
         if self._cancelled is not None:
             driver.tell(CancelRequested(self._cancelled))
         try:
-            async with anyio.create_task_group() as tasks:
-                if beside is not None:
-                    tasks.start_soon(beside, driver.tell)
-                await driver.run()
-                tasks.cancel_scope.cancel()
+            with present(self._presence_dir, self.mark):
+                await self._run_beside(driver, beside)
         finally:
             self._driver = None
+
+    @staticmethod
+    async def _run_beside(driver: Driver, beside: Beside | None) -> None:
+        async with anyio.create_task_group() as tasks:
+            if beside is not None:
+                tasks.start_soon(beside, driver.tell)
+            await driver.run()
+            tasks.cancel_scope.cancel()
 
     async def drive(self, reproduction: Reproduction) -> tuple[StageState, ...]:
         """Bring the stages of a plan up to date and return how each ended.
@@ -179,8 +184,7 @@ class Session:
         outcome = _Outcome(reproduction, serial=self.jobs == 1)
         try:
             await reproduction.begin()
-            with present(self._presence_dir, self.mark):
-                await self.run(outcome, [reproduction.id])
+            await self.run(outcome, [reproduction.id])
         finally:
             reproduction.site.records.flush()
         if outcome.verdict is not ExperimentVerdict.SUCCEEDED:
