@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from io import TextIOWrapper
 
 from exprun.cli import exits
 from exprun.cli.messages import report
 from exprun.errors import ExprunError, UsageError
 
+# Type checkers know the name. `typing` would be half of what `--help` costs.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,6 +21,13 @@ COMMANDS = {
     "repro": "bring the pipeline up to date, without an experiment",
     "queue": "see and change the queue of experiments",
     "status": "show what has changed since the stages last ran",
+    "show": "show the workspace and experiments with parameters and metrics",
+    "list": "list stored experiments",
+    "diff": "show how parameters and metrics of two experiments differ",
+    "apply": "bring an experiment into the workspace",
+    "branch": "make a branch of an experiment",
+    "rename": "give an experiment another name",
+    "remove": "remove stored experiments",
     "stages": "list every stage as resolved, without running anything",
     "demo": "make a small example project and run experiments in it",
 }
@@ -27,28 +36,64 @@ USAGE = "usage: exprun [--version] [--help] [--cd DIR] COMMAND ..."
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out one command line and return its exit code. Only bugs raise."""
+    """Carry out one command line and return its exit code."""
     verbose = any(argument in {"-v", "-vv", "--verbose"} for argument in arguments)
+    _make_streams_safe()
     try:
         code = _dispatch(list(arguments))
         sys.stdout.flush()
-    except ExprunError as error:
-        if verbose:
-            import traceback
+    except Exception as error:
+        return _end_with(_cause(error), verbose=verbose)
+    return code
 
-            traceback.print_exc()
-        report(error)
-        return exits.code_of(error)
-    except BrokenPipeError:
+
+def _make_streams_safe() -> None:
+    """Let no stream be missing, and no text be unprintable, whatever we were started with."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # A file opened later would take the number, and be written to by accident.
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(os.devnull)
+    sys.stdout = sys.stdout or open(os.devnull, "w")
+    sys.stderr = sys.stderr or open(os.devnull, "w")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _cause(error: Exception) -> Exception:
+    """`error`, or what it is about if it is a group of one, as task groups make them."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _end_with(error: Exception, *, verbose: bool) -> int:
+    """Say what went wrong, in one message, and return the exit code."""
+    if isinstance(error, BrokenPipeError):
         # The reader went away. Python would complain once more when it flushes on exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + 13
-    except OSError as error:
-        if verbose:
-            raise
+    is_bug = not isinstance(error, ExprunError | OSError)
+    if is_bug or verbose:
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, ExprunError):
+        report(error)
+        return exits.code_of(error)
+    if isinstance(error, OSError):
         report(ExprunError(f"{error.filename or 'system'}: {error.strerror or error}"))
-        return exits.BROKEN
-    return code
+    else:
+        report(
+            ExprunError(
+                f"internal error: {type(error).__name__}: {error}",
+                hint="this is a bug in exprun: please report it with the lines above",
+            )
+        )
+    return exits.BROKEN
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 def add_talk_options(parser: argparse.ArgumentParser) -> None:
     """How much is said, and where."""
     talk = parser.add_mutually_exclusive_group()
-    talk.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    talk.add_argument("-q", "--quiet", action="store_true", help="print warnings and errors only")
     talk.add_argument(
         "-v", "--verbose", action="count", default=0, help="say more on standard error (-vv: all)"
     )
@@ -92,6 +92,29 @@ def add_repro_options(parser: argparse.ArgumentParser) -> None:
         action="store_const",
         const=OnError.IGNORE,
         help="treat failures as warnings",
+    )
+
+
+def add_baseline_options(
+    parser: argparse.ArgumentParser, verb: str, *, default: bool = True
+) -> None:
+    """From which commits on: as in DVC."""
+    usual = " (default: HEAD)" if default else ""
+    add = parser.add_argument
+    add("-A", "--all-commits", action="store_true", help=f"{verb} all experiments there are")
+    add(
+        "--rev",
+        action="append",
+        metavar="COMMIT",
+        help=f"{verb} the experiments of this commit{usual}",
+    )
+    add(
+        "-n",
+        "--num",
+        type=int,
+        default=1,
+        metavar="N",
+        help="and of the commits before, N in all; negative: of all before",
     )
 
 

@@ -41,6 +41,8 @@ class PlainOutput:
                 what = "data sources" if is_data else "outputs"
                 kind = "" if is_data else "frozen "
                 self._begin_stage(f"Verifying {what} in {kind}stage: '{stage}'")
+            case events.StageImporting(source=source, output=output):
+                self._begin_stage(f"Importing '{source}' -> '{output}'")
             case events.StageStarted(stage=stage):
                 self._begin_stage(f"Running stage '{stage}':")
             case events.CommandStarted(command=command):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 
 from exprun.model.paths import ROOT, Location
+from exprun.model.values import dataclass, field
 
 
 class OnError(Enum):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from exprun.model.values import dataclass, replace
 from exprun.queue.records import State
 
 if TYPE_CHECKING:

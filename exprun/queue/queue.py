@@ -14,10 +14,10 @@ import shutil
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError, RefConflict, UsageError
+from exprun.model.values import dataclass
 from exprun.queue import specs
 from exprun.queue.attempts import Orchestrator
 from exprun.queue.journal import Journal, format_line

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import anyio
 
 from exprun.events import Event, OutputDropped, StageOutput
+from exprun.model.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 
 import anyio
 
+from exprun.model.values import dataclass
 from exprun.scheduler import vocabulary as words
 
 if TYPE_CHECKING:
@@ -14,11 +15,18 @@ if TYPE_CHECKING:
     from exprun.scheduler.vocabulary import Instruction, StageState, Stimulus
 
 
+@dataclass(frozen=True, slots=True)
+class NotOpened:
+    """An experiment does not run; whether that is a failure."""
+
+    failed: bool
+
+
 class Source(Protocol):
     """Where the driver's experiments come from and go to."""
 
-    async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | None:
-        """Make an experiment ready to run; None if that failed, which is then known already."""
+    async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
+        """Make an experiment ready to run, if it can be and is to be."""
 
     async def close(
         self,
@@ -67,8 +75,8 @@ class Driver:
         match instruction:
             case words.OpenExperiment(experiment):
                 opened = await self._source.open(experiment)
-                if opened is None:
-                    return words.ExperimentNotOpened(experiment)
+                if isinstance(opened, NotOpened):
+                    return words.ExperimentNotOpened(experiment, opened.failed)
                 self._open[experiment], plan = opened
                 return words.ExperimentOpened(experiment, plan)
             case words.CheckStage(key, forced):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from exprun.lockfile.codec import absent_lock, parse_lock
 from exprun.model.paths import Location
+from exprun.model.values import dataclass
 from exprun.runner.writing import replace_file
 
 if TYPE_CHECKING:

@@ -14,6 +14,8 @@ from exprun.cli.parsing import (
     repro_options,
 )
 from exprun.model.experiment import ExperimentSpec
+from exprun.params.sweeps import is_sweep
+from exprun.runner.editing import parse_edits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +42,14 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         from exprun.cli.queueing import queue
 
         return queue(opened, spec, quiet=namespace.quiet)
+    if namespace.run_all:
+        from exprun.cli.run_all import run_all
+
+        return run_all(opened, namespace, options)
+    if is_sweep(parse_edits(spec)) and not options.dry:
+        from exprun.cli.run_all import run_sweep
+
+        return run_sweep(opened, namespace, options, spec)
     if options.dry:
         from exprun.cli.dry import show_plan
         from exprun.runner.experiment import prepare
@@ -79,6 +89,9 @@ def _parser() -> Parser:
         help="set several parameters",
     )
     add("-m", "--message", help="the message of the experiment's commit")
+    add("--run-all", action="store_true", help="run everything that is queued")
+    add("--retry-failed", action="store_true", help="with --run-all: failed experiments again, too")
+    add("--max-failures", type=int, metavar="N", help="start no more after N failures")
     add("--queue", action="store_true", help="keep it for later, sweeps as one experiment each")
     add("--temp", action="store_true", help="run in a directory of its own, not in the workspace")
     add(
