@@ -6,12 +6,13 @@ import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
 
 from exprun.cli import exits
 from exprun.cli.messages import report
 from exprun.errors import ExprunError, UsageError
 
+# Type checkers know the name. `typing` would be half of what `--help` costs.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,6 +21,13 @@ COMMANDS = {
     "repro": "bring the pipeline up to date, without an experiment",
     "queue": "see and change the queue of experiments",
     "status": "show what has changed since the stages last ran",
+    "show": "show the workspace and experiments with parameters and metrics",
+    "list": "list stored experiments",
+    "diff": "show how parameters and metrics of two experiments differ",
+    "apply": "bring an experiment into the workspace",
+    "branch": "make a branch of an experiment",
+    "rename": "give an experiment another name",
+    "remove": "remove stored experiments",
     "stages": "list every stage as resolved, without running anything",
     "demo": "make a small example project and run experiments in it",
 }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as in `exprun.cli.main`
 if TYPE_CHECKING:
     from exprun.errors import ExprunError
 

@@ -95,6 +95,29 @@ def add_repro_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_baseline_options(
+    parser: argparse.ArgumentParser, verb: str, *, default: bool = True
+) -> None:
+    """From which commits on: as in DVC."""
+    usual = " (default: HEAD)" if default else ""
+    add = parser.add_argument
+    add("-A", "--all-commits", action="store_true", help=f"{verb} all experiments there are")
+    add(
+        "--rev",
+        action="append",
+        metavar="COMMIT",
+        help=f"{verb} the experiments of this commit{usual}",
+    )
+    add(
+        "-n",
+        "--num",
+        type=int,
+        default=1,
+        metavar="N",
+        help="and of the commits before, N in all; negative: of all before",
+    )
+
+
 def repro_options(namespace: argparse.Namespace, cwd: Location) -> ReproOptions:
     """The options of `add_repro_options` as one value."""
     selection = Selection(

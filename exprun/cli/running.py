@@ -19,7 +19,6 @@ from exprun.cli.plain import PlainOutput
 from exprun.errors import ExprunError
 from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
-from exprun.runner.opening import Opened, open_project
 from exprun.runner.session import Session
 
 if TYPE_CHECKING:
@@ -28,11 +27,7 @@ if TYPE_CHECKING:
 
     from exprun import events
     from exprun.model.experiment import ReproOptions
-
-
-def open_here(cwd: str) -> Opened:
-    """The project around the current directory, with this process's environment."""
-    return open_project(cwd, env=dict(os.environ), warn=warn)
+    from exprun.runner.opening import Opened
 
 
 def run_session(

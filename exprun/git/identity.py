@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
@@ -52,6 +53,17 @@ def signature(
         time=now,
         offset=zone_offset(date) if date else local_offset,
     )
+
+
+def signatures(env: Mapping[str, str], config: GitConfig) -> tuple[Signature, Signature]:
+    """The author and the committer of a commit made now. Raises GitError."""
+    now = int(time.time())
+    offset = time.localtime(now).tm_gmtoff
+    author, committer = (
+        signature(role, env=env, config=config, now=now, local_offset=offset)
+        for role in ("AUTHOR", "COMMITTER")
+    )
+    return author, committer
 
 
 def zone_offset(date: str) -> int:

@@ -10,17 +10,25 @@ from __future__ import annotations
 import os
 import re
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError, RefConflict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 _MAX_LINKS = 5
 _LOCK_WAIT_S = 2.0
+
+
+class RefEdit(NamedTuple):
+    """A ref that is at `expected` (None: does not exist) and is to be at `new` (None: deleted)."""
+
+    name: str
+    expected: str | None
+    new: str | None
 
 
 class RefStore:
@@ -74,6 +82,78 @@ class RefStore:
                 os.unlink(lock)
             raise
 
+    def change(self, edits: Iterable[RefEdit]) -> None:
+        """Carry out all edits, durably, or none if one of the refs is not where it is expected.
+
+        Raises RefConflict, also if another process holds a lock. A crash in between may leave both
+        old and new refs, but loses none: what is new is written before what is old goes.
+        """
+        edits = sorted(edits)
+        with ExitStack() as stack:
+            for edit in edits:
+                lock = os.path.join(self.directory, edit.name) + ".lock"
+                os.close(_create_lock(lock, edit.name))
+                stack.callback(_unlink_if_there, lock)
+            for edit in edits:
+                current = self.read(edit.name)
+                if current != edit.expected:
+                    raise RefConflict(f"ref {edit.name} is at {current}, not at {edit.expected}")
+            for edit in edits:
+                if edit.new is not None:
+                    self._write_locked(edit.name, edit.new)
+            self._delete_locked([edit.name for edit in edits if edit.new is None])
+        for edit in edits:
+            if edit.new is None:
+                self._remove_empty_above(edit.name)
+
+    def _write_locked(self, name: str, new: str) -> None:
+        path = os.path.join(self.directory, name)
+        with open(path + ".lock", "w") as file:
+            file.write(new + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._publish(path + ".lock", path, name)
+
+    def _delete_locked(self, names: Sequence[str]) -> None:
+        """Packed values go first: they must not show again once the loose files are gone."""
+        packed = self._packed("refs/")
+        if any(name in packed for name in names):
+            self._unpack(frozenset(names))
+        for name in names:
+            for path in (name, f"logs/{name}"):
+                _unlink_if_there(os.path.join(self.directory, path))
+        for directory in {os.path.dirname(name) for name in names}:
+            sync_directory(os.path.join(self.directory, directory))
+
+    def _unpack(self, names: frozenset[str]) -> None:
+        """Write ``packed-refs`` without some refs, and without what they peel to."""
+        path = os.path.join(self.directory, "packed-refs")
+        descriptor = _create_lock(path + ".lock", "packed-refs")
+        try:
+            with (
+                os.fdopen(descriptor, "w", errors="surrogateescape", newline="\n") as new,
+                open(path, errors="surrogateescape", newline="\n") as old,
+            ):
+                gone = False
+                for line in old:
+                    gone = gone if line.startswith("^") else line[41:-1] in names
+                    if not gone:
+                        new.write(line)
+                new.flush()
+                os.fsync(new.fileno())
+            os.rename(path + ".lock", path)
+        finally:
+            _unlink_if_there(path + ".lock")
+        sync_directory(self.directory)
+
+    def _remove_empty_above(self, name: str) -> None:
+        """Remove the directories that a deleted ref leaves empty, as Git does."""
+        parts = name.split("/")[:-1]
+        with suppress(OSError):
+            while len(parts) > 2:
+                os.rmdir(os.path.join(self.directory, *parts))
+                parts.pop()
+
     def _publish(self, lock: str, path: str, name: str) -> None:
         try:
             os.rename(lock, path)
@@ -118,6 +198,11 @@ class RefStore:
                 }
         except FileNotFoundError:
             return {}
+
+
+def _unlink_if_there(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def sync_directory(path: str) -> None:

@@ -21,11 +21,19 @@ class TreeFiles:
     Symlinks are followed within the tree; what a link outside points to is not there.
     """
 
-    def __init__(self, objects: ObjectStore, tree: str, *, prefix: str = "") -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        tree: str,
+        *,
+        prefix: str = "",
+        known: dict[str, dict[bytes, Entry]] | None = None,
+    ) -> None:
+        """`known`: parsed trees by name, to share them between the `TreeFiles` of many commits."""
         self._objects = objects
         self._root = Entry(TREE, tree)
         self._prefix = prefix
-        self._trees: dict[str, dict[bytes, Entry]] = {}
+        self._trees = {} if known is None else known
 
     def read(self, location: Location) -> bytes:
         """The blob as it is stored. Raises FileNotFoundError or IsADirectoryError."""
@@ -43,6 +51,17 @@ class TreeFiles:
     def is_dir(self, location: Location) -> bool:
         entry = self._find(location)
         return entry is not None and entry.mode == TREE
+
+    def find(self, location: Location) -> Entry | None:
+        """What a location leads to, symlinks followed; None if there is no file or directory."""
+        return self._find(location)
+
+    def entries(self, location: Location) -> dict[str, Entry]:
+        """What a directory holds, symlinks not followed, in Git's order; nothing for a file."""
+        entry = self._find(location)
+        if entry is None or entry.mode != TREE:
+            return {}
+        return {os.fsdecode(name): found for name, found in self._entries(entry.oid).items()}
 
     def _find(self, location: str) -> Entry | None:
         """What a location leads to, as a file system would resolve it; a submodule is nothing."""

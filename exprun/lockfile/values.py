@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from exprun.model.stage import ParamsFile
 
+_Path = tuple[object, ...]
+
 _ANY_DEPTH = "**"
 _PATTERN_CHARACTERS = frozenset("*?[")
 
@@ -51,6 +53,64 @@ def require_params(values: Mapping[str, object], file: ParamsFile) -> dict[str, 
         if not isinstance(key, str):
             raise ParamsError(f"the key {key!r} is not text", where=file.location)
     return selected
+
+
+def search_params(values: object, keys: Sequence[str]) -> object:
+    """A document with all left out that none of `keys` matches, as dpath.search makes it.
+
+    Items of a list keep their places: those before them that do not match are None.
+    """
+    found: object = {}
+    for key in keys:
+        segments = [] if key in ("", "/") else key.lstrip(".").split(".")
+        for path, value in _matching_paths(values, segments):
+            found = _with_value(found, values, path, value)
+    return found
+
+
+def _matching_paths(node: object, segments: Sequence[str]) -> Iterator[tuple[_Path, object]]:
+    """As `_matches`, with the keys and indices that lead to each match."""
+    if not segments:
+        yield (), node
+        return
+    segment, rest = segments[0], segments[1:]
+    steps: Iterable[tuple[object, object]] = ()
+    if isinstance(node, dict):
+        steps = node.items()
+    elif isinstance(node, (list, tuple)):
+        steps = enumerate(node)
+    if segment == _ANY_DEPTH:
+        if rest:
+            yield from _matching_paths(node, rest)
+        for step, child in steps:
+            if not rest:
+                yield (step,), child
+            yield from (((step, *path), value) for path, value in _matching_paths(child, segments))
+        return
+    for step, child in steps:
+        if isinstance(node, dict):
+            matched = _is_key(step, segment)
+        else:
+            matched = isinstance(step, int) and _is_index(step, len(node), segment)  # type: ignore[arg-type]
+        if matched:
+            yield from (((step, *path), value) for path, value in _matching_paths(child, rest))
+
+
+def _with_value(found: object, source: object, path: _Path, value: object) -> object:
+    """`found` with `value` at `path`, whose containers are of the kinds that `source` has."""
+    if not path:
+        return value
+    step, rest = path[0], path[1:]
+    if isinstance(source, dict):
+        held = found if isinstance(found, dict) else {}
+        held[step] = _with_value(held.get(step), source[step], rest, value)
+        return held
+    assert isinstance(source, (list, tuple))
+    assert isinstance(step, int)
+    items = list(found) if isinstance(found, list) else []
+    items += [None] * (step + 1 - len(items))
+    items[step] = _with_value(items[step], source[step], rest, value)
+    return items
 
 
 def _find(values: Mapping[str, object], key: str, file: ParamsFile) -> list[object]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from exprun.model.paths import ROOT, Location, is_outside, parent
+from exprun.model.paths import ROOT, Location, is_outside, join, parent
 from exprun.model.values import dataclass
 from exprun.project.patterns import Pattern, parse_patterns
 from exprun.project.root import DVC_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from exprun.model.files import Files
 
 DVCIGNORE = ".dvcignore"
 
@@ -51,8 +53,12 @@ class IgnoreRules:
     count as ignored unless `nested_projects`. Safe to use from several threads.
     """
 
-    def __init__(self, root: str, *, nested_projects: bool = False) -> None:
+    def __init__(
+        self, root: str, *, nested_projects: bool = False, files: Files | None = None
+    ) -> None:
+        """`files`: the project's files, if they are not those on disk."""
         self._root = root
+        self._files = files
         self._nested_projects = nested_projects
         self._scopes: dict[Location, _Scope] = {}
 
@@ -99,6 +105,8 @@ class IgnoreRules:
         """Whether the directory is a DVC project of its own."""
         if self._nested_projects:
             return False
+        if self._files is not None:
+            return self._files.is_dir(Location(f"{location}/{DVC_DIR}"))
         return os.path.exists(os.path.join(self._root, location, DVC_DIR))
 
     def _scope(self, directory: Location) -> _Scope:
@@ -128,8 +136,11 @@ class IgnoreRules:
 
     def _read_patterns(self, directory: Location) -> tuple[Pattern, ...]:
         try:
-            with open(os.path.join(self._root, directory, DVCIGNORE), encoding="utf-8") as file:
-                text = file.read()
+            if self._files is not None:
+                text = self._files.read(join(directory, DVCIGNORE)).decode()
+            else:
+                with open(os.path.join(self._root, directory, DVCIGNORE), encoding="utf-8") as file:
+                    text = file.read()
         except OSError:
             return ()
         return tuple(parse_patterns("\n".join(map(str.strip, text.splitlines()))))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from exprun.model.job import FailureClass
+from exprun.model.values import dataclass, replace
+from exprun.queue.records import State
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from exprun.model.job import FailureClass
     from exprun.queue.leases import Lease
     from exprun.queue.queue import Queue
     from exprun.queue.records import AttemptRecord, Entry
@@ -87,7 +88,7 @@ class Attempt:
 
     def interrupt(self, message: str | None = None) -> None:
         """Record that the attempt was stopped."""
-        self.fail(FailureClass.INTERRUPTED, message)
+        self._end(reason=State.INTERRUPTED.value, message=message)
 
     def _end(
         self,

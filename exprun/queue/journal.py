@@ -14,10 +14,10 @@ import json
 import os
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import ProjectError
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -99,9 +99,7 @@ class Journal:
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         """Be the only writer for the length of a ``with`` block. Raises ProjectError."""
-        directory = os.path.dirname(self.path)
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
+        lock = self._open_lock()
         try:
             self._wait_for(lock)
             if not os.path.exists(self.path):
@@ -132,6 +130,14 @@ class Journal:
         os.rename(temporary, self.path)
         sync_directory(os.path.dirname(self.path))
 
+    def _open_lock(self) -> int:
+        path, flags = f"{self.path}.lock", os.O_RDWR | os.O_CREAT | _FLAGS
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            return os.open(path, flags, 0o600)
+
     def _wait_for(self, lock: int) -> None:
         """Writers hold the lock for as long as it takes to write some lines."""
         start = time.monotonic()
@@ -147,7 +153,7 @@ class Journal:
                 raise ProjectError(
                     "another process has been writing to the queue for a minute",
                     where=self.path,
-                    hint="is it stopped? find it with: fuser -v " + f"{self.path}.lock",
+                    hint=f"is it stopped? find it with: fuser -v {self.path}.lock",
                 )
             if waited > _NOTICE_AFTER_S and not told and self._on_wait is not None:
                 self._on_wait("another process to release the queue")

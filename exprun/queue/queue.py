@@ -14,10 +14,10 @@ import shutil
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError, RefConflict, UsageError
+from exprun.model.values import dataclass
 from exprun.queue import specs
 from exprun.queue.attempts import Orchestrator
 from exprun.queue.journal import Journal, format_line
@@ -359,7 +359,7 @@ def _ids_line(what: str, ids: Sequence[str]) -> Line:
 def _name_in_use(name: str) -> RefConflict:
     return RefConflict(
         f"experiment '{name}' exists already, in the queue or as a result",
-        hint=f"choose another name, or take its place: exprun run --queue -f -n {name} ...",
+        hint="choose another name, or replace it: exprun run --queue -f ...",
     )
 
 

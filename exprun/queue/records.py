@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from exprun.model.values import dataclass
 from exprun.queue import specs
 
 if TYPE_CHECKING:

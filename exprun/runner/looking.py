@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from exprun.errors import UsageError
 from exprun.lockfile.compare import status
-from exprun.model.experiment import Selection
 from exprun.model.paths import is_inside, join
+from exprun.model.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,6 +34,8 @@ def choose(
     """
     if not targets:
         return list(project.stages)
+    from exprun.model.experiment import Selection
+
     chosen: dict[object, Stage] = {}
     for target in targets:
         selection = Selection(targets=(target,), cwd=cwd, recursive=recursive)

@@ -7,10 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from exprun.errors import LockfileError, PipelineError, ProjectError
-from exprun.pipeline.datafile import load_data_file
-from exprun.pipeline.graph import Graph, build_graph
+from exprun.formats.reading import YamlReader, read_yaml
 from exprun.pipeline.load import load_pipeline
-from exprun.pipeline.plan import Reach, plan
 from exprun.pipeline.targets import DATA_SUFFIX, Catalogue, Selector
 from exprun.pipeline.templating import ParsingOptions
 from exprun.project.collect import collect_dvc_files
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
     from exprun.pipeline.datafile import DataFile
+    from exprun.pipeline.graph import Graph
     from exprun.pipeline.load import PipelineFile
     from exprun.project.config import Config
     from exprun.project.gitignore import GitIgnore
@@ -65,6 +64,8 @@ class Project:
     @cached_property
     def graph(self) -> Graph:
         """Who waits for whom. Raises PipelineError for cycles and clashing outputs."""
+        from exprun.pipeline.graph import build_graph
+
         return build_graph(self.stages, root=self.root)
 
     def select(self, selection: Selection) -> list[Stage]:
@@ -85,6 +86,8 @@ class Project:
 
     def plan(self, selection: Selection) -> list[Stage]:
         """The stages to bring up to date, in DVC's order."""
+        from exprun.pipeline.plan import Reach, plan
+
         reach = Reach(
             pipeline=selection.pipeline,
             all_pipelines=selection.all_pipelines,
@@ -108,22 +111,33 @@ class Project:
 
 
 def load_project(
-    place: Place, config: Config, files: Files, *, git_ignore: GitIgnore | None
+    place: Place,
+    config: Config,
+    files: Files,
+    *,
+    git_ignore: GitIgnore | None = None,
+    yaml: YamlReader = read_yaml,
 ) -> Project:
     """Load every DVC file below the root of `place`, with the contents `files` gives them.
 
     Raises PipelineError only for what makes the whole project unusable.
     """
-    return _Loading(place, config, files, git_ignore).load()
+    return _Loading(place, config, files, git_ignore, yaml).load()
 
 
 class _Loading:
     def __init__(
-        self, place: Place, config: Config, files: Files, git_ignore: GitIgnore | None
+        self,
+        place: Place,
+        config: Config,
+        files: Files,
+        git_ignore: GitIgnore | None,
+        yaml: YamlReader,
     ) -> None:
         self._place = place
         self._files = files
         self._git_ignore = git_ignore
+        self._yaml = yaml
         # Only for outputs: an output may hold a DVC project.
         self._ignore = IgnoreRules(place.root, nested_projects=True)
         self._parsing = ParsingOptions(bools=config.parsing.bool, lists=config.parsing.list)
@@ -182,11 +196,15 @@ class _Loading:
     def _load_file(self, file: Location) -> Sequence[Stage]:
         root = self._place.root
         if file.endswith(DATA_SUFFIX):
+            from exprun.pipeline.datafile import load_data_file
+
             try:
                 data = self._files.read(file)
             except OSError as error:
                 raise PipelineError(f"cannot be read: {error.strerror}", where=file) from None
-            self._data[file] = load_data_file(file, data, root=root)
+            self._data[file] = load_data_file(file, data, root=root, yaml=self._yaml)
             return (self._data[file].stage,)
-        self._pipelines[file] = load_pipeline(file, self._files, root=root, parsing=self._parsing)
+        self._pipelines[file] = load_pipeline(
+            file, self._files, root=root, parsing=self._parsing, yaml=self._yaml
+        )
         return self._pipelines[file].stages

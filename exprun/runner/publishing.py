@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from exprun.git.experiments import default_message, publish, write_commit
-from exprun.git.identity import signature
+from exprun.git.identity import signatures
 from exprun.git.snapshot import take_snapshot
 from exprun.lockfile.keys import experiment_hash
 from exprun.model.paths import is_outside, is_url
@@ -83,22 +82,15 @@ def commit_experiment(
     trailer: str | None = None,
 ) -> Published:
     """Write the commit and, last, create the ref. Raises RefConflict if the name is taken."""
-    now = int(time.time())
-    offset = time.localtime(now).tm_gmtoff
-    who = {
-        role: signature(
-            role, env=repository.env, config=repository.config, now=now, local_offset=offset
-        )
-        for role in ("AUTHOR", "COMMITTER")
-    }
+    author, committer = signatures(repository.env, repository.config)
     text = message or default_message(experiment_hash(entries))
     commit = write_commit(
         repository,
         tree=tree,
         parent=ref.baseline,
         message=f"{text}\n\n{trailer}" if trailer else text,
-        author=who["AUTHOR"],
-        committer=who["COMMITTER"],
+        author=author,
+        committer=committer,
     )
     return publish(repository, ref, commit, replace=replace)
 

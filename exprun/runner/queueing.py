@@ -12,7 +12,6 @@ import os
 import random
 import shutil
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError, GitError, NotAProject, UsageError
@@ -23,6 +22,7 @@ from exprun.git.names import check_name, random_name
 from exprun.git.packing import PackWriter, remove_stale_keeps
 from exprun.git.snapshot import Snapshot
 from exprun.model.paths import ROOT, is_outside, join
+from exprun.model.values import dataclass, replace
 from exprun.params.overrides import DEFAULT_FILE
 from exprun.params.sweeps import expand, is_sweep, names
 from exprun.pipeline.datafile import update_data_file

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
+from exprun.cli.messages import warn
 from exprun.cli.parsing import Parser
-from exprun.cli.plain import warn
 from exprun.errors import UsageError
 from exprun.project.root import find_project
 from exprun.queue.queue import Queue
@@ -30,6 +30,13 @@ _PERIOD_S = 0.1
 _CHUNK = 1 << 16
 
 
+class _Command(Parser):
+    """The parser of one of the queue's commands, as argparse makes it."""
+
+    def __init__(self, *, prog: str, description: str) -> None:
+        super().__init__(prog.removeprefix("exprun "), description)
+
+
 def main(arguments: Sequence[str], *, cwd: str) -> int:
     """Carry out one of the queue's commands."""
     namespace = _parser().parse_args(arguments)
@@ -39,9 +46,9 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
 
 def _parser() -> Parser:
     parser = Parser("queue", _DESCRIPTION)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_subparser)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Command)
 
-    def add(name: str, help: str, run: Callable[[argparse.Namespace, str], int]) -> Parser:
+    def add(name: str, help: str, run: Callable[[argparse.Namespace, str], int]) -> _Command:
         command = commands.add_parser(name, help=help, description=help)
         command.set_defaults(run=run)
         return command
@@ -73,10 +80,6 @@ def _add_names(parser: Parser, *, required: bool = True) -> None:
         parser.add_argument("--queued", action="store_true", help="those that are still to be run")
         parser.add_argument("--failed", action="store_true", help="those that have failed")
         parser.add_argument("--success", action="store_true", help="those that have succeeded")
-
-
-def _subparser(*, prog: str, description: str) -> Parser:
-    return Parser(prog.removeprefix("exprun "), description)
 
 
 def _open(cwd: str) -> Queue:
@@ -163,7 +166,7 @@ def _wanted_states(namespace: argparse.Namespace) -> set[State]:
 
 
 def _tidy(cwd: str) -> None:
-    from exprun.cli.running import open_here
+    from exprun.cli.opening import open_here
     from exprun.runner.queueing import tidy_queue
 
     tidy_queue(open_here(cwd))

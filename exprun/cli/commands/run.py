@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
+from exprun.cli.opening import open_here
 from exprun.cli.parsing import (
     Parser,
     add_job_options,
@@ -12,7 +13,6 @@ from exprun.cli.parsing import (
     add_talk_options,
     repro_options,
 )
-from exprun.cli.running import open_here, run_session
 from exprun.model.experiment import ExperimentSpec
 from exprun.params.sweeps import is_sweep
 from exprun.runner.editing import parse_edits
@@ -56,6 +56,8 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
 
         prepared = prepare(opened, spec)
         return show_plan(opened, prepared.project, prepared.stages, options, prepared.edits)
+
+    from exprun.cli.running import run_session
 
     async def work(session: Session) -> int:
         from exprun.runner.experiment import run_experiment

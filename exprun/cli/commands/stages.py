@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
@@ -14,6 +13,7 @@ from exprun.errors import ParamsError
 from exprun.lockfile.values import select_params
 from exprun.model.experiment import Selection
 from exprun.model.paths import spell
+from exprun.model.values import replace
 from exprun.pipeline.describe import describe
 from exprun.pipeline.targets import PIPELINE_FILE, address
 from exprun.runner.opening import open_project

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.cli import exits
 from exprun.cli.messages import warn
@@ -35,8 +34,7 @@ _EMPTY = (
 _WORD_WIDTH = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """A command line of ``exprun status``."""
 
     targets: Sequence[str] = ()

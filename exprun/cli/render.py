@@ -1,0 +1,72 @@
+"""Tables and JSON on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_WIDE = frozenset("WF")
+
+
+def write_json(value: object) -> None:
+    """One JSON document; times and the like as text."""
+    indent = 2 if sys.stdout.isatty() else None
+    sys.stdout.write(json.dumps(value, indent=indent, default=_text) + "\n")
+
+
+def _text(value: object) -> object:
+    isoformat = getattr(value, "isoformat", None)
+    return isoformat() if isoformat is not None else str(value)
+
+
+def write_csv(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """The table as DVC writes it: quoted where needed, lines ended by CR LF."""
+    import csv
+
+    writer = csv.writer(sys.stdout)
+    writer.writerow(headers)
+    writer.writerows(rows)
+
+
+def plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns padded to equal width, two spaces apart: what pipes and files get."""
+    widths = _widths(headers, rows)
+    return "".join(_line(row, widths, "  ").rstrip() + "\n" for row in (headers, *rows))
+
+
+def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The table for GitHub, an empty line after it."""
+    # GitHub wants at least one dash besides the blanks around it; so does tabulate.
+    widths = [max(width, 2) for width in _widths(headers, rows)]
+    if not rows:
+        widths = [max(width, _width(text) + 2) for width, text in zip(widths, headers, strict=True)]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|\n"
+    lines = [f"| {_line(row, widths, ' | ')} |\n" for row in (headers, *rows)]
+    return "".join([lines[0], rule, *lines[1:]]) + "\n"
+
+
+def _line(row: Sequence[str], widths: Sequence[int], gap: str) -> str:
+    padded = (cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True))
+    return gap.join(padded)
+
+
+def _widths(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(_width, column)) for column in zip(headers, *rows, strict=True)]
+
+
+def _width(text: str) -> int:
+    """The columns that a terminal needs for `text`."""
+    if text.isascii():
+        return len(text)
+    return sum(_char_width(char) for char in text)
+
+
+def _char_width(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in _WIDE else 1

@@ -1,0 +1,1 @@
+"""Stored experiments as people look at them and handle them: show, diff, apply, remove, rename."""

@@ -1,0 +1,143 @@
+"""Bringing an experiment into the user's workspace, and taking that back.
+
+The files become those of ``dvc exp apply``: the experiment's, and beside them what the workspace
+has and the experiment has nothing for. HEAD stays, and so does, unlike with DVC, the index.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from exprun.errors import ExprunError
+from exprun.git.refs import RefEdit
+from exprun.git.tree import edit_tree
+from exprun.model.paths import is_outside
+from exprun.model.values import dataclass, replace
+from exprun.project.locks import Patience, RepoLock
+from exprun.results.history import History
+from exprun.results.kept import Kept, keep, last_kept, workspace_tree
+from exprun.results.reading import CommitReader
+from exprun.results.replacing import carried_over, replace_files
+from exprun.results.table import parsing_options
+from exprun.runner.data_stages import check_out_outputs
+from exprun.runner.guard import Guard
+from exprun.runner.repro import workspace_site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from exprun.model.lock import Content
+    from exprun.model.paths import Location
+    from exprun.model.stage import Stage
+    from exprun.runner.opening import Opened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What was done. `problems` tell of data that could not be brought into the workspace."""
+
+    kept: Kept
+    problems: tuple[str, ...]
+
+
+def apply(opened: Opened, revision: str) -> Applied:
+    """Make the workspace what an experiment, or any commit, holds.
+
+    Raises UsageError if there is no such thing, GitError if a file is in the way; then nothing was
+    changed. What the workspace held is kept first.
+    """
+    repository = opened.repository
+    commit = History(repository).resolve(revision)
+    wanted = repository.tree_of(commit)
+    with _guard(opened).working():
+        present = workspace_tree(repository)
+        target = wanted
+        if present != repository.tree_of(repository.head().commit):
+            # With a clean workspace DVC has nothing to carry over: then what HEAD has and the
+            # experiment has not, goes.
+            carried = carried_over(repository, present, wanted)
+            target = edit_tree(repository.objects, wanted, carried)
+        kept = _keep(opened, present, target, before=f"applying {revision}")
+        replace_files(repository, present, target)
+        return Applied(kept=kept, problems=_check_out(opened, {}))
+
+
+def undo(opened: Opened) -> Applied:
+    """Make the workspace what it was before the last `apply` or `undo`; this can be undone, too."""
+    repository = opened.repository
+    with _guard(opened).working():
+        last = last_kept(repository)
+        present = workspace_tree(repository)
+        kept = _keep(opened, present, last.tree, before="undoing")
+        replace_files(repository, present, last.tree)
+        problems = _check_out(opened, last.data)
+        if not problems:
+            repository.refs.change([RefEdit(last.ref, last.commit, None)])
+        return Applied(kept=kept, problems=problems)
+
+
+def _guard(opened: Opened) -> Guard:
+    patience = Patience(limit_s=30.0, on_wait=lambda what: opened.warn(f"waiting for {what}"))
+    return Guard(RepoLock(opened.place.tmp_dir), None, patience)
+
+
+def _keep(opened: Opened, present: str, target: str, *, before: str) -> Kept:
+    data = _unrecorded_data(opened, [*opened.load().stages, *_stages_in(opened, target)])
+    return keep(opened.repository, present, data, before=before)
+
+
+def _stages_in(opened: Opened, tree: str) -> Iterable[Stage]:
+    """The stages in a tree; none if they cannot be loaded, for then nothing is checked out."""
+    reader = CommitReader(
+        opened.repository.objects,
+        prefix=opened.place.prefix,
+        root=opened.place.root,
+        parsing=parsing_options(opened),
+    )
+    try:
+        return tuple(reader.describe(tree).stages())
+    except ExprunError:
+        return ()
+
+
+def _unrecorded_data(opened: Opened, stages: Iterable[Stage]) -> dict[Location, Content]:
+    """What the outputs of `stages` hold that dvc.lock does not tell, brought into the cache."""
+    project = opened.load()
+    site = workspace_site(opened, project)
+    recorded: dict[Location, Content | None] = {}
+    for stage in project.stages:
+        entry = site.records.entry(stage)
+        known = {out.path: out.content for out in entry.outs} if entry else {}
+        recorded.update((out.location, known.get(out.path)) for out in stage.outs)
+    outs = {out.location for stage in stages for out in stage.outs if out.cache}
+    found: dict[Location, Content] = {}
+    with site.store as store:
+        for location in sorted(outs):
+            if is_outside(location):
+                continue
+            content = site.probe.content_like(location, recorded.get(location))
+            if content is None:
+                continue
+            if not store.has(content):
+                content = store.collect(site.path(location), root=site.root, relink=False)
+            if not content.same_data(recorded.get(location)):
+                found[location] = content
+        store.sync(found.values())
+    return found
+
+
+def _check_out(opened: Opened, data: Mapping[Location, Content]) -> tuple[str, ...]:
+    """Bring the outputs that are recorded now, and `data`, into the workspace; what went wrong."""
+    problems: list[str] = []
+    project = opened.load()
+    problems += [str(error) for error in project.broken.values()]
+    site = workspace_site(replace(opened, warn=problems.append), project)
+    with site.store as store:
+        try:
+            check_out_outputs(site, project.stages, everything=True)
+            for location, content in data.items():
+                store.checkout(content, os.path.join(site.root, location), root=site.root)
+        except ExprunError as error:
+            problems.append(str(error))
+    return tuple(problems)

@@ -1,0 +1,85 @@
+"""What the workspace held before an experiment was applied, kept under refs of exprun's own.
+
+Each is a commit on HEAD's: its tree has every file that Git does not ignore, and its message tells
+which outputs held something else than dvc.lock records; that is in the cache.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from exprun.errors import RefConflict, UsageError
+from exprun.git.experiments import write_commit
+from exprun.git.identity import signatures
+from exprun.git.snapshot import take_snapshot
+from exprun.model.lock import Content, Oid
+from exprun.model.paths import Location
+from exprun.model.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exprun.git.repository import Repository
+
+PREFIX = "refs/exprun/apply/"
+_DATA = "Data: "
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A kept state: its ref and commit, its files, and outputs that dvc.lock does not tell."""
+
+    ref: str
+    commit: str
+    tree: str
+    data: Mapping[Location, Content]
+
+
+def workspace_tree(repository: Repository) -> str:
+    """The tree of all files in the worktree that Git does not ignore, untracked ones too."""
+    return take_snapshot(repository, include=[""])
+
+
+def keep(
+    repository: Repository, tree: str, data: Mapping[Location, Content], *, before: str
+) -> Kept:
+    """Keep a state; `before` tells people what it came before."""
+    author, committer = signatures(repository.env, repository.config)
+    listed = {location: content.oid for location, content in sorted(data.items())}
+    body = f"\n\n{_DATA}{json.dumps(listed)}" if listed else ""
+    commit = write_commit(
+        repository,
+        tree=tree,
+        parent=repository.head().commit,
+        message=f"exprun: the workspace before {before}{body}\n",
+        author=author,
+        committer=committer,
+    )
+    repository.objects.sync()
+    for _ in range(_ATTEMPTS):
+        taken = [ref for ref, _ in repository.refs.iterate(PREFIX)]
+        number = int(taken[-1].removeprefix(PREFIX)) + 1 if taken else 1
+        ref = f"{PREFIX}{number:06}"
+        try:
+            repository.refs.write(ref, commit, expected=None)
+        except RefConflict:
+            continue
+        return Kept(ref=ref, commit=commit, tree=tree, data=data)
+    raise RefConflict(f"refs below {PREFIX} keep changing")
+
+
+def last_kept(repository: Repository) -> Kept:
+    """The state kept last. Raises UsageError if there is none."""
+    kept = list(repository.refs.iterate(PREFIX))
+    if not kept:
+        raise UsageError("no experiment was applied here", hint="exprun apply EXPERIMENT")
+    ref, commit = kept[-1]
+    message = repository.objects.read(commit, "commit").partition(b"\n\n")[2].decode()
+    data: dict[Location, Content] = {}
+    for line in message.splitlines():
+        if line.startswith(_DATA):
+            listed: dict[str, str] = json.loads(line.removeprefix(_DATA))
+            data = {Location(name): Content(oid=Oid(oid)) for name, oid in listed.items()}
+    return Kept(ref=ref, commit=commit, tree=repository.tree_of(commit), data=data)

@@ -1,0 +1,159 @@
+"""Loading the projects of many commits, with what they share read and parsed once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exprun.errors import NotAProject
+from exprun.git.tree import TREE, Entry, parse_tree
+from exprun.git.trees import TreeFiles
+from exprun.model.paths import ROOT, Location
+from exprun.model.values import dataclass
+from exprun.pipeline.datafile import DataFile, load_data_file
+from exprun.pipeline.load import PipelineFile, load_pipeline
+from exprun.pipeline.targets import DATA_SUFFIX, is_dvc_file
+from exprun.project.ignore import IgnoreRules
+from exprun.project.root import DVC_DIR
+from exprun.results.listing import DiskListing, Listing, TreeListing
+from exprun.runner.records import Records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from exprun.git.objects import ObjectStore
+    from exprun.model.lock import LockedStage
+    from exprun.model.stage import Stage
+    from exprun.pipeline.templating import ParsingOptions
+    from exprun.runner.project import Project
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """A project at one moment: its DVC files in order, and all its files."""
+
+    dvc_files: tuple[PipelineFile | DataFile, ...]
+    files: Listing
+    records: Records
+
+    @property
+    def pipelines(self) -> Iterator[PipelineFile]:
+        return (file for file in self.dvc_files if isinstance(file, PipelineFile))
+
+    def stages(self) -> Iterator[Stage]:
+        """Every stage, in the order in which DVC collects them."""
+        for file in self.dvc_files:
+            if isinstance(file, PipelineFile):
+                yield from file.stages
+            else:
+                yield file.stage
+
+    def entry(self, stage: Stage) -> LockedStage | None:
+        """What is recorded about a stage. Raises LockfileError."""
+        return self.records.entry(stage)
+
+
+def describe_workspace(project: Project) -> Description:
+    """The project as it is on disk. Raises the first reason why a file cannot be loaded."""
+    project.require_sound()
+    files = DiskListing(project.root)
+    loaded: dict[Location, PipelineFile | DataFile] = {**project.pipelines, **project.data}
+    dvc_files = tuple(loaded[file] for file in project.catalogue.stages)
+    return Description(
+        dvc_files=dvc_files, files=files, records=Records(project.root, files, project.data)
+    )
+
+
+class CommitReader:
+    """Describes the project at `prefix` of the repository as trees hold it.
+
+    `root` is the project's root on disk, only compared with absolute paths in files.
+    """
+
+    def __init__(
+        self, objects: ObjectStore, *, prefix: str, root: str, parsing: ParsingOptions
+    ) -> None:
+        self._objects = objects
+        self._prefix = prefix
+        self._root = root
+        self._parsing = parsing
+        self._trees: dict[str, dict[bytes, Entry]] = {}
+        self._relevant: dict[str, bool] = {}
+        self._pipelines: dict[tuple[Location, str | None], list[_Loaded]] = {}
+
+    def describe(self, tree: str) -> Description:
+        """The project in a commit's tree.
+
+        Raises NotAProject if there is none, and what is wrong with the first bad DVC file.
+        """
+        files = TreeListing(TreeFiles(self._objects, tree, prefix=self._prefix, known=self._trees))
+        if not files.is_dir(Location(DVC_DIR)):
+            raise NotAProject(f"there is no DVC project in the tree {tree[:7]}")
+        dvc_files = tuple(self._load(file, files) for file in self._find(files))
+        data = {file.location: file for file in dvc_files if isinstance(file, DataFile)}
+        return Description(
+            dvc_files=dvc_files, files=files, records=Records(self._root, files, data)
+        )
+
+    def _find(self, files: TreeListing) -> Iterator[Location]:
+        """The DVC files of a tree, top-down; directories that hold none are not looked into."""
+        ignore = IgnoreRules(self._root, files=files)
+        outputs: set[Location] = set()
+        pending = [ROOT]
+        while pending:
+            directory = pending.pop()
+            below = files.tree.entries(directory)
+            dirs = [n for n, entry in below.items() if entry.mode == TREE and self._matters(entry)]
+            names = [n for n, entry in below.items() if entry.mode != TREE and is_dvc_file(n)]
+            dirs, names = ignore.filter(directory, dirs, names)
+            prefix = "" if directory == ROOT else f"{directory}/"
+            for name in names:
+                location = Location(prefix + name)
+                yield location
+                loaded = self._load(location, files)
+                stages = loaded.stages if isinstance(loaded, PipelineFile) else (loaded.stage,)
+                outputs.update(out.location for stage in stages for out in stage.outs)
+            inner = [Location(prefix + name) for name in dirs]
+            pending.extend(found for found in reversed(inner) if found not in outputs)
+
+    def _matters(self, directory: Entry) -> bool:
+        """Whether a directory holds a DVC file at any depth."""
+        known = self._relevant.get(directory.oid)
+        if known is None:
+            entries = self._trees.get(directory.oid)
+            if entries is None:
+                entries = parse_tree(self._objects.read(directory.oid, "tree"))
+                self._trees[directory.oid] = entries
+            known = self._relevant[directory.oid] = any(
+                self._matters(entry) if entry.mode == TREE else _is_dvc_name(name)
+                for name, entry in entries.items()
+            )
+        return known
+
+    def _load(self, location: Location, files: TreeListing) -> PipelineFile | DataFile:
+        key = (location, files.version(location))
+        loads = self._pipelines.setdefault(key, [])
+        for loaded in loads:
+            if loaded.is_current(files):
+                return loaded.file
+        if location.endswith(DATA_SUFFIX):
+            data = load_data_file(location, files.read(location), root=self._root)
+            loads.append(_Loaded(data, {}))
+            return data
+        pipeline = load_pipeline(location, files, root=self._root, parsing=self._parsing)
+        loads.append(_Loaded(pipeline, {name: files.version(name) for name in pipeline.read}))
+        return pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A DVC file as loaded, and the versions of what it read besides itself."""
+
+    file: PipelineFile | DataFile
+    read: Mapping[Location, str | None]
+
+    def is_current(self, files: Listing) -> bool:
+        return all(files.version(name) == version for name, version in self.read.items())
+
+
+def _is_dvc_name(name: bytes) -> bool:
+    return name.endswith(b".dvc") or name == b"dvc.yaml"

@@ -1,0 +1,116 @@
+"""Turning the files of the user's worktree from one tree into another; the index is left alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from exprun.errors import GitError
+from exprun.git.tree import GITLINK, Entry, changes_between, files_of
+from exprun.workspaces.checkout import write_files
+from exprun.workspaces.materialise import check_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exprun.git.repository import Repository
+
+
+def replace_files(repository: Repository, old: str, new: str) -> None:
+    """Make the worktree, which holds the tree `old` besides ignored files, hold `new`.
+
+    Ignored files give way where `new` has one. Raises GitError, with nothing changed, for a path
+    that may not be written, or that cannot be because an ignored directory is there. Submodules
+    stay as they are.
+    """
+    changes = [
+        change
+        for change in changes_between(repository.objects, old, new)
+        if not any(entry is not None and entry.mode == GITLINK for entry in change[1:])
+    ]
+    added = {path for path, _, after in changes if after is not None}
+    removed = {path for path, before, _ in changes if before is not None}
+    for path in added:
+        check_path(path)
+        _check_way(repository.workdir, path, removed)
+    for path in sorted(removed):
+        _remove(repository.workdir, path)
+    for path in sorted(added - removed):
+        _remove(repository.workdir, path)
+    _remove_empty_directories(repository.workdir, removed - added)
+    wanted = files_of(repository.objects, new)
+    write_files(repository, repository, wanted, wanted.keys() - added)
+
+
+def _check_way(workdir: str, path: str, removed: set[str]) -> None:
+    """Raise GitError if something that Git does not know stands where `path` is to be."""
+    parts = path.split("/")
+    for length in range(1, len(parts)):
+        above = "/".join(parts[:length])
+        mode = _mode(f"{workdir}/{above}")
+        if mode is None or above in removed:
+            return
+        if not stat.S_ISDIR(mode):
+            raise GitError(f"'{above}' is in the way of '{path}'", hint=f"move {above} away")
+    mode = _mode(f"{workdir}/{path}")
+    if mode is not None and stat.S_ISDIR(mode) and not _holds_only(workdir, path, removed):
+        raise GitError(f"the directory '{path}' is in the way", hint=f"move {path} away")
+
+
+def _holds_only(workdir: str, directory: str, removed: set[str]) -> bool:
+    for entry in os.scandir(f"{workdir}/{directory}"):
+        path = f"{directory}/{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            if not _holds_only(workdir, path, removed):
+                return False
+        elif path not in removed:
+            return False
+    return True
+
+
+def _remove(workdir: str, path: str) -> None:
+    with suppress(FileNotFoundError, NotADirectoryError):
+        full = f"{workdir}/{path}"
+        if os.path.isdir(full) and not os.path.islink(full):
+            _remove_empty_tree(full)
+        else:
+            os.unlink(full)
+
+
+def _remove_empty_tree(full: str) -> None:
+    for directory, _, _ in os.walk(full, topdown=False):
+        with suppress(OSError):
+            os.rmdir(directory)
+
+
+def _remove_empty_directories(workdir: str, removed: Iterable[str]) -> None:
+    """As Git, remove the directories in which nothing is left."""
+    for path in sorted(removed, reverse=True):
+        above = os.path.dirname(path)
+        with suppress(OSError):
+            while above:
+                os.rmdir(f"{workdir}/{above}")
+                above = os.path.dirname(above)
+
+
+def _mode(full: str) -> int | None:
+    try:
+        return os.lstat(full).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def carried_over(repository: Repository, workspace: str, wanted: str) -> dict[str, Entry | None]:
+    """What a worktree has and the tree `wanted` has nothing at or above."""
+    entries = files_of(repository.objects, workspace)
+    theirs = files_of(repository.objects, wanted)
+    above = {path[:at] for path in theirs for at in range(len(path)) if path[at] == "/"}
+    return {
+        path: entry
+        for path, entry in entries.items()
+        if path not in theirs
+        and path not in above
+        and not any(path[:at] in theirs for at in range(len(path)) if path[at] == "/")
+    }

@@ -1,0 +1,3 @@
+from tests.compat.conftest import builder, dvc, exprun
+
+__all__ = ["builder", "dvc", "exprun"]

@@ -1,0 +1,39 @@
+"""``exprun diff`` beside ``dvc exp diff``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tests.results.projects import RICH
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.project import Builder
+    from tests.support.tools import Tool
+
+
+def test_json_is_that_of_dvc(builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool) -> None:
+    place = builder.build(RICH, into=tmp_path / "place")
+    for args in ((), ("two",), ("one", "three"), ("--all", "HEAD~2", "one")):
+        theirs = dvc.run(("exp", "diff", "--json", *args), place=place)
+        ours = exprun.run(("diff", "--json", *args), place=place)
+        assert ours.code == 0, ours.stderr
+        assert json.loads(ours.stdout, parse_constant=str) == json.loads(
+            theirs.stdout, parse_constant=str
+        )
+
+
+def test_tables_are_those_of_dvc(builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool) -> None:
+    place = builder.build(RICH, into=tmp_path / "place")
+    for args in (
+        ("two", "three"),
+        ("--md", "two", "three"),
+        ("--no-path", "--md"),
+        ("--md", "one", "one"),
+    ):
+        theirs = dvc.run(("exp", "diff", *args), place=place)
+        ours = exprun.run(("diff", *args), place=place)
+        assert sorted(ours.stdout.splitlines()) == sorted(theirs.stdout.splitlines())
+    assert exprun.run(("diff", "one", "nobody"), place=place).code == 2

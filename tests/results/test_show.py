@@ -1,0 +1,147 @@
+"""``exprun show`` beside ``dvc exp show``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.results.projects import RICH
+from tests.support.project import commit, git, init_dvc, run, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.environment import Place
+    from tests.support.project import Builder
+    from tests.support.tools import Tool
+
+SUBDIR = (
+    git("init", "-q"),
+    write("README", "a project below\n"),
+    write("metrics.json", "{}"),
+    *init_dvc("below"),
+    write("below/params.yaml", "lr: 1\n"),
+    write("below/.dvcignore", "skipped\n"),
+    write("below/skipped/dvc.yaml", "this: is not looked at\n"),
+    write(
+        "below/inner/dvc.yaml",
+        "stages:\n  s:\n    cmd: cp ../params.yaml m.yaml\n"
+        "    deps: [../params.yaml]\n    metrics: [m.yaml]\nparams: [q.yaml]\n",
+    ),
+    write("below/inner/q.yaml", "q: [1, 2]\n"),
+    *commit("first"),
+    run("-q", "-n", "deep", "-S", "params.yaml:lr=2", "inner/dvc.yaml", cwd="below"),
+)
+
+BROKEN = (
+    git("init", "-q"),
+    *init_dvc(),
+    write("dvc.yaml", "stages:\n  s:\n    cmd: [\n"),
+    *commit("broken"),
+    write("dvc.yaml", "stages:\n  s:\n    cmd: echo\n"),
+)
+
+
+def shown(tool: Tool, place: Place, *args: str, cwd: str = ".") -> str:
+    command = ("exp", "show") if tool.name == "dvc" else ("show",)
+    done = tool.run((*command, *args), place=place, cwd=cwd)
+    assert done.code == 0, done.stderr
+    return done.stdout
+
+
+def states(tool: Tool, place: Place, *args: str, cwd: str = ".") -> Any:
+    """The parsed JSON; DVC's messages about unreadable files lose a relative path to nowhere."""
+    text = shown(tool, place, "--json", *args, cwd=cwd)
+    text = re.sub(r"'(\.\./)+([^']*)', (\w+) file structure is corrupted'", r"'\2'", text)
+    return json.loads(text, parse_constant=str)
+
+
+def in_order(value: Any) -> Any:
+    """`value` as something that also compares the order of keys."""
+    if isinstance(value, dict):
+        return [(key, in_order(inner)) for key, inner in value.items()]
+    return [in_order(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.fixture
+def rich(builder: Builder, tmp_path: Path) -> Place:
+    return builder.build(RICH, into=tmp_path / "place")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [(), ("-A",), ("-n", "2"), ("--rev", "v1", "--sha"), ("-T", "-a", "--hide-workspace"),
+     ("--param-deps", "--rev", "HEAD~1")],
+    ids=" ".join,
+)  # fmt: skip
+def test_the_json_is_that_of_dvc(
+    rich: Place, dvc: Tool, exprun: Tool, args: tuple[str, ...]
+) -> None:
+    expected = in_order(states(dvc, rich, *args))
+
+    assert in_order(states(exprun, rich, *args)) == expected
+    assert in_order(states(exprun, rich, *args)) == expected, "what is remembered differs"
+
+
+def test_csv_and_markdown_are_those_of_dvc(rich: Place, dvc: Tool, exprun: Tool) -> None:
+    tables: tuple[tuple[str, ...], ...] = (
+        ("--csv", "-A"),
+        ("--csv", "--only-changed", "--drop", "plain", "--keep", "Cre"),
+    )
+    for args in tables:
+        expected = list(csv.reader(io.StringIO(shown(dvc, rich, *args))))
+        assert list(csv.reader(io.StringIO(shown(exprun, rich, *args)))) == expected
+    tables = (("--md", "-A", "--sort-by", "lr"), ("--md", "--precision", "2"))
+    for args in tables:
+        assert shown(exprun, rich, *args) == shown(dvc, rich, *args)
+
+
+def test_a_project_below_the_repository(
+    builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool
+) -> None:
+    place = builder.build(SUBDIR, into=tmp_path / "place")
+
+    expected = states(dvc, place, cwd="below")
+
+    assert in_order(states(exprun, place, cwd="below")) == in_order(expected)
+    assert states(exprun, place, cwd="below/inner") == expected
+
+
+def test_a_broken_commit_is_a_row_with_an_error(
+    builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool
+) -> None:
+    place = builder.build(BROKEN, into=tmp_path / "place")
+
+    workspace, head = states(exprun, place)
+
+    theirs_workspace, theirs_head = states(dvc, place)
+    assert workspace == theirs_workspace
+    assert head["error"]["type"] == theirs_head["error"]["type"]
+    assert "dvc.yaml:" in head["error"]["msg"]
+    assert {**head, "error": None} == {**theirs_head, "error": None}
+
+
+def test_the_plain_table_shows_every_experiment(rich: Place, exprun: Tool) -> None:
+    text = shown(exprun, rich, "-A", "--drop", ".*")
+
+    rows = [line.strip() for line in text.splitlines()]
+    assert rows[0] == "Experiment"
+    assert rows[1:3] == ["workspace", "main"]
+    found = sorted(re.sub(r"[0-9a-f]{7} ", "", row) for row in rows[3:5])
+    assert [row[4:] for row in found] == ["[two]", "[three]"] or "├── " in text
+
+
+def test_what_cannot_be_asked_is_refused(rich: Place, exprun: Tool) -> None:
+    for args, words in (
+        (("--rev", "nothing"), "unknown Git revision 'nothing'"),
+        (("--sort-by", "acc"), "ambiguous sort column 'acc'"),
+        (("--drop", "("), "invalid pattern"),
+    ):
+        done = exprun.run(("show", *args), place=rich)
+        assert done.code == 2
+        assert words in done.stderr
