@@ -29,7 +29,9 @@ _ATTEMPTS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A kept state: its ref and commit, its files, and outputs that dvc.lock does not tell (None: absent)."""
+    """A kept state: its ref and commit, its files, and what outputs held (None: nothing) that
+    dvc.lock does not tell.
+    """
 
     ref: str
     commit: str

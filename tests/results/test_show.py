@@ -103,8 +103,8 @@ def test_csv_and_markdown_are_those_of_dvc(rich: Place, dvc: Tool, exprun: Tool)
     for args in (("--csv", "-A"), ("--csv", "--only-changed", "--drop", "plain", "--keep", "Cre")):
         expected = list(csv.reader(io.StringIO(shown(dvc, rich, *args))))
         assert list(csv.reader(io.StringIO(shown(exprun, rich, *args)))) == expected
-    args = ("--md", "-A", "--sort-by", "lr")
-    assert shown(exprun, rich, *args) == shown(dvc, rich, *args)
+    sorted_by = ("--md", "-A", "--sort-by", "lr")
+    assert shown(exprun, rich, *sorted_by) == shown(dvc, rich, *sorted_by)
     # DVC takes --precision for CSV only.
     assert "| 0.17 " in shown(exprun, rich, "--md", "--precision", "2")
 
