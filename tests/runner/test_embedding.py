@@ -295,4 +295,4 @@ async def test_nothing_of_the_process_is_touched(
 def test_the_package_offers_its_names_when_asked() -> None:
     assert exprun.open_runner is open_runner
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        exprun.nothing  # type: ignore[attr-defined]  # noqa: B018
+        exprun.nothing  # noqa: B018
