@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.results.projects import RICH
-from tests.support.project import git, init_dvc, run, write, commit
+from tests.support.project import commit, git, init_dvc, run, write
 
 if TYPE_CHECKING:
     from pathlib import Path
