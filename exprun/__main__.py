@@ -3,8 +3,10 @@
 import _signal  # type: ignore[import-not-found]  # `signal` itself costs milliseconds
 import sys
 
-# Until a command takes signals over, Ctrl-C ends the process at once and without a traceback.
-_signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+# Until a command takes signals over, Ctrl-C ends the process at once and without a traceback;
+# what the caller has made us ignore, we go on ignoring.
+if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 
 def main() -> int:

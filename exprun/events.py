@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
+
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from exprun.model.experiment import StageResult
@@ -109,6 +110,14 @@ class StageVerified(StageEvent):
     """A frozen stage, or one without a command, is recorded from the outputs that are there."""
 
     is_data: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageImporting(StageEvent):
+    """Imported data is copied again from its `source`, which has changed."""
+
+    source: str
+    output: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

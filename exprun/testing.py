@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 import anyio
@@ -19,6 +18,7 @@ from exprun.model.job import (
     NotStarted,
     TimedOut,
 )
+from exprun.model.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

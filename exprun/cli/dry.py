@@ -66,6 +66,8 @@ def _would_do(work: StageWork, stage: Stage, name: str, *, forced: bool) -> list
     match need:
         case Need.RESTORE:
             return [f"Stage '{name}' is cached - skipping run, checking out outputs"]
+        case Need.IMPORT:
+            return [f"Importing '{stage.deps[0].path}' -> '{stage.outs[0].path}'"]
         case Need.VERIFY:
             return [f"Verifying outputs in stage: '{name}'"]
         case _:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from io import TextIOWrapper
 
 from exprun.cli import exits
+from exprun.cli.messages import report
 from exprun.errors import ExprunError, UsageError
 
+# Type checkers know the name. `typing` would be half of what `--help` costs.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
     "run": "run an experiment and keep it as a commit",
     "repro": "bring the pipeline up to date, without an experiment",
+    "queue": "see and change the queue of experiments",
     "status": "show what has changed since the stages last ran",
     "show": "show the workspace and experiments with parameters and metrics",
     "list": "list stored experiments",
@@ -32,36 +36,64 @@ USAGE = "usage: exprun [--version] [--help] [--cd DIR] COMMAND ..."
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out one command line and return its exit code. Only bugs raise."""
+    """Carry out one command line and return its exit code."""
     verbose = any(argument in {"-v", "-vv", "--verbose"} for argument in arguments)
+    _make_streams_safe()
     try:
         code = _dispatch(list(arguments))
         sys.stdout.flush()
-    except ExprunError as error:
-        if verbose:
-            import traceback
-
-            traceback.print_exc()
-        report(error)
-        return exits.code_of(error)
-    except BrokenPipeError:
-        # The reader went away. Python would complain once more when it flushes on exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + 13
-    except OSError as error:
-        if verbose:
-            raise
-        report(ExprunError(f"{error.filename or 'system'}: {error.strerror or error}"))
-        return exits.BROKEN
+    except Exception as error:
+        return _end_with(_cause(error), verbose=verbose)
     return code
 
 
-def report(error: ExprunError) -> None:
-    """One message on standard error: what, where, and what to type next."""
-    lines = [f"ERROR: {error}"]
-    if error.hint:
-        lines += [f"  {line}" for line in error.hint.splitlines()]
-    sys.stderr.write("\n".join(lines) + "\n")
+def _make_streams_safe() -> None:
+    """Let no stream be missing, and no text be unprintable, whatever we were started with."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # A file opened later would take the number, and be written to by accident.
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(os.devnull)
+    sys.stdout = sys.stdout or open(os.devnull, "w")
+    sys.stderr = sys.stderr or open(os.devnull, "w")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _cause(error: Exception) -> Exception:
+    """`error`, or what it is about if it is a group of one, as task groups make them."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _end_with(error: Exception, *, verbose: bool) -> int:
+    """Say what went wrong, in one message, and return the exit code."""
+    if isinstance(error, BrokenPipeError):
+        # The reader went away. Python would complain once more when it flushes on exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13
+    is_bug = not isinstance(error, ExprunError | OSError)
+    if is_bug or verbose:
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, ExprunError):
+        report(error)
+        return exits.code_of(error)
+    if isinstance(error, OSError):
+        report(ExprunError(f"{error.filename or 'system'}: {error.strerror or error}"))
+    else:
+        report(
+            ExprunError(
+                f"internal error: {type(error).__name__}: {error}",
+                hint="this is a bug in exprun: please report it with the lines above",
+            )
+        )
+    return exits.BROKEN
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 def add_talk_options(parser: argparse.ArgumentParser) -> None:
     """How much is said, and where."""
     talk = parser.add_mutually_exclusive_group()
-    talk.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    talk.add_argument("-q", "--quiet", action="store_true", help="print warnings and errors only")
     talk.add_argument(
         "-v", "--verbose", action="count", default=0, help="say more on standard error (-vv: all)"
     )

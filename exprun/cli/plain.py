@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from exprun import events
+from exprun.cli.messages import warn
 from exprun.model.experiment import OnError, StageResult
 from exprun.model.paths import spell
 
@@ -40,6 +41,8 @@ class PlainOutput:
                 what = "data sources" if is_data else "outputs"
                 kind = "" if is_data else "frozen "
                 self._begin_stage(f"Verifying {what} in {kind}stage: '{stage}'")
+            case events.StageImporting(source=source, output=output):
+                self._begin_stage(f"Importing '{source}' -> '{output}'")
             case events.StageStarted(stage=stage):
                 self._begin_stage(f"Running stage '{stage}':")
             case events.CommandStarted(command=command):
@@ -80,12 +83,6 @@ class PlainOutput:
             sys.stdout.write(f"{line}\n")
             # A stage's own output must not overtake what was said before it.
             sys.stdout.flush()
-
-
-def warn(message: str) -> None:
-    """Print a warning on standard error."""
-    sys.stderr.write(f"WARNING: {message}\n")
-    sys.stderr.flush()
 
 
 def _stages(names: Sequence[str]) -> str:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
-from contextlib import ExitStack
-from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import ExitStack, suppress
+from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 
 from exprun.cli import exits
-from exprun.cli.plain import PlainOutput, warn
+from exprun.cli.displays import Displays
+from exprun.cli.ending import Ending, received_signals
+from exprun.cli.messages import warn
+from exprun.cli.plain import PlainOutput
 from exprun.errors import ExprunError
 from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
-from exprun.model.job import CancelReason
-from exprun.runner.opening import Opened, open_project
 from exprun.runner.session import Session
 
 if TYPE_CHECKING:
@@ -27,23 +27,7 @@ if TYPE_CHECKING:
 
     from exprun import events
     from exprun.model.experiment import ReproOptions
-
-T = TypeVar("T")
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Interrupted(Exception):
-    """A signal ended the command."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-def open_here(cwd: str) -> Opened:
-    """The project around the current directory, with this process's environment."""
-    return open_project(cwd, env=dict(os.environ), warn=warn)
+    from exprun.runner.opening import Opened
 
 
 def run_session(
@@ -51,85 +35,98 @@ def run_session(
     namespace: argparse.Namespace,
     options: ReproOptions,
     work: Callable[[Session], Awaitable[int]],
+    *,
+    show: Callable[[events.Event], None] | None = None,
 ) -> int:
-    """Carry out `work` in a session and return its exit code, or that of the signal it got."""
+    """Carry out `work` in a session and return its exit code, or that of the signal it got.
+
+    What happens is given to `show`, which prints plain lines by default.
+    """
     with ExitStack() as stack:
+        displays = _displays(namespace, show or _plain(namespace, options), stack)
         session = Session(
             opened,
             LocalExecutor(console=Console()),
-            emit=_emitter(opened, namespace, options, stack),
+            emit=displays.emit,
             jobs=namespace.jobs,
             grace_s=namespace.grace,
-            confirm=_confirm,
+            shows_output=bool(show or namespace.log_json or namespace.verbose > 1)
+            and not namespace.quiet,
         )
-        try:
-            return anyio.run(_with_signals, session, work)
-        except Interrupted as interrupted:
-            warn(f"interrupted; what ran so far is kept (logs: {session.log_dir})")
-            return 128 + interrupted.number
+        ending = Ending(session, grace_s=namespace.grace)
+        session.confirm = partial(_confirm, ending)
+        displays.on_deaf = partial(ending.begin, signal.SIGPIPE)
+        return anyio.run(_until_the_end, session, work, ending)
 
 
-async def _with_signals(session: Session, work: Callable[[Session], Awaitable[int]]) -> int:
-    received: list[int] = []
+async def _until_the_end(
+    session: Session, work: Callable[[Session], Awaitable[int]], ending: Ending
+) -> int:
     code = exits.OK
     failure: ExprunError | None = None
-
-    async def watch() -> None:
-        async for number in signals:
-            received.append(number)
-            session.cancel(_reason(number, len(received)))
-
-    with anyio.open_signal_receiver(*_SIGNALS) as signals:
+    with received_signals() as signals:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(watch)
+            tasks.start_soon(ending.watch, signals, tasks)
             try:
                 code = await work(session)
             except ExprunError as error:
                 failure = error
             tasks.cancel_scope.cancel()
-    if failure is None:
-        return code
-    if received:
-        raise Interrupted(received[0])
-    raise failure
+    if ending.number is not None and (failure or ending.number == signal.SIGPIPE):
+        _tell_what_is_kept(session)
+        return 128 + ending.number
+    if failure is not None:
+        raise failure
+    return code
 
 
-def _reason(number: int, count: int) -> CancelReason:
-    if count > 1:
-        return CancelReason.KILLED
-    return CancelReason.INTERRUPTED if number == signal.SIGINT else CancelReason.REQUESTED
+def _tell_what_is_kept(session: Session) -> None:
+    with suppress(OSError):
+        if os.path.isdir(session.log_dir):
+            warn(f"interrupted; what was finished before is kept, the logs in {session.log_dir}")
+        else:
+            warn("interrupted before a stage ran")
 
 
-def _emitter(
-    opened: Opened, namespace: argparse.Namespace, options: ReproOptions, stack: ExitStack
-) -> Callable[[events.Event], None]:
-    """Stamps every event and hands it to the displays that were asked for."""
-    plain = PlainOutput(options.selection.cwd, quiet=namespace.quiet, on_error=options.on_error)
-    displays: list[Callable[[events.Event], None]] = [plain.show]
+def _plain(namespace: argparse.Namespace, options: ReproOptions) -> Callable[[events.Event], None]:
+    return PlainOutput(options.selection.cwd, quiet=namespace.quiet, on_error=options.on_error).show
+
+
+def _displays(
+    namespace: argparse.Namespace, show: Callable[[events.Event], None], stack: ExitStack
+) -> Displays:
+    """`show` and the traces that were asked for."""
+    displays = Displays()
+    displays.add(show)
     if namespace.verbose:
         from exprun.cli.tracing import trace_to_stderr
 
-        displays.append(trace_to_stderr(namespace.verbose))
+        displays.add(trace_to_stderr(namespace.verbose))
     if namespace.log_json:
         from exprun.cli.tracing import trace_to_json
 
         file = stack.enter_context(open(namespace.log_json, "a", encoding="utf-8", buffering=1))
-        displays.append(trace_to_json(file))
-    count = 0
-
-    def emit(event: events.Event) -> None:
-        nonlocal count
-        count += 1
-        stamped = replace(event, seq=count, at=time.time())
-        for show in displays:
-            show(stamped)
-
-    return emit
+        displays.add(trace_to_json(file))
+    return displays
 
 
-async def _confirm(question: str) -> bool:
-    """Ask on the terminal; without one the answer is no."""
+async def _confirm(ending: Ending, question: str) -> bool:
+    """Ask on the terminal; without one, or once the session is to end, the answer is no."""
     if not sys.stdin.isatty():
         return False
-    answer = await anyio.to_thread.run_sync(input, f"{question} [y/n] ")
-    return answer.strip().lower() in {"y", "yes"}
+    answer = ""
+
+    async def ask() -> None:
+        nonlocal answer
+        while answer not in {"y", "yes", "n", "no"}:
+            sys.stdout.write(f"{question} [y/n] ")
+            sys.stdout.flush()
+            await anyio.wait_readable(sys.stdin)
+            answer = sys.stdin.readline().strip().lower() or "no"
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await ending.begun.wait()
+        tasks.cancel_scope.cancel()
+    return answer.startswith("y")

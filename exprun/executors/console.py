@@ -7,8 +7,9 @@ import os
 import struct
 import termios
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

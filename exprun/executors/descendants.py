@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
+
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,7 +28,8 @@ _PROC = "/proc"
 _FEW = 128
 _FASTEST_FORKS_PER_S = 50_000
 _KERNEL_THREAD = 0x0020_0000
-_LOOKS = 6
+_LOOKS = 20
+_PAUSE_S = 0.0015
 _CHUNK = 1 << 16
 
 
@@ -56,7 +58,8 @@ class Relative:
 class _Row:
     relative: Relative
     parent: int
-    is_marked: bool
+    environ: bytes
+    is_bare: bool
 
 
 class Family:
@@ -67,7 +70,9 @@ class Family:
         self._leader: int | None = None
         self._first: int | None = None
         self._since = 0.0
+        self._born = 0
         self._known: dict[int, int] = {}
+        self._bare: dict[int, int] = {}
 
     def leads(self, pid: int) -> None:
         """Take note of a command's process, started just now."""
@@ -75,6 +80,8 @@ class Family:
         if self._first is None:
             self._first = pid
             self._since = time.monotonic()
+            row = _look(pid)
+            self._born = row.relative.born if row else 0
 
     @property
     def is_quick(self) -> bool:
@@ -109,11 +116,7 @@ class Family:
         return handed_out_at_most > _pid_max() / 2
 
     def _among(self, pids: Iterable[int]) -> list[Relative]:
-        rows = {}
-        for pid in pids:
-            row = self._look(pid)
-            if row is not None:
-                rows[pid] = row
+        rows = self._rows(pids)
         known = {pid for pid, row in rows.items() if self._is_kin(row)}
         grown = bool(known)
         while grown:
@@ -123,32 +126,59 @@ class Family:
         self._known |= {pid: rows[pid].relative.born for pid in known}
         return [rows[pid].relative for pid in sorted(known)]
 
+    def _rows(self, pids: Iterable[int]) -> dict[int, _Row]:
+        """A row for each living process, once its environment can tell what it is."""
+        own = (self._leader, os.getpid())
+        rows = {pid: row for pid in pids if pid not in own and (row := _look(pid)) is not None}
+        for _ in range(_LOOKS):
+            bare = [row.relative for row in rows.values() if self._is_unclear(row)]
+            if not bare:
+                return rows
+            time.sleep(_PAUSE_S)
+            for relative in bare:
+                row = _look(relative.pid)
+                if row is None:
+                    del rows[relative.pid]
+                else:
+                    rows[relative.pid] = row
+        self._bare |= {relative.pid: relative.born for relative in bare}
+        return rows
+
+    def _is_unclear(self, row: _Row) -> bool:
+        """Whether a process may be in the middle of an exec, when it has no environment.
+
+        One that stays like this has cleared it on purpose.
+        """
+        pid, born = row.relative.pid, row.relative.born
+        if not row.is_bare or born < self._born or self._bare.get(pid) == born:
+            return False
+        return not self._is_kin(row)
+
     def _is_kin(self, row: _Row) -> bool:
         relative = row.relative
         # A relative stays one when its parent, by which it was known, has gone.
         was_known = self._known.get(relative.pid) == relative.born
-        return row.is_marked or was_known or relative.session == self._leader
+        return self._mark in row.environ or was_known or relative.session == self._leader
 
-    def _look(self, pid: int) -> _Row | None:
-        if pid in (self._leader, os.getpid()):
-            return None
-        for _ in range(_LOOKS):
-            environ = _read(pid, "environ")
-            stat = _read(pid, "stat")
-            if not stat:
-                return None
-            # "pid (name) state parent group session …", and the name may hold anything.
-            head, _, tail = stat.rpartition(b")")
-            fields = tail.split()
-            if fields[0] in b"ZX":
-                return None
-            if environ or int(fields[6]) & _KERNEL_THREAD:
-                break
-            # No environment: cleared on purpose, or just now being replaced by an exec.
-            time.sleep(0.0005)
-        name = head.partition(b"(")[2].decode("utf-8", "replace")
-        relative = Relative(pid, name, session=int(fields[3]), born=int(fields[19]))
-        return _Row(relative, parent=int(fields[1]), is_marked=self._mark in (environ or b""))
+
+def _look(pid: int) -> _Row | None:
+    """What /proc says of a process; None if it has ended."""
+    environ = _read(pid, "environ")
+    stat = _read(pid, "stat")
+    if not stat:
+        return None
+    # "pid (name) state parent group session …", and the name may hold anything.
+    head, _, tail = stat.rpartition(b")")
+    fields = tail.split()
+    if fields[0] in b"ZX":
+        return None
+    name = head.partition(b"(")[2].decode("utf-8", "replace")
+    return _Row(
+        Relative(pid, name, session=int(fields[3]), born=int(fields[19])),
+        parent=int(fields[1]),
+        environ=environ or b"",
+        is_bare=environ == b"" and not int(fields[6]) & _KERNEL_THREAD,
+    )
 
 
 def _read(pid: int, name: str) -> bytes | None:

@@ -9,7 +9,6 @@ without a request it is first given half a second to end by itself.
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -26,6 +25,7 @@ from exprun.model.job import (
     NotStarted,
     TimedOut,
 )
+from exprun.model.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -12,10 +12,10 @@ import hashlib
 import json
 import os
 import signal
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from exprun.model.job import Exited, FailureClass, Killed, Lost, NotStarted, failure_of
+from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
     from exprun.model.job import JobOutcome, Leftover
@@ -55,6 +55,11 @@ def open_log(path: str) -> int:
     The descriptor appends, so that several writers never overwrite each other.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    return _create(path, flags)
+
+
+def _create(path: str, flags: int) -> int:
+    """A descriptor of a new file for the owner only, in a directory that is made if need be."""
     try:
         return os.open(path, flags, 0o600)
     except FileNotFoundError:
@@ -126,8 +131,8 @@ def write_record(log: str, record: LogRecord) -> None:
     path = record_path(log)
     temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        descriptor = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        descriptor = _create(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         )
         with open(descriptor, "w", encoding="ascii") as file:
             file.write(text)

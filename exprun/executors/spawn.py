@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
 from exprun.errors import ExecutorError
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

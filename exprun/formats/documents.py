@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from exprun.errors import ParamsError
-from exprun.formats.yaml12 import DEFAULT_LIMITS, Limits, conflict_hint, decode, load_yaml
+from exprun.formats.reading import YamlReader, read_yaml
+from exprun.formats.text import DEFAULT_LIMITS, Limits, conflict_hint, decode
+from exprun.model.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,26 +19,30 @@ _DOTTED = re.compile(r"""(?<![\w\-"'.])(?:[\w\-"']++[ \t]*+\.[ \t]*+)++""")
 """A run of words joined by dots."""
 
 
-def load_params(data: bytes, *, name: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, object]:
+def load_params(
+    data: bytes, *, name: str, limits: Limits = DEFAULT_LIMITS, yaml: YamlReader = read_yaml
+) -> dict[str, object]:
     """The values of a parameters file, by its suffix; anything unknown is YAML, as in DVC.
 
     Keys of YAML may be of any hashable type. Raises ParamsError, naming file and line, when the
     file cannot be parsed, exceeds the limits, or does not hold a map.
     """
-    values = load_document(data, name=name, limits=limits)
+    values = load_document(data, name=name, limits=limits, yaml=yaml)
     if not isinstance(values, dict):
         raise ParamsError(f"expected a map of parameters, got {_kind(values)}", where=name)
     return values
 
 
-def load_document(data: bytes, *, name: str, limits: Limits = DEFAULT_LIMITS) -> object:
+def load_document(
+    data: bytes, *, name: str, limits: Limits = DEFAULT_LIMITS, yaml: YamlReader = read_yaml
+) -> object:
     """The value of a document, by the file's suffix; an empty one is an empty map.
 
     Raises ParamsError.
     """
     parse = _PARSERS.get(posixpath.splitext(name)[1].lower())
     if parse is None:
-        return load_yaml(data, name=name, error=ParamsError, limits=limits) or {}
+        return yaml(data, name=name, error=ParamsError, limits=limits) or {}
     if parse is not _parse_json:
         limits = replace(limits, size=min(limits.size, limits.slow_size))
     text = decode(data, name=name, error=ParamsError, limits=limits)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError, RefConflict
 from exprun.git.experiment_refs import ExperimentRef, find_experiment
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from exprun.git.identity import Signature

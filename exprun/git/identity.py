@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

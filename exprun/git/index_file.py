@@ -10,11 +10,11 @@ import hashlib
 import os
 import struct
 import sys
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError
 from exprun.git.tree import GITLINK
+from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,10 +7,10 @@ under its lock) only if a command changed it.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.git.command import run_git
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -97,7 +97,7 @@ class ObjectStore:
 
     def missing_from(self, other: ObjectStore, oids: Iterable[str]) -> set[str]:
         """Which of these objects only this store has. Quick if it has few that are not borrowed."""
-        if self is other:
+        if self is other or other._lender is self:
             return set()
         if not self._has_own_packs():
             oids = set(oids) & self._own_loose()

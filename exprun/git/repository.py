@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from exprun.git.config import GitConfig, read_config
 from exprun.git.index_file import Index, UnknownFormat, parse_index
 from exprun.git.objects import ObjectStore
 from exprun.git.refs import RefStore
+from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

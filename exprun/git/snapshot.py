@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from exprun.errors import GitError, UsageError
+from exprun.errors import GitError, NotAProject, UsageError
 from exprun.git.conversion import ATTRIBUTES_FILE, Conversion
 from exprun.git.ignored import IgnoreRules
 from exprun.git.index_file import Index, IndexEntry, Stat
 from exprun.git.index_tree import build_tree
 from exprun.git.objects import object_name
 from exprun.git.repository import git_dir_of, open_repository
-from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry, files_of
+from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry, edit_tree, files_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -46,10 +47,12 @@ def take_snapshot(
     `include` and the keys of `edited` are relative to the worktree; one that does not exist (or is
     ignored and not tracked) adds nothing. Raises GitError if the index has conflicts.
     """
-    return _Snapshot(repository, objects or repository.objects).take(include, edited or {})
+    return Snapshot(repository, objects or repository.objects).take(include, edited or {})
 
 
-class _Snapshot:
+class Snapshot:
+    """Trees of one worktree, all seen with the index that it has now."""
+
     def __init__(self, repository: Repository, objects: ObjectStore) -> None:
         self._repository = repository
         self._objects = objects
@@ -63,25 +66,39 @@ class _Snapshot:
         )
         self._real_directories: dict[str, bool] = {"": True}
 
-    def take(self, include: Iterable[str], edited: Mapping[str, bytes]) -> str:
+    @cached_property
+    def _rules(self) -> IgnoreRules:
+        return IgnoreRules(self._repository)
+
+    def take(self, include: Iterable[str] = (), edited: Mapping[str, bytes] | None = None) -> str:
+        """See `take_snapshot`."""
         changes: dict[str, Entry | None] = {}
         for entry in self._index.entries:
             now = self._current(entry)
             if now is None or now != Entry(entry.mode, entry.oid):
                 changes[entry.path] = now
-        rules = IgnoreRules(self._repository)
-        for path in chain(self._taken_out(), self._untracked_below(include, rules)):
+        for path in chain(self._taken_out(), self._untracked_below(include, self._rules)):
             if (new := self._read(path, self._lstat(path), None)) is not None:
                 changes[path] = new
-        for path, data in edited.items():
-            if path in self._tracked or not rules.is_ignored(path, is_dir=False):
-                changes[path] = self._edit(path, data)
+        changes.update(self._edits(edited or {}))
         return self._build(changes)
+
+    def vary(self, tree: str, edited: Mapping[str, bytes]) -> str:
+        """`tree`, one that `take` made, with other contents: what `take` would make with them."""
+        return edit_tree(self._objects, tree, dict(self._edits(edited)))
+
+    def _edits(self, edited: Mapping[str, bytes]) -> Iterator[tuple[str, Entry]]:
+        for path, data in edited.items():
+            if path in self._tracked or not self._rules.is_ignored(path, is_dir=False):
+                yield path, self._edit(path, data)
 
     def _taken_out(self) -> Iterator[str]:
         """What HEAD has and the index no longer: DVC keeps it for as long as it is there."""
         repository = self._repository
-        head = repository.tree_of(repository.head().commit)
+        try:
+            head = repository.tree_of(repository.head().commit)
+        except NotAProject:
+            return
         known = self._index.trees.get("")
         if known is None or known.oid != head:
             yield from files_of(repository.objects, head).keys() - self._tracked.keys()

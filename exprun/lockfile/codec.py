@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from exprun.errors import LockfileError
-from exprun.formats.yaml12 import decode, load_yaml
+from exprun.formats.reading import read_yaml
+from exprun.formats.text import decode
 from exprun.lockfile.blocks import read_mapping
 from exprun.lockfile.emit import NotSimple, emit_mapping
 from exprun.lockfile.entries import from_checked, to_data
@@ -211,7 +212,7 @@ class Lockfile(Mapping[str, LockedStage]):
             return entry
         data = _read_block(block)
         if data is None:
-            document = load_yaml(block, name=self.name, error=LockfileError)
+            document = read_yaml(block, name=self.name, error=LockfileError)
             data = document[stage]  # type: ignore[index]
         try:
             check_entry(data, ("stages", stage))
@@ -225,7 +226,7 @@ def _parse(text: str, name: str, raw: bytes | None) -> Lockfile:
     if blocks is not None:
         unsettled = frozenset(blocks)
         return Lockfile(name, raw=raw, text=text, blocks=blocks, decoded={}, unsettled=unsettled)
-    data: Any = load_yaml(text, name=name, error=LockfileError) or {}
+    data: Any = read_yaml(text, name=name, error=LockfileError) or {}
     try:
         check_lock(data)
     except Unacceptable as failure:
@@ -284,7 +285,7 @@ def _stands_alone(stage: str, block: str) -> bool:
     if _read_block(block) is not None:
         return True
     try:
-        document = load_yaml(block, name="", error=LockfileError)
+        document = read_yaml(block, name="", error=LockfileError)
     except LockfileError:
         return False
     return isinstance(document, dict) and list(document) == [stage]

@@ -6,13 +6,13 @@ generators, so that who only needs to know whether there is a change asks for th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from exprun.lockfile.values import select_params
 from exprun.model.lock import Content
 from exprun.model.paths import is_outside
+from exprun.model.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

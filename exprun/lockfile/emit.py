@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from exprun.lockfile.plain import is_plain
+from exprun.lockfile.plain import is_one_line, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,6 @@ _LONGEST_KEY = 100
 
 _STEP = "  "
 
-_ONE_LINE = re.compile(r"[ -~\xa1-\u2027\u202a-\ud7ff\ue000-\ufefe]*")
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"})
 _WORDS = re.compile(r"( *)([^ ]+)")
 
@@ -162,7 +161,7 @@ def _key(key: object, column: int) -> str:
 def _quoted(text: str, column: int) -> str:
     """`text` in quotes, on one line that starts at `column`."""
     escaped = text.translate(_ESCAPES)
-    if not _ONE_LINE.fullmatch(escaped):
+    if not is_one_line(escaped):
         raise NotSimple
     bare = "'" not in text and "\n" not in text and "\t" not in text
     quoted = f"'{text}'" if bare else f'"{escaped}"'

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from exprun.formats.scalars import YAML_1_2, resolve_plain
 
 _NEEDS_QUOTES = re.compile(
     r"""\A(?:[#,\[\]{}&*!|>'"%@`\ ]|---|\.\.\.|[-?:](?:\ |\Z))
     |:(?:\ |\Z)
-    |\ (?:\#|\Z)
-    |[^ -~\xa1-\u2027\u202a-\ud7ff\ue000-\ufefe]""",
+    |\ (?:\#|\Z)""",
     re.VERBOSE,
 )
-"""Indicators, space at the ends, and every character that is not surely printable on one line."""
+"""Indicators, and space at the ends."""
 
 
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,15})(\.[0-9]{1,15})?")
 """The numbers that Python spells as YAML does."""
+
+
+@cache
+def _unusual() -> re.Pattern[str]:
+    # Compiling so large a class takes longer than reading many a dvc.lock.
+    return re.compile(r"[^ -~\xa1-\u2027\u202a-\ud7ff\ue000-\ufefe]")
+
+
+def is_one_line(text: str) -> bool:
+    """Whether every character of `text` is surely printable on one line."""
+    return (text.isascii() and text.isprintable()) or not _unusual().search(text)
 
 
 @lru_cache(maxsize=1024)  # keys and file names come again with every stage
@@ -27,7 +37,7 @@ def is_plain(text: str) -> bool:
 
     Says False where it is not sure.
     """
-    if not text or _NEEDS_QUOTES.search(text):
+    if not text or _NEEDS_QUOTES.search(text) or not is_one_line(text):
         return False
     try:
         return resolve_plain(text, YAML_1_2) is text
@@ -40,7 +50,7 @@ def read_plain(text: str) -> object:
     number = _DECIMAL.fullmatch(text)
     if number:
         return float(text) if number[1] else int(text)
-    if not text or _NEEDS_QUOTES.search(text):
+    if not text or _NEEDS_QUOTES.search(text) or not is_one_line(text):
         raise ValueError(text)
     value = resolve_plain(text, YAML_1_2)
     if value is None or isinstance(value, (str, int, float)):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, TypeAlias, assert_never
+
+from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -36,7 +36,7 @@ def parent(location: Location) -> Location:
 
 def spell(location: Location, *, start: Location) -> str:
     """`location` as a path relative to `start`; absolute paths and URLs stay as they are."""
-    if is_url(location) or posixpath.isabs(location):
+    if start == ROOT or is_url(location) or posixpath.isabs(location):
         return location
     return posixpath.relpath(location, start)
 

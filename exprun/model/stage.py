@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
+
+from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

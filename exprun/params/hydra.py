@@ -13,10 +13,10 @@ import os
 import sys
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from exprun.errors import ConfigError, ParamsError, UsageError
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping, Sequence

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from exprun.errors import ParamsError
 from exprun.formats.documents import load_params
+from exprun.model.values import dataclass
 from exprun.params.documents import does_not_fit
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from exprun.errors import ParamsError
-from exprun.formats import yaml12
+from exprun.formats import text as documents
 
 
 def decode(data: bytes, *, name: str) -> str:
     """`data` as text with ``\\n`` for every newline; raises ParamsError if it is not UTF-8."""
-    text = yaml12.decode(data, name=name, error=ParamsError)
+    text = documents.decode(data, name=name, error=ParamsError)
     return text.replace("\r\n", "\n").replace("\r", "\n")

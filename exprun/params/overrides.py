@@ -7,10 +7,10 @@ The grammar is Hydra's. Most overrides are plain (``lr=0.1``), and for those the
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import UsageError
+from exprun.model.values import dataclass
 from exprun.params import plain
 
 if TYPE_CHECKING:

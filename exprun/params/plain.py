@@ -7,7 +7,8 @@ Only spellings of which Hydra's lexer leaves no doubt are read here; everything 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from exprun.model.values import dataclass
 
 MAX_CHOICES = 20_000
 

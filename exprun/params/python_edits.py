@@ -8,10 +8,10 @@ nothing matches and the text stays as it was. exprun does the same, because resu
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from typing import Any
 
 from exprun.errors import ParamsError
+from exprun.model.values import dataclass
 from exprun.params.documents import does_not_fit
 from exprun.params.newlines import decode
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import tomlkit
@@ -10,6 +9,7 @@ from tomlkit.exceptions import ParseError, TOMLKitError
 
 from exprun.errors import ParamsError
 from exprun.formats.documents import load_params
+from exprun.model.values import dataclass
 from exprun.params.documents import does_not_fit
 from exprun.params.newlines import decode
 

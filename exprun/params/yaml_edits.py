@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -11,6 +10,7 @@ from ruamel.yaml.error import YAMLError
 
 from exprun.errors import ParamsError
 from exprun.formats.yaml12 import load_yaml
+from exprun.model.values import dataclass
 from exprun.params.documents import does_not_fit
 from exprun.params.newlines import decode
 

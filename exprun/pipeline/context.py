@@ -6,17 +6,18 @@ exactly one layer and its origin can be looked up when it is needed, instead of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.formats.documents import load_document
 from exprun.model.paths import join
+from exprun.model.values import dataclass, field
 from exprun.pipeline.expressions import parse_expression
 from exprun.pipeline.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exprun.formats.reading import YamlReader
     from exprun.model.files import Files
     from exprun.model.paths import Location
 
@@ -157,6 +158,7 @@ class VarsLoader:
 
     files: Files
     read: set[Location]
+    yaml: YamlReader
 
     def load_default(self, context: Context, directory: Location) -> Context:
         """`context` with the params.yaml of `directory`, if there is one."""
@@ -208,7 +210,7 @@ class VarsLoader:
         if not self.files.is_file(location):
             raise Problem(f"'{location}' does not exist")
         try:
-            values = load_document(self.files.read(location), name=location)
+            values = load_document(self.files.read(location), name=location, yaml=self.yaml)
         except OSError as failure:
             raise Problem(f"cannot read '{location}': {failure.strerror}") from None
         if not isinstance(values, dict):

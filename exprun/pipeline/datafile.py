@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from exprun.errors import PipelineError
-from exprun.formats.yaml12 import DEFAULT_LIMITS, Limits, decode, load_yaml
+from exprun.formats.reading import YamlReader, read_yaml
+from exprun.formats.text import DEFAULT_LIMITS, Limits, decode
 from exprun.model.lock import Content, LockedPath, LockedStage, Oid
 from exprun.model.paths import Location, parent
 from exprun.model.stage import Dependency, Output, Stage
+from exprun.model.values import dataclass
 from exprun.pipeline.datafile_dump import CONTENT_KEYS, META_KEYS, dump_stage, is_external
 from exprun.pipeline.datafile_schema import check_data_file
 from exprun.pipeline.problem import Problem
@@ -39,7 +40,12 @@ class DataFile:
 
 
 def load_data_file(
-    location: Location, data: bytes, *, root: str, limits: Limits = DEFAULT_LIMITS
+    location: Location,
+    data: bytes,
+    *,
+    root: str,
+    limits: Limits = DEFAULT_LIMITS,
+    yaml: YamlReader = read_yaml,
 ) -> DataFile:
     """The .dvc file whose bytes are `data`.
 
@@ -47,7 +53,7 @@ def load_data_file(
     Raises PipelineError, with the line.
     """
     text = decode(data, name=location, error=PipelineError, limits=limits)
-    document: Any = load_yaml(text, name=location, error=PipelineError, limits=limits) or {}
+    document: Any = yaml(text, name=location, error=PipelineError, limits=limits) or {}
     try:
         check_data_file(document)
         return _data_file(location, document, text, root)

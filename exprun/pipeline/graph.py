@@ -7,10 +7,10 @@ order of new dvc.lock entries, follow from them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import PipelineError
+from exprun.model.values import dataclass
 from exprun.pipeline.outputs import Made, OutputTree, describe
 
 if TYPE_CHECKING:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from exprun.errors import ParamsError, PipelineError
-from exprun.formats.yaml12 import DEFAULT_LIMITS, Limits, decode, load_yaml
+from exprun.formats.reading import YamlReader, read_yaml
+from exprun.formats.text import DEFAULT_LIMITS, Limits, decode
 from exprun.model.paths import join, parent
+from exprun.model.values import dataclass, field
 from exprun.pipeline.context import Context, VarsLoader
 from exprun.pipeline.expressions import OPENING
 from exprun.pipeline.groups import JOIN, Bindings, foreach_members, matrix_members
@@ -63,6 +64,7 @@ def load_pipeline(
     parsing: ParsingOptions | None = None,
     limits: Limits = DEFAULT_LIMITS,
     max_stages: int = MAX_STAGES,
+    yaml: YamlReader = read_yaml,
 ) -> PipelineFile:
     """The pipeline file at `location`, all of its stages resolved.
 
@@ -70,7 +72,7 @@ def load_pipeline(
     Raises PipelineError, with the line, for all that DVC would refuse when it loads the file.
     """
     text = _read(location, files, limits)
-    document = load_yaml(text, name=location, error=PipelineError, limits=limits) or {}
+    document = yaml(text, name=location, error=PipelineError, limits=limits) or {}
     try:
         check_pipeline(document)
         loader = _Loader(
@@ -78,7 +80,7 @@ def load_pipeline(
             location=location,
             directory=parent(location),
             root=root,
-            vars=VarsLoader(files=files, read=set()),
+            vars=VarsLoader(files=files, read=set(), yaml=yaml),
             parsing=parsing or ParsingOptions(),
             max_stages=max_stages,
             templated=OPENING in text,

@@ -6,8 +6,9 @@ order, which is DVC's order whenever DVC's is determined.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

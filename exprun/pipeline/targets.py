@@ -7,12 +7,12 @@ and what is before it at its last ``:`` that no slash follows.
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from exprun.errors import PipelineError, UsageError
 from exprun.model.paths import ROOT, Location, is_inside, is_outside, join, parent, spell
+from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

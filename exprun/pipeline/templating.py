@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from exprun.model.values import dataclass, field
 from exprun.pipeline.context import Context, Ref
 from exprun.pipeline.expressions import ESCAPED, EXPRESSION, OPENING, has_expression
 from exprun.pipeline.problem import Problem

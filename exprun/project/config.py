@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, cast
 
+from exprun.model.values import dataclass, field
 from exprun.project.config_files import ConfigPlaces, check_section, read_levels, url_scheme
 
 if TYPE_CHECKING:

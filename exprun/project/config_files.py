@@ -8,10 +8,10 @@ directory an experiment runs in.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import ConfigError
+from exprun.model.values import dataclass
 from exprun.project.config_schema import (
     FEATURES,
     NAMED_SECTIONS,

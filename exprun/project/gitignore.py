@@ -6,9 +6,9 @@ Only patterns count, as for DVC: whether a file is tracked does not matter.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exprun.model.values import dataclass
 from exprun.project.patterns import Pattern, parse_patterns
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ names, so that ``dir/*`` reaches the files that ``!dir/sub/`` would spare in Git
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.model.paths import ROOT, Location, is_outside, join, parent
+from exprun.model.values import dataclass
 from exprun.project.patterns import Pattern, parse_patterns
 from exprun.project.root import DVC_DIR
 
@@ -92,11 +92,11 @@ class IgnoreRules:
 
         What does not exist yet may become a file or a directory.
         """
+        as_file = self.is_ignored(location, is_dir=False)
+        as_dir = self.is_ignored(location, is_dir=True)
+        if as_file == as_dir:
+            return as_file
         path = os.path.join(self._root, location)
-        as_file, as_dir = (
-            self.is_ignored(location, is_dir=False),
-            self.is_ignored(location, is_dir=True),
-        )
         if os.path.isfile(path):
             return as_file
         return as_dir if os.path.isdir(path) else as_file or as_dir

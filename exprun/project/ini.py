@@ -8,10 +8,10 @@ outside quotes, and ``%(key)s`` for another value of the same or an outer sectio
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from exprun.errors import ConfigError
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,11 +12,11 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from exprun.errors import ProjectError
+from exprun.errors import ExprunError, ProjectError
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +79,7 @@ class FileLock:
     def held(self, patience: Patience | None = None) -> Iterator[None]:
         """Hold the lock for the length of a ``with`` block.
 
-        Raises Busy, or ProjectError if the file cannot be a lock at all.
+        Raises Busy, or ExprunError if the file cannot be a lock at all.
         """
         patience = patience or Patience()
         # Threads take turns among themselves: that is neither news nor worth polling a file.
@@ -103,9 +103,7 @@ class FileLock:
             try:
                 release = self._try(self.path)
             except OSError as error:
-                raise ProjectError(
-                    f"cannot be locked: {error.strerror}", where=self.path
-                ) from error
+                raise ExprunError(f"cannot be locked: {error.strerror}", where=self.path) from error
             if release is not None:
                 return release
         raise self._busy()

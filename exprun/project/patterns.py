@@ -7,9 +7,10 @@ regular expressions the first time they are asked. Syntax: ``gitignore(5)``.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from exprun.errors import NotAProject
 from exprun.model.paths import ROOT, Location
+from exprun.model.values import dataclass
 
 DVC_DIR = ".dvc"
 

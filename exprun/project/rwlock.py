@@ -12,9 +12,9 @@ import os
 import threading
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from exprun.model.values import dataclass, field
 from exprun.project.locks import Busy, FileLock, Patience
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ has and the experiment has nothing for. HEAD stays, and so does, unlike with DVC
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError
 from exprun.git.refs import RefEdit
 from exprun.git.tree import edit_tree
 from exprun.model.paths import is_outside
+from exprun.model.values import dataclass, replace
 from exprun.project.locks import Patience, RepoLock
 from exprun.results.history import History
 from exprun.results.kept import Kept, keep, last_kept, workspace_tree

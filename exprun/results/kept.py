@@ -7,7 +7,6 @@ which outputs held something else than dvc.lock records; that is in the cache.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import RefConflict, UsageError
@@ -16,6 +15,7 @@ from exprun.git.identity import signatures
 from exprun.git.snapshot import take_snapshot
 from exprun.model.lock import Content, Oid
 from exprun.model.paths import Location
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

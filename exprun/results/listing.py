@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from exprun.git.tree import GITLINK, TREE
 from exprun.model.files import Files
 from exprun.model.paths import ROOT, Location
+from exprun.model.values import dataclass
 from exprun.project.files import DiskFiles
 
 if TYPE_CHECKING:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import NotAProject
 from exprun.git.tree import TREE, Entry, parse_tree
 from exprun.git.trees import TreeFiles
 from exprun.model.paths import ROOT, Location
+from exprun.model.values import dataclass
 from exprun.pipeline.datafile import DataFile, load_data_file
 from exprun.pipeline.load import PipelineFile, load_pipeline
 from exprun.pipeline.targets import DATA_SUFFIX, is_dvc_file

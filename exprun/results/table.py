@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError
 from exprun.git.experiment_refs import list_experiments
+from exprun.model.values import dataclass
 from exprun.pipeline.templating import ParsingOptions
 from exprun.results.collecting import Collector, project_failure
 from exprun.results.history import History

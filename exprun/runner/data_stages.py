@@ -11,16 +11,32 @@ from typing import TYPE_CHECKING
 
 from exprun.model.lock import LockedPath, LockedStage
 from exprun.model.paths import is_outside, is_url
+from exprun.runner.boundaries import Boundaries
 from exprun.store.confine import confine
 from exprun.store.failures import MissingObjects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from exprun.model.experiment import Selection
     from exprun.model.lock import Content
     from exprun.model.paths import Location
     from exprun.model.stage import Output, Stage
+    from exprun.runner.project import Project
     from exprun.runner.site import Site
+
+
+def concerned_stages(project: Project, selection: Selection) -> Sequence[Stage]:
+    """The stages whose data an experiment may need: those of its targets and all upstream.
+
+    Those that may not be run at all are not among them.
+    """
+    boundaries = Boundaries(project.root)
+    stages = [stage for stage in project.stages if boundaries.refusal(stage) is None]
+    if not selection.targets:
+        return stages
+    wanted = project.graph.all_upstream(stage.id for stage in project.select(selection))
+    return [stage for stage in stages if stage.id in wanted]
 
 
 def commit_data(site: Site, stages: Iterable[Stage]) -> Iterator[tuple[Stage, LockedStage]]:

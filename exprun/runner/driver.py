@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, assert_never
 
 import anyio
 
+from exprun.model.values import dataclass
 from exprun.scheduler import vocabulary as words
 
 if TYPE_CHECKING:
@@ -14,11 +16,18 @@ if TYPE_CHECKING:
     from exprun.scheduler.vocabulary import Instruction, StageState, Stimulus
 
 
+@dataclass(frozen=True, slots=True)
+class NotOpened:
+    """An experiment does not run; whether that is a failure."""
+
+    failed: bool
+
+
 class Source(Protocol):
     """Where the driver's experiments come from and go to."""
 
-    async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | None:
-        """Make an experiment ready to run; None if that failed, which is then known already."""
+    async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
+        """Make an experiment ready to run, if it can be and is to be."""
 
     async def close(
         self,
@@ -30,17 +39,25 @@ class Source(Protocol):
 
 
 class Driver:
-    """Runs a scheduler until it is idle. Every effect lives in the task group of `run`."""
+    """Runs a scheduler until it is idle. Every effect lives in the task group of `run`.
 
-    def __init__(self, scheduler: Scheduler, source: Source) -> None:
+    A `lasting` one goes on when it is idle, until it was told to drain or to cancel everything.
+    """
+
+    def __init__(self, scheduler: Scheduler, source: Source, *, lasting: bool = False) -> None:
         self._scheduler = scheduler
         self._source = source
+        self._lasting = lasting
         self._open: dict[str, Reproduction] = {}
         self._send, self._receive = anyio.create_memory_object_stream["Stimulus"](float("inf"))
 
     def tell(self, stimulus: Stimulus) -> None:
-        """Give the scheduler a stimulus from outside. To be called on the event loop's thread."""
-        self._send.send_nowait(stimulus)
+        """Give the scheduler a stimulus from outside. To be called on the event loop's thread.
+
+        Once `run` has ended there is nobody to tell.
+        """
+        with suppress(anyio.ClosedResourceError):
+            self._send.send_nowait(stimulus)
 
     async def run(self) -> None:
         """Carry out instructions until nothing is left to do.
@@ -57,8 +74,12 @@ class Driver:
                             )
                         else:
                             effects.start_soon(self._carry_out, instruction)
-                    if self._scheduler.is_idle:
+                    if self._is_over:
                         return
+
+    @property
+    def _is_over(self) -> bool:
+        return self._scheduler.is_idle and (self._scheduler.is_draining or not self._lasting)
 
     async def _carry_out(self, instruction: Instruction) -> None:
         self.tell(await self._effect(instruction))
@@ -67,8 +88,8 @@ class Driver:
         match instruction:
             case words.OpenExperiment(experiment):
                 opened = await self._source.open(experiment)
-                if opened is None:
-                    return words.ExperimentNotOpened(experiment)
+                if isinstance(opened, NotOpened):
+                    return words.ExperimentNotOpened(experiment, opened.failed)
                 self._open[experiment], plan = opened
                 return words.ExperimentOpened(experiment, plan)
             case words.CheckStage(key, forced):

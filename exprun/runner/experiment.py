@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -22,14 +21,15 @@ from exprun.git.index_guard import IndexMark, undo_index_changes
 from exprun.git.names import check_name, random_name
 from exprun.git.snapshot import take_snapshot
 from exprun.model.experiment import ExperimentResult
+from exprun.model.values import dataclass
 from exprun.pipeline.datafile import update_data_file
-from exprun.runner.data_stages import check_out_outputs, commit_data
+from exprun.runner.data_stages import check_out_outputs, commit_data, concerned_stages
 from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import isolated_workspace
 from exprun.runner.overlay import Overlay
 from exprun.runner.publishing import build_tree, commit_experiment, entries_by_name, files_to_add
-from exprun.runner.repro import workspace_site
+from exprun.runner.repro import plan_stages, workspace_site
 from exprun.runner.writing import replace_file
 from exprun.workspaces.copying import copy_path
 
@@ -69,6 +69,7 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
     stops the commands.
     """
     prepared = await to_thread.run_sync(prepare, session.opened, spec)
+    await session.make_way()
     session.emit(
         events.ExperimentStarted(
             experiment=prepared.ref.name, baseline=prepared.ref.baseline, log_dir=session.log_dir
@@ -101,7 +102,7 @@ def prepare(opened: Opened, spec: ExperimentSpec) -> Prepared:
     ref = _choose_ref(opened.repository, spec)
     edits = edit_params(opened, spec, parse_edits(spec))
     project = opened.load(Overlay(opened.files, edits) if edits else None)
-    stages = project.plan(spec.options.selection)
+    stages = plan_stages(opened, project, spec.options.selection)
     return Prepared(spec=spec, ref=ref, edits=edits, project=project, stages=stages)
 
 
@@ -136,7 +137,7 @@ async def _run_in_workspace(session: Session, prepared: Prepared) -> Published:
         states = await session.drive(reproduction)
         session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
         return await to_thread.run_sync(
-            _publish, opened, prepared, reproduction, states, opened.repository
+            publish_experiment, opened, prepared, reproduction, states, opened.repository
         )
     except BaseException:
         if site.git_ignores is not None:
@@ -161,13 +162,7 @@ def _set_out(guard: Guard, site: Site, prepared: Prepared, repository: Repositor
 
 
 def _concerned(prepared: Prepared) -> Sequence[Stage]:
-    """The stages whose data an experiment may need: those of its targets and all upstream."""
-    selection = prepared.spec.options.selection
-    project = prepared.project
-    if not selection.targets:
-        return project.stages
-    wanted = project.graph.all_upstream(stage.id for stage in project.select(selection))
-    return [stage for stage in project.stages if stage.id in wanted]
+    return concerned_stages(prepared.project, prepared.spec.options.selection)
 
 
 def _check_out(site: Site, prepared: Prepared) -> None:
@@ -179,7 +174,10 @@ async def _run_isolated(session: Session, prepared: Prepared) -> Published:
     opened = session.opened
     tree = await to_thread.run_sync(_snapshot, opened, prepared)
     with isolated_workspace(opened, prepared.ref.baseline, tree) as (repository, root):
-        site, inside = await to_thread.run_sync(_set_out_isolated, opened, prepared, root)
+        cwd = os.path.join(opened.place.root, prepared.spec.options.selection.cwd)
+        site, inside = await to_thread.run_sync(
+            set_out_isolated, opened, prepared.spec, prepared.ref, root, cwd
+        )
         reproduction = session.reproduction(
             inside.stages,
             site,
@@ -189,7 +187,9 @@ async def _run_isolated(session: Session, prepared: Prepared) -> Published:
         )
         states = await session.drive(reproduction)
         session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
-        return await to_thread.run_sync(_publish, opened, inside, reproduction, states, repository)
+        return await to_thread.run_sync(
+            publish_experiment, opened, inside, reproduction, states, repository
+        )
 
 
 def _snapshot(opened: Opened, prepared: Prepared) -> str:
@@ -203,18 +203,22 @@ def _snapshot(opened: Opened, prepared: Prepared) -> str:
     return take_snapshot(repository, edited=inside)
 
 
-def _set_out_isolated(opened: Opened, prepared: Prepared, root: str) -> tuple[Site, Prepared]:
-    """Make an isolated workspace what the experiment starts from."""
-    for path in prepared.spec.copy_paths:
-        cwd = os.path.join(opened.place.root, prepared.spec.options.selection.cwd)
-        copy_path(path, source=cwd, root=root)
+def set_out_isolated(
+    opened: Opened, spec: ExperimentSpec, ref: ExperimentRef, root: str, copies_from: str
+) -> tuple[Site, Prepared]:
+    """Make the isolated workspace with the project at `root` what the experiment starts from.
+
+    The paths to copy are in `copies_from`. Raises UsageError and ProjectError.
+    """
+    for path in spec.copy_paths:
+        copy_path(path, source=copies_from, root=root)
     there = opened.at(root)
     project = there.load()
-    stages = project.plan(prepared.spec.options.selection)
+    stages = project.plan(spec.options.selection)
     site = workspace_site(there, project, immediate=False)
-    inside = replace(prepared, project=project, stages=stages, edits={})
-    _check_out(site, inside)
-    return site, inside
+    prepared = Prepared(spec=spec, ref=ref, edits={}, project=project, stages=stages)
+    _check_out(site, prepared)
+    return site, prepared
 
 
 def _cached_contents(reproduction: Reproduction) -> Iterator[Content]:
@@ -226,14 +230,18 @@ def _cached_contents(reproduction: Reproduction) -> Iterator[Content]:
                 yield out.content
 
 
-def _publish(
+def publish_experiment(
     opened: Opened,
     prepared: Prepared,
     reproduction: Reproduction,
     states: Sequence[StageState],
     repository: Repository,
+    trailer: str | None = None,
 ) -> Published:
-    """Commit what is in `repository`'s worktree to the user's repository."""
+    """Commit what is in `repository`'s worktree to the user's repository, under the ref.
+
+    `trailer` is a line to end the message with. Raises RefConflict if the name has been taken.
+    """
     site = reproduction.site
     finished = opened.at(site.root).load()
     locations = [
@@ -250,4 +258,5 @@ def _publish(
         entries=entries_by_name(prepared.stages, reproduction.entries),
         message=prepared.spec.message,
         replace=prepared.spec.options.force,
+        trailer=trailer,
     )

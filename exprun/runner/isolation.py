@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from exprun.errors import ExecutorError
+from exprun.runner.slots import SlotPool
 from exprun.workspaces.config_local import isolated_config
-from exprun.workspaces.isolated import LOCATION, open_slot, workspace_source
+from exprun.workspaces.isolated import workspace_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exprun.git.repository import Repository
     from exprun.runner.opening import Opened
+    from exprun.workspaces.isolated import IsolatedWorkspace, WorkspaceSource
 
 
 @contextmanager
@@ -23,22 +23,25 @@ def isolated_workspace(
     opened: Opened, baseline: str, tree: str
 ) -> Iterator[tuple[Repository, str]]:
     """A worktree of `tree` with a repository of its own; that, and the project's root in it."""
-    place = opened.place
-    prefix = place.prefix
-    slots = os.path.join(place.tmp_dir, "exps", LOCATION)
-    slot = open_slot(os.path.join(slots, secrets.token_hex(4)))
-    if slot is None:
-        raise ExecutorError("a new workspace is in use already", where=slots)
-    source = workspace_source(
-        opened.repository,
-        extra_files={os.path.join(prefix, ".dvc", "config.local"): _config_local(opened)},
-    )
-    with slot:
-        workspace = slot.make(source, baseline=baseline, tree=tree)
-        try:
-            yield workspace.repository, os.path.normpath(os.path.join(workspace.root, prefix))
-        finally:
-            slot.remove()
+    slots = SlotPool(opened.place.tmp_dir)
+    slot = slots.take()
+    try:
+        workspace = slot.make(source_of(opened), baseline=baseline, tree=tree)
+        yield workspace.repository, project_root(opened, workspace)
+    finally:
+        slots.give_back(slot)
+        slots.close()
+
+
+def source_of(opened: Opened) -> WorkspaceSource:
+    """What isolated workspaces of a project are made from, for any number of them."""
+    config = os.path.join(opened.place.prefix, ".dvc", "config.local")
+    return workspace_source(opened.repository, extra_files={config: _config_local(opened)})
+
+
+def project_root(opened: Opened, workspace: IsolatedWorkspace) -> str:
+    """Where the project is in an isolated workspace."""
+    return os.path.normpath(os.path.join(workspace.root, opened.place.prefix))
 
 
 def _config_local(opened: Opened) -> bytes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from exprun.lockfile.codec import absent_lock, parse_lock
 from exprun.model.paths import Location
+from exprun.model.values import dataclass
 from exprun.runner.writing import replace_file
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class Recorded:
 class LockBook:
     """Reads the lock files of a project on demand and records entries in planned order.
 
-    With `immediate` a file is written as soon as an entry is recorded, else by `flush`. Thread-safe.
+    With `immediate` a file is written as soon as an entry is recorded, else by `flush`.
+    Thread-safe.
     """
 
     def __init__(self, files: Files, root: str, *, immediate: bool = True) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from exprun.model.values import dataclass, replace
 from exprun.project.config import load_config
 from exprun.project.config_files import config_places
 from exprun.project.files import DiskFiles
+from exprun.project.gitignore import GitIgnore, find_excludes_file
 from exprun.project.ignore import IgnoreRules
 from exprun.project.root import Place, find_git, find_project
 from exprun.runner.probe import WorkspaceProbe
 from exprun.runner.project import load_project
 from exprun.runner.records import Records
+from exprun.runner.remembering import RememberingYaml
 from exprun.runner.site import Site, StoreIgnore
 from exprun.store.cache import Store, StoreConfig
 from exprun.store.links import parse_link_types
@@ -23,11 +25,15 @@ from exprun.store.links import parse_link_types
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from exprun.formats.reading import YamlReader
     from exprun.git.repository import Repository
     from exprun.model.files import Files
     from exprun.model.paths import Location
     from exprun.project.config import Config
     from exprun.runner.project import Project
+
+# In a workspace of its own, an experiment's parameters are new every time, and read once.
+_WORTH_REMEMBERING = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +45,8 @@ class Opened:
     env: Mapping[str, str]
     warn: Callable[[str], None]
     records_dir: str
+    remember_from: int = 0
+    """How many characters a document must have for its parsed form to be kept."""
 
     @cached_property
     def store(self) -> Store:
@@ -50,6 +58,12 @@ class Opened:
         return DiskFiles(self.place.root)
 
     @cached_property
+    def yaml(self) -> YamlReader:
+        """Reads YAML, without parsing again what was parsed before."""
+        directory = os.path.join(self.records_dir, "parsed")
+        return RememberingYaml(directory, at_least=self.remember_from)
+
+    @cached_property
     def repository(self) -> Repository:
         """The Git repository around the project. Raises NotAProject."""
         from exprun.git.repository import open_repository
@@ -58,11 +72,27 @@ class Opened:
 
     def load(self, files: Files | None = None) -> Project:
         """The project as its files, or the `files` given, describe it now."""
-        return load_project(self.place, self.config, files or self.files)
+        return load_project(
+            self.place,
+            self.config,
+            files or self.files,
+            git_ignore=self._git_ignore(),
+            yaml=self.yaml,
+        )
 
     def at(self, root: str) -> Opened:
         """The same project with its files in another directory, and the same cache."""
-        return replace(self, place=Place(root=root, git=find_git(root)))
+        place = Place(root=root, git=find_git(root))
+        return replace(self, place=place, remember_from=_WORTH_REMEMBERING)
+
+    def _git_ignore(self) -> GitIgnore | None:
+        git = self.place.git
+        if git is None or self.config.core.no_scm:
+            return None
+        excludes = find_excludes_file(
+            git, home=self.env.get("HOME"), config_home=self.env.get("XDG_CONFIG_HOME")
+        )
+        return GitIgnore(git, excludes_file=excludes)
 
     def open_store(self, root: str) -> Store:
         """The cache, as seen from the workspace at `root`."""
@@ -95,7 +125,7 @@ class Opened:
             root=root,
             project=project,
             store=self.store,
-            probe=WorkspaceProbe(root, self.store, edits or {}),
+            probe=WorkspaceProbe(root, self.store, edits or {}, self.yaml),
             records=Records(root, self.files, project.data, immediate=immediate),
             git_ignores=None,
             warn=self.warn,

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from exprun.formats.documents import load_params
+from exprun.formats.reading import YamlReader, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,10 +27,15 @@ class WorkspaceProbe:
     """
 
     def __init__(
-        self, root: str, store: Store, edits: Mapping[Location, bytes] = MappingProxyType({})
+        self,
+        root: str,
+        store: Store,
+        edits: Mapping[Location, bytes] = MappingProxyType({}),
+        yaml: YamlReader = read_yaml,
     ) -> None:
         self._root = root
         self._store = store
+        self._yaml = yaml
         self._edited = {name: load_params(data, name=name) for name, data in edits.items()}
         self._params: dict[Location, tuple[_Signature, Mapping[str, object]]] = {}
 
@@ -54,7 +60,7 @@ class WorkspaceProbe:
             known = self._params.get(location)
             if known is None or known[0] != signature:
                 with open(path, "rb") as file:
-                    known = (signature, load_params(file.read(), name=location))
+                    known = (signature, load_params(file.read(), name=location, yaml=self._yaml))
                 self._params[location] = known
         except FileNotFoundError:
             return None

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from exprun.errors import PipelineError, ProjectError
-from exprun.pipeline.datafile import load_data_file
-from exprun.pipeline.graph import Graph, build_graph
+from exprun.errors import LockfileError, PipelineError, ProjectError
+from exprun.formats.reading import YamlReader, read_yaml
 from exprun.pipeline.load import load_pipeline
-from exprun.pipeline.plan import Reach, plan
 from exprun.pipeline.targets import DATA_SUFFIX, Catalogue, Selector
 from exprun.pipeline.templating import ParsingOptions
 from exprun.project.collect import collect_dvc_files
-from exprun.project.gitignore import GitIgnore
 from exprun.project.ignore import IgnoreRules
+from exprun.runner.lockbook import lock_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,8 +23,10 @@ if TYPE_CHECKING:
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
     from exprun.pipeline.datafile import DataFile
+    from exprun.pipeline.graph import Graph
     from exprun.pipeline.load import PipelineFile
     from exprun.project.config import Config
+    from exprun.project.gitignore import GitIgnore
     from exprun.project.root import Place
 
 
@@ -63,6 +64,8 @@ class Project:
     @cached_property
     def graph(self) -> Graph:
         """Who waits for whom. Raises PipelineError for cycles and clashing outputs."""
+        from exprun.pipeline.graph import build_graph
+
         return build_graph(self.stages, root=self.root)
 
     def select(self, selection: Selection) -> list[Stage]:
@@ -83,6 +86,8 @@ class Project:
 
     def plan(self, selection: Selection) -> list[Stage]:
         """The stages to bring up to date, in DVC's order."""
+        from exprun.pipeline.plan import Reach, plan
+
         reach = Reach(
             pipeline=selection.pipeline,
             all_pipelines=selection.all_pipelines,
@@ -105,18 +110,36 @@ class Project:
         return self.pipelines[file].stages
 
 
-def load_project(place: Place, config: Config, files: Files) -> Project:
+def load_project(
+    place: Place,
+    config: Config,
+    files: Files,
+    *,
+    git_ignore: GitIgnore | None = None,
+    yaml: YamlReader = read_yaml,
+) -> Project:
     """Load every DVC file below the root of `place`, with the contents `files` gives them.
 
     Raises PipelineError only for what makes the whole project unusable.
     """
-    return _Loading(place, config, files).load()
+    return _Loading(place, config, files, git_ignore, yaml).load()
 
 
 class _Loading:
-    def __init__(self, place: Place, config: Config, files: Files) -> None:
+    def __init__(
+        self,
+        place: Place,
+        config: Config,
+        files: Files,
+        git_ignore: GitIgnore | None,
+        yaml: YamlReader,
+    ) -> None:
         self._place = place
         self._files = files
+        self._git_ignore = git_ignore
+        self._yaml = yaml
+        # Only for outputs: an output may hold a DVC project.
+        self._ignore = IgnoreRules(place.root, nested_projects=True)
         self._parsing = ParsingOptions(bools=config.parsing.bool, lists=config.parsing.list)
         self._pipelines: dict[Location, PipelineFile] = {}
         self._data: dict[Location, DataFile] = {}
@@ -128,7 +151,7 @@ class _Loading:
             place,
             lambda file: tuple(self._outputs_of(file)),
             ignore=IgnoreRules(place.root),
-            git_ignore=GitIgnore(place.git) if place.git else None,
+            git_ignore=self._git_ignore,
         )
         return Project(
             place.root,
@@ -141,20 +164,47 @@ class _Loading:
 
     def _outputs_of(self, file: Location) -> Iterator[Location]:
         try:
-            for stage in self._load_file(file):
+            stages = self._load_file(file)
+            self._check_ignored(file, stages)
+            for stage in stages:
                 for out in stage.outs:
                     yield out.location
         except ProjectError as error:
             self._broken[file] = error
+            self._pipelines.pop(file, None)
+            self._data.pop(file, None)
+
+    def _check_ignored(self, file: Location, stages: Sequence[Stage]) -> None:
+        """Refuse what would get lost: a lock file ignored by Git, and outputs ignored by DVC."""
+        lock = os.path.join(self._place.prefix, lock_of(file))
+        git_ignore = self._git_ignore if file in self._pipelines else None
+        if git_ignore is not None and git_ignore.ignores_entry(lock, is_dir=False):
+            raise LockfileError(
+                "this lock file is ignored by Git",
+                where=lock_of(file),
+                hint=f"to see the pattern to remove: git check-ignore -v {lock}",
+            )
+        for stage in stages:
+            for out in stage.outs:
+                if self._ignore.ignores_output(out.location):
+                    raise PipelineError(
+                        f"output '{out.path}' is ignored by .dvcignore",
+                        where=file,
+                        hint="change the pattern that ignores it, or name another output",
+                    )
 
     def _load_file(self, file: Location) -> Sequence[Stage]:
         root = self._place.root
         if file.endswith(DATA_SUFFIX):
+            from exprun.pipeline.datafile import load_data_file
+
             try:
                 data = self._files.read(file)
             except OSError as error:
                 raise PipelineError(f"cannot be read: {error.strerror}", where=file) from None
-            self._data[file] = load_data_file(file, data, root=root)
+            self._data[file] = load_data_file(file, data, root=root, yaml=self._yaml)
             return (self._data[file].stage,)
-        self._pipelines[file] = load_pipeline(file, self._files, root=root, parsing=self._parsing)
+        self._pipelines[file] = load_pipeline(
+            file, self._files, root=root, parsing=self._parsing, yaml=self._yaml
+        )
         return self._pipelines[file].stages

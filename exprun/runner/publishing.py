@@ -79,14 +79,16 @@ def commit_experiment(
     entries: Mapping[str, LockedStage],
     message: str | None,
     replace: bool,
+    trailer: str | None = None,
 ) -> Published:
     """Write the commit and, last, create the ref. Raises RefConflict if the name is taken."""
     author, committer = signatures(repository.env, repository.config)
+    text = message or default_message(experiment_hash(entries))
     commit = write_commit(
         repository,
         tree=tree,
         parent=ref.baseline,
-        message=message or default_message(experiment_hash(entries)),
+        message=f"{text}\n\n{trailer}" if trailer else text,
         author=author,
         committer=committer,
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from exprun.pipeline.datafile import load_data_file, update_data_file
-from exprun.pipeline.datafile_dump import stage_md5
 from exprun.runner.lockbook import LockBook, Recorded
 from exprun.runner.writing import replace_file
 
@@ -48,6 +46,8 @@ class Records:
         """Whether a .dvc file was edited since its MD5 of itself was written."""
         if stage.is_pipeline_stage:
             return False
+        from exprun.pipeline.datafile_dump import stage_md5
+
         file = self._data[stage.file]
         return file.md5 != stage_md5(stage, file.recorded)
 
@@ -55,6 +55,8 @@ class Records:
         """Record what a stage read and made; None for a .dvc file."""
         if stage.is_pipeline_stage:
             return self._locks.record(stage.id, entry)
+        from exprun.pipeline.datafile import load_data_file, update_data_file
+
         file = self._data[stage.file]
         data = update_data_file(file, entry)
         if data != file.text.encode():

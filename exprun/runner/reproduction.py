@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
+from anyio import sleep_forever, to_thread
 
 from exprun import events
 from exprun.abc import StopRequest
 from exprun.errors import ExecutorError, ExprunError
-from exprun.executors.logs import LogRecord, log_path, record_of, signal_name, write_record
+from exprun.executors.logs import LogRecord, log_path, record_of, write_record
 from exprun.executors.shell import build_commands, build_env
 from exprun.model.experiment import OnError, StageResult
-from exprun.model.job import (
-    Exited,
-    FailureClass,
-    JobSpec,
-    Killed,
-    Lost,
-    NotStarted,
-    TimedOut,
-    failure_of,
-)
+from exprun.model.job import FailureClass, JobSpec
+from exprun.model.paths import is_outside, is_url, spell
+from exprun.model.values import dataclass, field
 from exprun.pipeline.targets import address
+from exprun.runner.failures import FAULTS, failure_from, failure_of_job
 from exprun.runner.work import Need
 from exprun.scheduler import vocabulary as words
 from exprun.scheduler.vocabulary import StageState, Verdict
@@ -39,6 +33,8 @@ if TYPE_CHECKING:
     from exprun.model.lock import LockedStage
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
+    from exprun.runner.bus import Audience
+    from exprun.runner.failures import Failure
     from exprun.runner.guard import Guard
     from exprun.runner.site import Site
     from exprun.runner.work import Judgement, Saved, StageWork
@@ -57,16 +53,9 @@ class JobSettings:
     log_dir: str
     experiment: tuple[str, str] | None = None
     foreground: bool = False
+    shows_output: bool = False
+    audience: Audience | None = None
     grace_s: float = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Why a stage failed. `error` is what raised it, unless the command itself failed."""
-
-    message: str
-    kind: FailureClass
-    error: ExprunError | None = None
 
 
 @dataclass(slots=True)
@@ -117,6 +106,11 @@ class Reproduction:
     @property
     def experiment(self) -> str | None:
         return self._settings.experiment[0] if self._settings.experiment else None
+
+    @property
+    def shows_output(self) -> bool:
+        """Whether the output of stages is wanted as events."""
+        return self._settings.shows_output
 
     def plan(self, *, serial: bool) -> words.ExperimentPlan:
         """The plan as the scheduler takes it."""
@@ -172,8 +166,8 @@ class Reproduction:
                 return words.StageChecked(key, Verdict.MUST_RUN, hand.judgement.flight)
             self._report_without_command(index, hand.judgement.need)
             self._finished(index, await to_thread.run_sync(self._settle, index))
-        except ExprunError as error:
-            self._failed(index, _as_failure(error))
+        except FAULTS as error:
+            self._failed(index, failure_from(error))
             return words.StageChecked(key, Verdict.FAILED)
         return words.StageChecked(key, Verdict.RESTORED)
 
@@ -199,12 +193,12 @@ class Reproduction:
                 hand.outcome = await self._executor.run_job(
                     self._job(index, gpus), _Sink(self, index), stop=hand.stop
                 )
-        except ExprunError as error:
-            self._failed(index, _as_failure(error))
+        except FAULTS as error:
+            self._failed(index, failure_from(error))
             return words.StageRan(
                 key, succeeded=False, retryable=isinstance(error, ExecutorError) and error.transient
             )
-        failure = _failure_of(hand.outcome, self._commands(stage))
+        failure = failure_of_job(hand.outcome, self._commands(stage))
         if failure is not None:
             self._failed(index, failure)
         return words.StageRan(key, succeeded=failure is None)
@@ -213,8 +207,8 @@ class Reproduction:
         """Save a stage whose commands have succeeded."""
         try:
             self._finished(key.stage, await to_thread.run_sync(self._save, key.stage))
-        except ExprunError as error:
-            self._failed(key.stage, _as_failure(error))
+        except FAULTS as error:
+            self._failed(key.stage, failure_from(error))
             return words.StageSaved(key, succeeded=False)
         return words.StageSaved(key, succeeded=True)
 
@@ -239,6 +233,8 @@ class Reproduction:
         with self._guard.working():
             if judgement is not None and judgement.source is not None:
                 return self._work.restore(stage, judgement.source)
+            if judgement is not None and judgement.need is Need.IMPORT:
+                return self._work.import_again(stage)
             return self._work.verify(stage)
 
     def _prepare(self, stage: Stage) -> None:
@@ -246,8 +242,11 @@ class Reproduction:
             self._work.prepare(stage)
 
     def _save(self, index: int) -> Saved:
+        judgement = self._in_hand[index].judgement
         with self._guard.working():
-            return self._work.save(self.stages[index])
+            return self._work.save(
+                self.stages[index], inputs=judgement.inputs if judgement else None
+            )
 
     # Jobs
 
@@ -297,9 +296,24 @@ class Reproduction:
         stage, experiment = self.address(index), self.experiment
         if need is Need.RESTORE:
             self._emit(events.StageRestored(stage=stage, experiment=experiment))
+        elif need is Need.IMPORT:
+            self._emit(
+                events.StageImporting(
+                    stage=stage,
+                    experiment=experiment,
+                    source=self._spelled(self.stages[index].deps[0].location),
+                    output=self._spelled(self.stages[index].outs[0].location),
+                )
+            )
         else:
             is_data = not self.stages[index].frozen
             self._emit(events.StageVerified(stage=stage, experiment=experiment, is_data=is_data))
+
+    def _spelled(self, location: Location) -> str:
+        """A path as DVC prints it: outside of the project the absolute one."""
+        if is_outside(location) and not is_url(location):
+            return os.path.normpath(self.site.path(location))
+        return spell(location, start=self._settings.cwd)
 
     def _finished(self, index: int, saved: Saved) -> None:
         hand = self._in_hand.pop(index)
@@ -315,7 +329,7 @@ class Reproduction:
             )
         ran = hand.outcome is not None
         if hand.outcome is not None and hand.log:
-            write_record(hand.log, record_of(self.address(index), hand.outcome))
+            self._write_record(hand.log, record_of(self.address(index), hand.outcome))
         self._emit(
             events.StageFinished(
                 stage=self.address(index),
@@ -329,7 +343,7 @@ class Reproduction:
         hand = self._in_hand[index]
         self.failures[index] = failure
         if hand.log:
-            write_record(hand.log, self._failure_record(index, failure))
+            self._write_record(hand.log, self._failure_record(index, failure))
         cancelled = failure.kind is FailureClass.INTERRUPTED
         self._emit(
             events.StageFinished(
@@ -343,6 +357,13 @@ class Reproduction:
         )
         if self._options.on_error is OnError.KEEP_GOING and not cancelled:
             self._report_blocked(index)
+
+    def _write_record(self, log: str, record: LogRecord) -> None:
+        try:
+            write_record(log, record)
+        except OSError as error:
+            # A run is not worse for want of a record of it.
+            self.site.warn(f"how '{record.stage}' ended is not recorded: {error}")
 
     def _failure_record(self, index: int, failure: Failure) -> LogRecord:
         outcome = self._in_hand[index].outcome
@@ -370,15 +391,22 @@ class Reproduction:
 class _Sink:
     """Turns the output of one stage into events; `exprun.abc.OutputSink`."""
 
-    is_wanted = True
-
     def __init__(self, reproduction: Reproduction, index: int) -> None:
+        self._always = reproduction.shows_output
+        self._audience = reproduction._settings.audience
         self._stage = reproduction.address(index)
         self._experiment = reproduction.experiment
         self._emit = reproduction._emit
 
+    @property
+    def is_wanted(self) -> bool:
+        return self._always or (self._audience is not None and self._audience.wants_output())
+
     async def wanted(self) -> None:
-        return
+        if self._audience is not None:
+            await self._audience.wanting_output()
+        elif not self._always:
+            await sleep_forever()
 
     def command_started(self, index: int, command: Command) -> None:
         self._emit(
@@ -393,26 +421,3 @@ class _Sink:
                 stage=self._stage, experiment=self._experiment, data=data, offset=offset
             )
         )
-
-
-def _as_failure(error: ExprunError) -> Failure:
-    kind = getattr(error, "failure", FailureClass.SETUP)
-    return Failure(message=str(error), kind=kind, error=error)
-
-
-def _failure_of(outcome: JobOutcome, commands: Sequence[Command]) -> Failure | None:
-    """What is wrong with how a job ended, in DVC's words; None if nothing is."""
-    kind = failure_of(outcome)
-    if kind is None:
-        return None
-    command = commands[outcome.command].display if outcome.command is not None else ""
-    match outcome:
-        case Exited(code=code):
-            how = f"exited with {code}"
-        case Killed(signal=number):
-            how = f"exited with -{number} ({signal_name(number)})"
-        case TimedOut(timeout_s=limit):
-            how = f"stopped after its limit of {limit:g} s"
-        case NotStarted(reason=reason) | Lost(reason=reason):
-            how = reason
-    return Failure(message=f"failed to run: {command}, {how}", kind=kind)

@@ -7,11 +7,15 @@ import secrets
 import sys
 from typing import TYPE_CHECKING
 
+import anyio
+
 from exprun.errors import ExperimentFailed
+from exprun.executors.descendants import with_mark
 from exprun.project.locks import Patience, RepoLock
 from exprun.project.rwlock import ReadWriteLock
 from exprun.runner.driver import Driver
 from exprun.runner.guard import Guard
+from exprun.runner.presence import end_what_the_dead_left, present
 from exprun.runner.pulling import Puller
 from exprun.runner.reproduction import JobSettings, Reproduction
 from exprun.runner.work import StageWork
@@ -26,15 +30,21 @@ from exprun.scheduler.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Sequence
+    from typing import Any
 
     from exprun.abc import Executor
     from exprun.model.experiment import ReproOptions
     from exprun.model.job import CancelReason
     from exprun.model.stage import Stage
+    from exprun.runner.bus import Audience
+    from exprun.runner.driver import Source
     from exprun.runner.opening import Opened
     from exprun.runner.reproduction import Confirm, Emit
     from exprun.runner.site import Site
+    from exprun.scheduler.vocabulary import Stimulus
+
+    Beside = Callable[[Callable[[Stimulus], None]], Coroutine[Any, Any, None]]
 
 
 class Session:
@@ -49,14 +59,19 @@ class Session:
         jobs: int = 1,
         grace_s: float = 10.0,
         confirm: Confirm | None = None,
+        shows_output: bool = False,
+        audience: Audience | None = None,
     ) -> None:
+        self.confirm = confirm
         self.opened = opened
         self.emit = emit
         self.jobs = jobs
+        self.mark = secrets.token_hex(16)
         self.log_dir = os.path.join(opened.place.state_dir, "logs", secrets.token_hex(6))
         self._executor = executor
         self._grace_s = grace_s
-        self._confirm = confirm
+        self._shows_output = shows_output
+        self._audience = audience
         self._driver: Driver | None = None
         self._cancelled: CancelReason | None = None
 
@@ -65,6 +80,11 @@ class Session:
         """Why the session is to end, if it is."""
         return self._cancelled
 
+    @property
+    def is_running(self) -> bool:
+        """Whether stages are being brought up to date."""
+        return self._driver is not None
+
     def cancel(self, reason: CancelReason) -> None:
         """Stop what runs and start nothing more; a higher reason stops harder. Never waits."""
         if self._cancelled is None or reason > self._cancelled:
@@ -72,13 +92,25 @@ class Session:
             if self._driver is not None:
                 self._driver.tell(CancelRequested(reason))
 
+    async def make_way(self) -> None:
+        """End what a killed session has left running in this project."""
+        await end_what_the_dead_left(self._presence_dir, self.opened.warn)
+
+    @property
+    def _presence_dir(self) -> str:
+        return os.path.join(self.opened.place.state_dir, "running")
+
     def shared_guard(self) -> Guard:
         """DVC's locks of the user's own workspace."""
         tmp = self.opened.place.tmp_dir
         return Guard(
             RepoLock(tmp),
             ReadWriteLock(tmp, cmd=" ".join(["exprun", *sys.argv[1:]])),
-            Patience(limit_s=30.0, on_wait=lambda what: self.opened.warn(f"waiting for {what}")),
+            Patience(
+                limit_s=30.0,
+                on_wait=lambda what: self.opened.warn(f"waiting for {what}"),
+                give_up=lambda: self._cancelled is not None,
+            ),
         )
 
     def reproduction(
@@ -89,29 +121,66 @@ class Session:
         options: ReproOptions,
         guard: Guard,
         experiment: tuple[str, str] | None = None,
+        id: str = "",
+        log_dir: str | None = None,
     ) -> Reproduction:
-        """A plan, ready to be driven."""
+        """A plan, ready to be driven; `experiment` is its name and baseline."""
         site.records.plan(stages)
         return Reproduction(
             stages,
-            id=experiment[0] if experiment else "repro",
+            id=id,
             site=site,
             work=StageWork(site, options, Puller(site.store, self.opened.config, site.warn)),
             guard=guard,
             options=options,
             settings=JobSettings(
-                env=self.opened.env,
+                env=with_mark(self.opened.env, self.mark),
                 project_root=self.opened.place.root,
                 cwd=options.selection.cwd,
-                log_dir=self.log_dir,
+                log_dir=log_dir or self.log_dir,
                 experiment=experiment,
-                foreground=self.jobs == 1,
+                foreground=self.jobs == 1 and not id,
+                shows_output=self._shows_output,
+                audience=self._audience,
                 grace_s=self._grace_s,
             ),
             executor=self._executor,
             emit=self.emit,
-            confirm=self._confirm,
+            confirm=self.confirm,
         )
+
+    async def run(
+        self,
+        source: Source,
+        experiments: Sequence[str],
+        *,
+        beside: Beside | None = None,
+        max_failures: int | None = None,
+        lasting: bool = False,
+    ) -> None:
+        """Run experiments of `source` until none is left, or the session is cancelled.
+
+        `beside` runs meanwhile and may give the scheduler stimuli of its own. A `lasting` run waits
+        for more experiments when none is left, until the scheduler is told to drain.
+        """
+        scheduler = Scheduler(Limits(jobs=self.jobs), max_failures=max_failures)
+        self._driver = driver = Driver(scheduler, source, lasting=lasting)
+        driver.tell(ExperimentsOffered(tuple(experiments)))
+        if self._cancelled is not None:
+            driver.tell(CancelRequested(self._cancelled))
+        try:
+            with present(self._presence_dir, self.mark):
+                await self._run_beside(driver, beside)
+        finally:
+            self._driver = None
+
+    @staticmethod
+    async def _run_beside(driver: Driver, beside: Beside | None) -> None:
+        async with anyio.create_task_group() as tasks:
+            if beside is not None:
+                tasks.start_soon(beside, driver.tell)
+            await driver.run()
+            tasks.cancel_scope.cancel()
 
     async def drive(self, reproduction: Reproduction) -> tuple[StageState, ...]:
         """Bring the stages of a plan up to date and return how each ended.
@@ -119,15 +188,10 @@ class Session:
         Raises ExperimentFailed if one failed, and if the session was cancelled.
         """
         outcome = _Outcome(reproduction, serial=self.jobs == 1)
-        self._driver = Driver(Scheduler(Limits(jobs=self.jobs)), outcome)
-        self._driver.tell(ExperimentsOffered((reproduction.id,)))
-        if self._cancelled is not None:
-            self._driver.tell(CancelRequested(self._cancelled))
         try:
             await reproduction.begin()
-            await self._driver.run()
+            await self.run(outcome, [reproduction.id])
         finally:
-            self._driver = None
             reproduction.site.records.flush()
         if outcome.verdict is not ExperimentVerdict.SUCCEEDED:
             raise self._failure(reproduction, outcome)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.lockfile.compare import External
 from exprun.model.paths import Location
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,13 +8,12 @@ that the stage can run.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun.errors import MissingDependency, PipelineError
-from exprun.lockfile.compare import changes
+from exprun.lockfile.compare import ChangeKind, changes
 from exprun.lockfile.entries import build_entry
 from exprun.lockfile.keys import (
     is_cacheable,
@@ -29,6 +28,9 @@ from exprun.lockfile.restore import Source, source_of_outputs
 from exprun.model.job import FailureClass
 from exprun.model.paths import is_outside, is_url
 from exprun.model.stage import OutputKind
+from exprun.model.values import dataclass
+from exprun.runner.importing import follows_source, import_again
+from exprun.runner.inputs import check_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +58,7 @@ class Need(Enum):
     PULLED = "pulled"
     RESTORE = "restore"
     VERIFY = "verify"
+    IMPORT = "import"
     RUN = "run"
 
 
@@ -63,13 +66,15 @@ class Need(Enum):
 class Judgement:
     """What a stage needs, why, and where its outputs can come from.
 
-    `flight` names the work of a stage that has to run, if an identical one may do it for this one.
+    `flight` names the work of a stage that has to run, if an identical one may do it for this one;
+    `inputs` is what it reads, as it was then.
     """
 
     need: Need
     reasons: tuple[Change, ...] = ()
     source: LockedStage | None = None
     flight: str | None = None
+    inputs: LockedStage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,18 +121,21 @@ class StageWork:
             reasons = (first,)
             if self._is_only_missing(stage) and self._pull_outputs(stage):
                 return Judgement(need=Need.PULLED, reasons=reasons)
+        if follows_source(stage, self._site.records.entry(stage)):
+            return Judgement(need=Need.IMPORT, reasons=reasons)
         if stage.frozen or not stage.cmd:
             return Judgement(need=Need.VERIFY, reasons=reasons)
+        _require_command(stage)
         if self._puller is not None and not forced:
             self._puller.fetch_dependencies(stage, self._site)
         current = self._current_inputs(stage)
         if forced:
-            return Judgement(need=Need.RUN, reasons=reasons)
+            return Judgement(need=Need.RUN, reasons=reasons, inputs=current)
         source = self._find_source(stage, current)
         if source is not None:
             return Judgement(need=Need.RESTORE, reasons=reasons, source=source)
         flight = run_cache_key(current) if self._may_share(stage, current) else None
-        return Judgement(need=Need.RUN, reasons=reasons, flight=flight)
+        return Judgement(need=Need.RUN, reasons=reasons, flight=flight, inputs=current)
 
     def restore(self, stage: Stage, source: LockedStage) -> Saved:
         """Check the outputs of `source` out and save the stage. Raises MissingObjects."""
@@ -138,6 +146,14 @@ class StageWork:
         """Save a stage without a command, or a frozen one, from the outputs that are there."""
         if stage.is_pipeline_stage and not stage.cmd:
             raise PipelineError(f"stage '{stage.name}' has no command", where=stage.file)
+        return self.save(stage)
+
+    def import_again(self, stage: Stage) -> Saved:
+        """Bring imported data up to date with its source, and save the stage."""
+        site = self._site
+        reasons = {change.kind for change in self.reasons(stage)}
+        trust = not self._options.force and reasons <= {ChangeKind.OUTPUT}
+        import_again(stage, site, site.records.entry(stage), trust=trust)
         return self.save(stage)
 
     def prepare(self, stage: Stage) -> None:
@@ -151,15 +167,18 @@ class StageWork:
             elif out.cache:
                 site.store.unprotect(site.path(out.location), root=site.root)
 
-    def save(self, stage: Stage) -> Saved:
+    def save(self, stage: Stage, *, inputs: LockedStage | None = None) -> Saved:
         """Hash what a stage read and made, bring its outputs into the cache, and record it.
 
+        `inputs` is what it read, as it was before its commands ran, if they did.
         Raises MissingDependency, MissingOutput, ParamsError, and StoreError.
         """
         site = self._site
         known = site.records.entry(stage)
         self._require_outputs(stage)
         contents = self._dependency_contents(stage, known)
+        if inputs is not None:
+            check_inputs(site, stage, inputs, contents)
         for out in stage.outs:
             if out.cache and not is_outside(out.location):
                 site.ignore(out.location)
@@ -307,6 +326,18 @@ class StageWork:
             run_cache_text(entry),
             partial(parse_run_cache, name=value),
         )
+
+
+def _require_command(stage: Stage) -> None:
+    """Templating can make something else of a command than text; DVC crashes then."""
+    parts = stage.cmd if isinstance(stage.cmd, tuple) else (stage.cmd,)
+    for part in parts:
+        if not isinstance(part, str):
+            raise PipelineError(
+                f"the command of stage '{stage.name}' is not text but {part!r}",
+                where=stage.file,
+                hint="put text around the ${…} in it, or let it name a parameter that is text",
+            )
 
 
 def _require_text(path: str) -> None:

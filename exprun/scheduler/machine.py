@@ -12,10 +12,10 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, insort
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from exprun.model.experiment import OnError
+from exprun.model.values import dataclass, field
 from exprun.scheduler import vocabulary as words
 from exprun.scheduler.budget import Budget, Limits
 from exprun.scheduler.vocabulary import StageState, Verdict
@@ -107,6 +107,11 @@ class Scheduler:
         )
 
     @property
+    def is_draining(self) -> bool:
+        """Whether no offer will be taken up any more."""
+        return self._draining
+
+    @property
     def running(self) -> int:
         """How many job slots are taken."""
         return self._budget.jobs
@@ -128,8 +133,8 @@ class Scheduler:
                     self._offered.remove(experiment)
             case words.ExperimentOpened(experiment, plan):
                 self._admit(stimulus, experiment, plan)
-            case words.ExperimentNotOpened(experiment):
-                self._forget(self._opening, experiment, stimulus, failed=True)
+            case words.ExperimentNotOpened(experiment, failed):
+                self._forget(self._opening, experiment, stimulus, failed=failed)
             case words.StageChecked(key, verdict, flight):
                 stage = self._stage(key, StageState.CHECKING, stimulus)
                 self._checking -= 1

@@ -14,11 +14,11 @@ Every instruction that starts an effect is answered by exactly one stimulus:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.model.experiment import OnError
+from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
     from exprun.model.job import CancelReason
@@ -143,7 +143,10 @@ class ExperimentOpened:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentNotOpened:
+    """An experiment will not run: that `failed`, or there is nothing (more) to do."""
+
     experiment: str
+    failed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from exprun.errors import StoreError
+from exprun.model.values import dataclass
 from exprun.store.adding import Adder
 from exprun.store.confine import confine
 from exprun.store.exchange import RemoteConfig, Transferred
@@ -116,6 +116,20 @@ class Store:
                 return ()
             members = dict.fromkeys(objects.manifest(content.oid).values())
             return tuple(oid for oid in members if not objects.has(oid))
+
+    @property
+    def lends_files(self) -> bool:
+        """Whether a file in the workspace may be an object of the cache itself, by a link."""
+        return not {"hardlink", "symlink"}.isdisjoint(self.config.link_types)
+
+    def damaged(self, content: Content) -> tuple[Oid, ...]:
+        """The objects of `content` that are there but damaged. They are set aside."""
+        objects = self._layout(content.legacy).objects
+        with reporting("read the cache", self.cache_dir):
+            found = objects.damaged([content.oid])
+            if content.is_dir and not found and os.path.lexists(objects.path(content.oid)):
+                found = objects.damaged(objects.manifest(content.oid).values())
+        return found
 
     def files(self, content: Content) -> dict[str, Oid]:
         """The files of a directory by relative path. Raises MissingObjects."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
 from exprun.model.lock import Content, Oid
+from exprun.model.values import dataclass
 from exprun.store.clock import horizon
 from exprun.store.hashing import LARGE, hash_bytes, hash_files, read_file, same_data
 from exprun.store.manifest import build_manifest, manifest_oid

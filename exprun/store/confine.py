@@ -6,7 +6,8 @@ import os
 
 from exprun.errors import StoreError
 
-_FORBIDDEN = {".git", ".dvc"}
+FORBIDDEN = frozenset({".git", ".dvc"})
+"""No output may lie in a directory of these names, in any case."""
 
 
 def confine(path: str, root: str) -> str:
@@ -26,7 +27,7 @@ def confine(path: str, root: str) -> str:
             where=path,
             hint="name an output inside the project, not behind a symlink that leaves it",
         )
-    if not _FORBIDDEN.isdisjoint(part.lower() for part in parts):
+    if not FORBIDDEN.isdisjoint(part.lower() for part in parts):
         raise StoreError("refusing to write or remove inside .git or .dvc", where=path)
     return place
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Self
+
+from exprun.model.values import dataclass
 
 OBJECT_MODE = 0o444
 OWNER_EXEC = 0o100

@@ -10,11 +10,11 @@ import os
 import stat
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
 from exprun.model.lock import DIR_SUFFIX, Content, Oid
+from exprun.model.values import dataclass
 from exprun.store.clock import PER_FILE, file_clock, horizon
 from exprun.store.failures import MissingObjects, ignore_warning
 from exprun.store.hashing import hash_bytes, hash_files
@@ -113,6 +113,10 @@ class Objects:
             missing += self._verify_by_reading(unknown, found)
         self._protect(found)
         return Checked(good=found, missing=tuple(missing))
+
+    def damaged(self, oids: Iterable[Oid]) -> tuple[Oid, ...]:
+        """Those that are there but do not hold what their names say; they are set aside."""
+        return self.verify(oid for oid in oids if os.path.lexists(self.path(oid))).missing
 
     def verify_directory(self, oid: Oid) -> Checked:
         """`verify` for a directory: its manifest and every file of it."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from exprun.errors import StoreError
+from exprun.model.values import dataclass
 
 Options = Mapping[str, object]
 

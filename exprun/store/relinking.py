@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exprun.model.values import dataclass
 from exprun.store.modes import OWNER_EXEC, Modes
 from exprun.store.remembering import remember_directory, remember_file
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
 from exprun.model.lock import Oid, is_dir_oid
+from exprun.model.values import dataclass
 from exprun.store.exchange import Transferred
 from exprun.store.failures import store_error
 from exprun.store.hashing import hash_file

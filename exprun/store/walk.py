@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from exprun.errors import StoreError
+from exprun.model.values import dataclass, field
 from exprun.store.modes import OBJECT_MODE
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
@@ -23,6 +22,7 @@ from exprun.git.conversion import ATTRIBUTES_FILE
 from exprun.git.index_file import format_index, parse_index
 from exprun.git.isolated_git import create_isolated_git, isolated_settings
 from exprun.git.tree import GITLINK, Entry, files_of
+from exprun.model.values import dataclass, field
 from exprun.workspaces.checkout import write_files, write_submodules
 from exprun.workspaces.materialise import Written, check_path, remove_all_but, remove_tree
 from exprun.workspaces.workspace_index import index_entry, write_index

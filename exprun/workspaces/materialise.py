@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
 from exprun.git.index_file import Stat
 from exprun.git.tree import EXECUTABLE, GITLINK, SYMLINK, Entry
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -74,7 +74,8 @@ def _lock(name: str, text: str) -> BadInput:
 
 
 def _data(name: str, text: str) -> BadInput:
-    return _project(f"data-{name}", write("x.dvc", text), names=r"x\.dvc")
+    args = ("run", "-n", "e", "x.dvc")
+    return _project(f"data-{name}", write("x.dvc", text), args=args, names=r"x\.dvc")
 
 
 def _fails(name: str, body: str, names: str) -> BadInput:
@@ -285,6 +286,8 @@ STAGES = (
     _fails("killed", "cmd: kill -9 $$, outs: [o]", "broken.*(9|SIGKILL|[Kk]illed)"),
     _fails("command-not-found", "cmd: no-such-program, outs: [o]", "broken.*127"),
     _fails("no-output", "cmd: 'true', outs: [o]", "broken.*'?o'?"),
+    _fails("command-is-a-number", "cmd: '${lr}', outs: [o]", r"broken.*0\.1"),
+    _fails("command-is-a-map", "cmd: '${m}', outs: [o]", "broken.*text"),
     _fails("tracked-output", "cmd: echo > p.json, outs: [p.json]", r"p\.json"),
     _project(
         "stage-dependency-missing",

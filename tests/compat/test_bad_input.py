@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import exprun as package
 from tests.compat.bad_inputs import BAD_INPUTS, FAILED, PROJECT, BadInput
 from tests.compat.case import flat
 from tests.compat.pipelines import TRAINED
-from tests.support.project import Chmod, Delete, commit, perform, write
+from tests.support.project import Chmod, Delete, commit, git, init_dvc, perform, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,7 @@ def test_bad_input_is_named_and_harmless(
 ) -> None:
     place = builder.build(bad.start, into=tmp_path / "place")
     before = _state(place, whole=bad.exits != FAILED)
+    exprun.wait_until_ready()
     started = time.monotonic()
 
     finished = exprun.run(bad.args, place=place)
@@ -71,7 +73,8 @@ def test_an_existing_name_is_refused(exprun: Tool, builder: Builder, tmp_path: P
 def test_a_damaged_object_is_never_trusted(
     damage: str, exprun: Tool, builder: Builder, tmp_path: Path
 ) -> None:
-    place = builder.build(TRAINED, into=tmp_path / "place")
+    project = flat(git("init", "--quiet", "-b", "main"), init_dvc(), TRAINED)
+    place = builder.build(project, into=tmp_path / "place")
     output = place.repo / "model.bin"
     content = output.read_bytes()
     output.unlink()
@@ -107,7 +110,7 @@ def test_a_full_disk_fails_that_run_and_leaves_no_torn_object(
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user, or to be one")
 def test_a_read_only_project_is_an_environment_error(builder: Builder, tmp_path: Path) -> None:
     place = builder.build(PROJECT, into=tmp_path / "place")
-    for path in (place.root, *tmp_path.parents):
+    for path in (place.root, tmp_path, *tmp_path.parents):
         if os.stat(path).st_uid == os.geteuid() and path != path.parent:
             _let_others_pass(path)
     before = _state(place)
@@ -129,7 +132,7 @@ def _shell(place: Place, command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["sh", "-c", command],
         cwd=place.repo,
-        env=place.environ(),
+        env=place.environ() | {"PYTHONPATH": os.path.dirname(os.path.dirname(package.__file__))},
         capture_output=True,
         text=True,
         timeout=60,
@@ -168,3 +171,16 @@ def test_the_state_sees_a_change(builder: Builder, dvc: Tool, tmp_path: Path) ->
         perform(action, place, tool=dvc, dvc_tool=dvc, at=0)
 
     assert _state(place) != before
+
+
+def test_a_broken_file_stops_only_what_needs_it(
+    exprun: Tool, builder: Builder, tmp_path: Path
+) -> None:
+    project = flat(PROJECT, write("x.dvc", "outs: [\n"), write("sub/dvc.yaml", "stages: 1\n"))
+    place = builder.build(project, into=tmp_path / "place")
+
+    finished = exprun.run(("repro",), place=place)
+
+    assert finished.code == 0, finished
+    assert re.search(r"WARNING: x\.dvc:\d+:", finished.stderr)
+    assert "WARNING: sub/dvc.yaml:" in finished.stderr

@@ -8,29 +8,24 @@ import json
 import pytest
 
 from exprun import events
-from exprun.model.job import CancelReason, Exited, Leftover
+from exprun.model.experiment import StageResult
+from exprun.model.job import CancelReason, FailureClass
 
 
 def test_an_event_becomes_plain_values() -> None:
-    left = Leftover(pid=7, name="sleep", ended_by="SIGTERM")
     event = events.StageFinished(
         seq=3,
         at=1.5,
         run="r",
-        experiment=None,
         stage="train",
-        state=events.StageState.SUCCEEDED,
+        result=StageResult.FAILED,
+        failure=FailureClass.SIGNAL,
         duration_s=2.0,
-        outcome=Exited(code=0, duration_s=1.0, leftovers=(left,)),
     )
     plain = events.to_json(event)
     assert json.loads(json.dumps(plain)) == plain
-    assert plain["event"] == "StageFinished"
-    assert plain["state"] == "succeeded"
-    outcome = plain["outcome"]
-    assert isinstance(outcome, dict)
-    assert (outcome["kind"], outcome["code"]) == ("Exited", 0)
-    assert outcome["leftovers"][0]["name"] == "sleep"
+    assert (plain["event"], plain["stage"], plain["experiment"]) == ("StageFinished", "train", None)
+    assert (plain["result"], plain["failure"]) == ("failed", "signal")
 
 
 def test_a_reason_is_told_by_name() -> None:
@@ -57,9 +52,3 @@ def test_every_event_is_a_frozen_fact_with_its_place() -> None:
         if isinstance(value, type) and issubclass(value, events.Event):
             names = [field.name for field in dataclasses.fields(value)]
             assert names[:3] == ["seq", "at", "run"]
-
-
-def test_final_states_are_known() -> None:
-    final = {state for state in events.StageState if state.is_final}
-    assert {state for state in final if state.is_good} == {"unchanged", "restored", "succeeded"}
-    assert len(final) == 6

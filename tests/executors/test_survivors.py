@@ -103,12 +103,12 @@ def test_the_next_command_finds_the_server_of_the_one_before(
 
 
 def test_allowed_daemons_stay(on_asyncio: Runner, jobs: Jobs) -> None:
-    job = jobs.shell("setsid sleep 1000 & exit 0", allow_daemons=True)
+    job = jobs.shell(f"setsid {HIDE} & {UNTIL_HIDDEN}", allow_daemons=True)
     outcome = finish(on_asyncio, job)
     assert outcome.leftovers == ()
     assert len(find_marked(job.mark)) == 1
     ended = on_asyncio(lambda: end_orphans(job.mark, grace_s=5.0))
-    assert [left.name for left in ended] == ["sleep"]
+    assert [left.pid for left in ended] == [int((jobs.directory / "pid").read_text())]
     assert find_marked(job.mark) == ()
 
 
@@ -176,13 +176,13 @@ import os, sys, anyio
 from exprun.abc import NoOutput
 from exprun.executors.local import LocalExecutor
 from exprun.model.job import Command, JobSpec
-command = Command(argv=("/bin/sh", "-c", "setsid sleep 1000 & sleep 1000"), display="x")
+text = "setsid sh -c 'echo $$ > pid; sleep 1000' & exec sleep 1000"
+command = Command(argv=("/bin/sh", "-c", text), display="x")
 job = JobSpec(mark=sys.argv[1], stage="s", commands=(command,), cwd=".", env=dict(os.environ),
               log=sys.argv[2])
 async def main():
     async with anyio.create_task_group() as tasks:
         await tasks.start(LocalExecutor().run_job, job, NoOutput())
-        print("ready", flush=True)
 anyio.run(main)
 """
 
@@ -191,11 +191,13 @@ def test_what_a_killed_orchestrator_leaves_is_found_and_followed(
     on_asyncio: Runner, jobs: Jobs
 ) -> None:
     mark, log = os.urandom(16).hex(), str(jobs.directory / "x.log")
+    os.mkfifo(jobs.directory / "pid")
     with subprocess.Popen(
-        [sys.executable, "-c", ORCHESTRATOR, mark, log], stdout=subprocess.PIPE
+        [sys.executable, "-c", ORCHESTRATOR, mark, log],
+        cwd=jobs.directory,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     ) as orchestrator:
-        assert orchestrator.stdout is not None
-        assert orchestrator.stdout.readline() == b"ready\n"
+        (jobs.directory / "pid").read_bytes()
         orchestrator.kill()
     assert len(find_marked(mark)) >= 2
     handle = JobHandle(executor="local", native_id="1", mark=mark, log=log)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from exprun.errors import ParamsError, ProjectError
 from exprun.formats import yaml12
-from exprun.formats.yaml12 import Limits, load_yaml
+from exprun.formats.text import Limits
+from exprun.formats.yaml12 import load_yaml
 
 REFUSED = "refused"
 

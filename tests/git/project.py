@@ -44,12 +44,23 @@ class GitProject:
         return open_repository(str(self.root), env=self.env)
 
     def tree_after_add(self, *include: str) -> str:
-        """What ``git add -u`` and ``git write-tree`` make of it, on a copy of the index."""
+        """What ``git add -u`` and ``git write-tree`` make of it, on a copy of the index.
+
+        As in DVC, what HEAD has and the index no longer is kept for as long as it is there.
+        """
         index = self.root.parent / "index-copy"
         source = self.root / self.git("rev-parse", "--git-path", "index")
         env = {"GIT_INDEX_FILE": str(index)}
         index.write_bytes(source.read_bytes())
         self.git("add", "-u", ".", env=env)
+        tracked = set(self.git("ls-files", "-z", env=env).split("\0"))
+        if self.git("rev-list", "-n", "1", "--all"):
+            for path in self.git("ls-tree", "-rz", "--name-only", "HEAD").split("\0"):
+                full = self.root / path
+                is_there = full.is_symlink() or full.is_file()
+                is_linked = full.parent.resolve() != full.parent
+                if path and path not in tracked and is_there and not is_linked:
+                    self.git("add", "-f", "--", path, env=env)
         for path in include:
             self.git("add", "--ignore-errors", path, env=env)
         tree = self.git("write-tree", env=env)

@@ -249,10 +249,12 @@ TEXTS = st.text(
 ) | st.lists(
     st.sampled_from(["word", "x" * 20, "a:", "-", "#", "'", "it's", "y" * 85, ""]), max_size=24
 ).map(" ".join)
+# DVC wraps long keys that hold spaces into text that is read differently, or not at all.
+KEYS = TEXTS.filter(lambda key: len(key) < 60)
 SCALARS = TEXTS | st.integers() | st.floats() | st.booleans() | st.none()
 PARAM_VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=8,
 )
 ENTRIES = st.builds(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exprun.errors import ProjectError
+from exprun.errors import ExprunError
 from exprun.project.locks import Busy, FileLock, Patience, RepoLock
 from exprun.project.rwlock import ReadWriteLock
 
@@ -47,7 +47,7 @@ def test_dvc_cannot_take_the_lock_while_we_hold_it_and_the_other_way_round(tmp_p
 def test_a_linked_lock_file_is_refused_and_its_target_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("content")
     (tmp_path / "lock").symlink_to("precious")
-    with pytest.raises(ProjectError), RepoLock(str(tmp_path)).held():
+    with pytest.raises(ExprunError), RepoLock(str(tmp_path)).held():
         pass
     assert (tmp_path / "precious").read_text() == "content"
 

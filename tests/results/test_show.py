@@ -100,7 +100,11 @@ def test_param_deps_leaves_out_other_parameters_in_every_row(
 
 
 def test_csv_and_markdown_are_those_of_dvc(rich: Place, dvc: Tool, exprun: Tool) -> None:
-    for args in (("--csv", "-A"), ("--csv", "--only-changed", "--drop", "plain", "--keep", "Cre")):
+    tables: tuple[tuple[str, ...], ...] = (
+        ("--csv", "-A"),
+        ("--csv", "--only-changed", "--drop", "plain", "--keep", "Cre"),
+    )
+    for args in tables:
         expected = list(csv.reader(io.StringIO(shown(dvc, rich, *args))))
         assert list(csv.reader(io.StringIO(shown(exprun, rich, *args)))) == expected
     sorted_by = ("--md", "-A", "--sort-by", "lr")

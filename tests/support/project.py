@@ -126,7 +126,7 @@ def init_dvc(directory: str = ".") -> tuple[Action, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Refused(AssertionError):
     """A set-up command failed, so the project is not what its case wants."""
 

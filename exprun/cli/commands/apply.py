@@ -6,9 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
-from exprun.cli.here import open_here
+from exprun.cli.messages import warn
+from exprun.cli.opening import open_here
 from exprun.cli.parsing import Parser
-from exprun.cli.plain import warn
 from exprun.errors import UsageError
 from exprun.results.apply import apply, undo
 

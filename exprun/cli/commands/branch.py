@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
-from exprun.cli.here import open_here
+from exprun.cli.opening import open_here
 from exprun.cli.parsing import Parser
 from exprun.results.handling import branch
 from exprun.results.history import History

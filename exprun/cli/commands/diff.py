@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
-from exprun.cli.here import open_here
+from exprun.cli.opening import open_here
 from exprun.cli.parsing import Parser
 from exprun.cli.render import markdown_table, plain_table, write_json
 from exprun.results.columns import format_value

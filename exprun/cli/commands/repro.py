@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
+from exprun.cli.opening import open_here
 from exprun.cli.parsing import (
     Parser,
     add_job_options,
@@ -15,7 +16,7 @@ from exprun.cli.parsing import (
     add_talk_options,
     repro_options,
 )
-from exprun.cli.running import open_here, run_session
+from exprun.cli.running import run_session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

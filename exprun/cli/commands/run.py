@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
+from exprun.cli.opening import open_here
 from exprun.cli.parsing import (
     Parser,
     add_job_options,
@@ -12,8 +13,9 @@ from exprun.cli.parsing import (
     add_talk_options,
     repro_options,
 )
-from exprun.cli.running import open_here, run_session
 from exprun.model.experiment import ExperimentSpec
+from exprun.params.sweeps import is_sweep
+from exprun.runner.editing import parse_edits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,12 +38,26 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         hydra=not namespace.no_hydra,
         options=options,
     )
+    if namespace.queue and not options.dry:
+        from exprun.cli.queueing import queue
+
+        return queue(opened, spec, quiet=namespace.quiet)
+    if namespace.run_all:
+        from exprun.cli.run_all import run_all
+
+        return run_all(opened, namespace, options)
+    if is_sweep(parse_edits(spec)) and not options.dry:
+        from exprun.cli.run_all import run_sweep
+
+        return run_sweep(opened, namespace, options, spec)
     if options.dry:
         from exprun.cli.dry import show_plan
         from exprun.runner.experiment import prepare
 
         prepared = prepare(opened, spec)
         return show_plan(opened, prepared.project, prepared.stages, options, prepared.edits)
+
+    from exprun.cli.running import run_session
 
     async def work(session: Session) -> int:
         from exprun.runner.experiment import run_experiment
@@ -73,6 +89,10 @@ def _parser() -> Parser:
         help="set several parameters",
     )
     add("-m", "--message", help="the message of the experiment's commit")
+    add("--run-all", action="store_true", help="run everything that is queued")
+    add("--retry-failed", action="store_true", help="with --run-all: failed experiments again, too")
+    add("--max-failures", type=int, metavar="N", help="start no more after N failures")
+    add("--queue", action="store_true", help="keep it for later, sweeps as one experiment each")
     add("--temp", action="store_true", help="run in a directory of its own, not in the workspace")
     add(
         "-C",

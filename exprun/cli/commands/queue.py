@@ -1,0 +1,233 @@
+"""``exprun queue``: see what is queued, change it, and read its logs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from exprun.cli import exits
+from exprun.cli.messages import warn
+from exprun.cli.parsing import Parser
+from exprun.errors import UsageError
+from exprun.project.root import find_project
+from exprun.queue.queue import Queue
+from exprun.queue.records import State
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import BinaryIO
+
+    from exprun.queue.records import Entry
+
+_DESCRIPTION = "See and change the queue of experiments, and read the logs of what has run."
+_COLUMNS = ("id", "name", "created", "status")
+_PERIOD_S = 0.1
+_CHUNK = 1 << 16
+
+
+class _Command(Parser):
+    """The parser of one of the queue's commands, as argparse makes it."""
+
+    def __init__(self, *, prog: str, description: str) -> None:
+        super().__init__(prog.removeprefix("exprun "), description)
+
+
+def main(arguments: Sequence[str], *, cwd: str) -> int:
+    """Carry out one of the queue's commands."""
+    namespace = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace, str], int] = namespace.run
+    return run(namespace, cwd)
+
+
+def _parser() -> Parser:
+    parser = Parser("queue", _DESCRIPTION)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Command)
+
+    def add(name: str, help: str, run: Callable[[argparse.Namespace, str], int]) -> _Command:
+        command = commands.add_parser(name, help=help, description=help)
+        command.set_defaults(run=run)
+        return command
+
+    add("status", "list the experiments in the queue", _status).add_argument(
+        "--json", action="store_true", help="as a list of objects"
+    )
+    _add_names(add("remove", "take experiments out of the queue", _remove), required=False)
+    for name, help in (
+        ("hold", "keep experiments from being started"),
+        ("release", "let held experiments be started"),
+        ("first", "put experiments before all others"),
+    ):
+        command = add(name, help, _change)
+        command.set_defaults(change=name)
+        _add_names(command)
+    logs = add("logs", "show what the stages of an experiment wrote", _logs)
+    logs.add_argument("name", metavar="NAME", help="its name or id")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until it has ended")
+    return parser
+
+
+def _add_names(parser: Parser, *, required: bool = True) -> None:
+    parser.add_argument(
+        "names", nargs="+" if required else "*", metavar="NAME", help="names or ids of experiments"
+    )
+    if not required:
+        parser.add_argument("--all", action="store_true", help="all that do not run")
+        parser.add_argument("--queued", action="store_true", help="those that are still to be run")
+        parser.add_argument("--failed", action="store_true", help="those that have failed")
+        parser.add_argument("--success", action="store_true", help="those that have succeeded")
+
+
+def _open(cwd: str) -> Queue:
+    return Queue(os.path.join(find_project(cwd).state_dir, "queue"), warn=warn)
+
+
+def _status(namespace: argparse.Namespace, cwd: str) -> int:
+    queue = _open(cwd)
+    entries = queue.entries()
+    if namespace.json:
+        rows = [_as_json(entry, queue) for entry in entries]
+        sys.stdout.write(json.dumps(rows, ensure_ascii=False) + "\n")
+    elif not entries:
+        sys.stdout.write("No experiments in the queue.\n")
+    else:
+        sys.stdout.writelines(_table(entries))
+    return exits.OK
+
+
+def _as_json(entry: Entry, queue: Queue) -> dict[str, object]:
+    last = entry.last
+    return {
+        "id": entry.id,
+        "name": entry.name,
+        "baseline": entry.baseline,
+        "created": datetime.fromtimestamp(entry.created).astimezone().isoformat(timespec="seconds"),
+        "status": entry.state.value,
+        "reason": entry.reason,
+        "message": last.message if last else None,
+        "exit_code": last.exit_code if last else None,
+        "rev": last.rev if last else None,
+        "held": entry.held,
+        "overrides": list(entry.fields.get("set_params", ())),
+        "attempts": len(entry.attempts),
+        "log_dir": queue.log_dir(last.id) if last else None,
+    }
+
+
+def _table(entries: Sequence[Entry]) -> Iterator[str]:
+    today = datetime.now().date()
+    rows = [_COLUMNS] + [
+        (entry.id, entry.name, _when(entry.created, today), entry.state.value) for entry in entries
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip() + "\n"
+
+
+def _when(created: float, today: object) -> str:
+    """The time for what is of today, as DVC shows it, else the date."""
+    moment = datetime.fromtimestamp(created)
+    return moment.strftime("%I:%M %p" if moment.date() == today else "%b %d, %Y")
+
+
+def _remove(namespace: argparse.Namespace, cwd: str) -> int:
+    queue = _open(cwd)
+    wanted = _wanted_states(namespace)
+    if bool(namespace.names) == bool(wanted):
+        raise UsageError("give names, or one of --all, --queued, --failed, --success")
+    if namespace.names:
+        found = queue.find(namespace.names)
+    else:
+        found = [entry for entry in queue.entries() if entry.state in wanted]
+    if not found:
+        sys.stdout.write("There is nothing to remove.\n")
+        return exits.OK
+    queue.remove([entry.id for entry in found])
+    names = ", ".join(entry.name for entry in found)
+    sys.stdout.write(f"Removed experiments from the queue: {names}\n")
+    _tidy(cwd)
+    return exits.OK
+
+
+def _wanted_states(namespace: argparse.Namespace) -> set[State]:
+    states: set[State] = set()
+    if namespace.queued or namespace.all:
+        states |= {State.QUEUED, State.HELD, State.INTERRUPTED}
+    if namespace.failed or namespace.all:
+        states.add(State.FAILED)
+    if namespace.success or namespace.all:
+        states.add(State.SUCCESS)
+    return states
+
+
+def _tidy(cwd: str) -> None:
+    from exprun.cli.opening import open_here
+    from exprun.runner.queueing import tidy_queue
+
+    tidy_queue(open_here(cwd))
+
+
+def _change(namespace: argparse.Namespace, cwd: str) -> int:
+    queue = _open(cwd)
+    ids = [entry.id for entry in queue.find(namespace.names)]
+    change: Callable[[Sequence[str]], None] = getattr(queue, namespace.change)
+    change(ids)
+    return exits.OK
+
+
+def _logs(namespace: argparse.Namespace, cwd: str) -> int:
+    queue = _open(cwd)
+    entry = queue.find([namespace.name])[-1]
+    if entry.last is None:
+        raise UsageError(f"experiment '{entry.name}' has not run yet")
+    shown = _Logs(sys.stdout.buffer)
+    while True:
+        # Asked first: what is written until it ends is shown after.
+        now = queue.entry(entry.id)
+        if now is not None and now.last is not None:
+            shown.show(queue.log_dir(now.last.id))
+        is_running = now is not None and now.state is State.RUNNING
+        if not (namespace.follow and is_running):
+            return exits.OK
+        time.sleep(_PERIOD_S)
+
+
+class _Logs:
+    """Shows the logs of a directory byte by byte, each under a title if there are several."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._offsets: dict[str, int] = {}
+        self._latest = ""
+
+    def show(self, directory: str) -> None:
+        """Show what was written since the last call."""
+        for path in _logs_in(directory):
+            with open(path, "rb") as file:
+                file.seek(self._offsets.get(path, 0))
+                while data := file.read(_CHUNK):
+                    if path != self._latest:
+                        self._begin(path)
+                    self._out.write(data)
+                self._offsets[path] = file.tell()
+        self._out.flush()
+
+    def _begin(self, path: str) -> None:
+        title = os.path.basename(path).removesuffix(".log")
+        gap = "\n" if self._latest else ""
+        self._out.write(f"{gap}==> {title} <==\n".encode(errors="surrogateescape"))
+        self._latest = path
+
+
+def _logs_in(directory: str) -> list[str]:
+    """The logs of an attempt, the one that was last written to last."""
+    try:
+        names = [name for name in os.listdir(directory) if name.endswith(".log")]
+    except FileNotFoundError:
+        return []
+    return sorted((os.path.join(directory, name) for name in names), key=os.path.getctime)

@@ -1,0 +1,94 @@
+"""Events of several experiments as plain lines, each telling whose it is."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from exprun import events
+from exprun.cli.messages import warn
+from exprun.model.experiment import StageResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exprun.events import StageEvent
+
+LONGEST_LINE = 1 << 14
+
+
+class ManyOutput:
+    """Prints what happens as it happens, prefixed with the experiment, and output with the stage.
+
+    Of a line that a progress bar has drawn over and over, the last state is printed. A line of more
+    than `LONGEST_LINE` bytes is broken. The logs have every byte.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._partial: dict[str, bytes] = {}
+
+    def show(self, event: events.Event) -> None:
+        """Print what `event` is worth a line for."""
+        match event:
+            case events.ExperimentStarted(experiment=name):
+                self._say(f"Reproducing experiment '{name}'")
+            case events.StageSkipped(stage=stage, is_data=is_data):
+                what = f"'{stage}'" if is_data else f"Stage '{stage}'"
+                self._tell(event, f"{what} didn't change, skipping")
+            case events.StageRestored(stage=stage):
+                self._tell(event, f"Stage '{stage}' is cached - skipping run, checking out outputs")
+            case events.StageStarted(stage=stage):
+                self._tell(event, f"Running stage '{stage}':")
+            case events.CommandStarted(command=command):
+                self._tell(event, f"> {command}")
+            case events.StageOutput(data=data):
+                self._add_output(event, data)
+            case events.StageFinished(result=result, message=message):
+                self._end_output(event)
+                if result is StageResult.FAILED:
+                    warn(f"{event.experiment}: {message}")
+            case events.ExperimentFinished(experiment=name, rev=rev, reason=reason):
+                self._say(f"Ran experiment '{name}'" if rev else f"Experiment '{name}': {reason}")
+            case events.WarningRaised(message=message):
+                warn(message)
+            case _:
+                pass
+
+    def finish(self, succeeded: Sequence[str], failed: Sequence[str]) -> None:
+        """Print what came of it all."""
+        if succeeded:
+            self._say(f"\nRan experiment(s): {', '.join(succeeded)}")
+        if failed:
+            warn(f"failed experiment(s): {', '.join(failed)}")
+
+    def _tell(self, event: StageEvent, text: str) -> None:
+        self._say(f"{event.experiment}: {text}")
+
+    def _add_output(self, event: StageEvent, data: bytes) -> None:
+        if self._quiet:
+            return
+        prefix = f"{event.experiment}:{event.stage}"
+        *lines, rest = (self._partial.get(prefix, b"") + data).split(b"\n")
+        for line in lines:
+            self._say(f"{prefix} | {_visible(line)}")
+        while len(rest) > LONGEST_LINE:
+            self._say(f"{prefix} | {_visible(rest[:LONGEST_LINE])}")
+            rest = rest[LONGEST_LINE:]
+        self._partial[prefix] = rest
+
+    def _end_output(self, event: StageEvent) -> None:
+        prefix = f"{event.experiment}:{event.stage}"
+        rest = self._partial.pop(prefix, b"")
+        if rest:
+            self._say(f"{prefix} | {_visible(rest)}")
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+
+
+def _visible(line: bytes) -> str:
+    """A line as a terminal would show it in the end, whatever its bytes are."""
+    return line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace")

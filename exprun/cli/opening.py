@@ -1,0 +1,17 @@
+"""The project that a command works on."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from exprun.cli.messages import warn
+from exprun.runner.opening import open_project
+
+if TYPE_CHECKING:
+    from exprun.runner.opening import Opened
+
+
+def open_here(cwd: str) -> Opened:
+    """The project around the current directory, with this process's environment."""
+    return open_project(cwd, env=dict(os.environ), warn=warn)

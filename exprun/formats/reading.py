@@ -1,0 +1,36 @@
+"""How YAML is read: by parsing it, or by whatever remembers what was parsed before."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from exprun.errors import ProjectError
+from exprun.formats.text import DEFAULT_LIMITS, Limits
+
+
+class YamlReader(Protocol):
+    """`exprun.formats.yaml12.load_yaml`, or something that gives the same values."""
+
+    def __call__(
+        self,
+        data: bytes | str,
+        /,
+        *,
+        name: str,
+        error: type[ProjectError] = ...,
+        limits: Limits = ...,
+    ) -> object: ...
+
+
+def read_yaml(
+    data: bytes | str,
+    /,
+    *,
+    name: str,
+    error: type[ProjectError] = ProjectError,
+    limits: Limits = DEFAULT_LIMITS,
+) -> object:
+    """As `load_yaml`. Imports the parser when it is needed first: that takes time."""
+    from exprun.formats.yaml12 import load_yaml
+
+    return load_yaml(data, name=name, error=error, limits=limits)

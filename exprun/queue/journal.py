@@ -1,0 +1,218 @@
+"""A file of JSON lines that several processes append to and anybody may read at any time.
+
+Writers take turns under a kernel lock; readers take none. A line counts once it ends in a newline,
+so a writer that was killed leaves at most one torn line, which the next writer ends and readers set
+aside. The first line is a random name: it changes when the file is replaced by a compact one, which
+tells readers to begin anew.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from exprun.errors import ProjectError
+from exprun.model.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+VERSION = 1
+LARGEST = 256 << 20
+
+Line = dict[str, object]
+
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_NOTICE_AFTER_S = 0.5
+_LOCK_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What was appended since the last look, by line number. `anew`: forget the past.
+
+    `damaged` are the lines that are no JSON object of this version.
+    """
+
+    anew: bool
+    lines: list[tuple[int, Line]]
+    damaged: list[tuple[int, bytes]]
+
+
+class Journal:
+    """The journal at `path`; its directory is made for the owner only. Not thread-safe."""
+
+    def __init__(self, path: str, *, on_wait: Callable[[str], None] | None = None) -> None:
+        self.path = path
+        self._on_wait = on_wait
+        self._name = b""
+        self._offset = 0
+        self._count = 0
+
+    def stamp(self) -> tuple[int, int, int]:
+        """Changes whenever the journal does; quick."""
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            return (0, 0, 0)
+        return (found.st_ino, found.st_size, found.st_mtime_ns)
+
+    def read(self) -> News:
+        """The whole lines that were appended since the last call."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | _FLAGS)
+        except FileNotFoundError:
+            anew, self._name, self._offset, self._count = self._name != b"", b"", 0, 0
+            return News(anew, [], [])
+        with open(descriptor, "rb") as file:
+            name = file.readline(100)
+            size = os.fstat(descriptor).st_size
+            if size > LARGEST:
+                raise ProjectError(f"is larger than {LARGEST >> 20} MB", where=self.path)
+            anew = name != self._name or size < self._offset
+            if anew:
+                self._name, self._offset, self._count = name, 0, 0
+            file.seek(self._offset)
+            data = file.read(size - self._offset)
+        data = data[: data.rfind(b"\n") + 1]
+        self._offset += len(data)
+        return self._parse(anew, data.split(b"\n")[:-1])
+
+    def _parse(self, anew: bool, texts: list[bytes]) -> News:
+        news = News(anew, [], [])
+        for text in texts:
+            self._count += 1
+            line = _parse_line(text)
+            if line is None:
+                news.damaged.append((self._count, text))
+            elif "journal" not in line:
+                news.lines.append((self._count, line))
+        return news
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Be the only writer for the length of a ``with`` block. Raises ProjectError."""
+        lock = self._open_lock()
+        try:
+            self._wait_for(lock)
+            if not os.path.exists(self.path):
+                self._create([])
+            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | _FLAGS)
+            try:
+                _end_torn_line(descriptor)
+                yield Writer(descriptor, self.path)
+            finally:
+                os.close(descriptor)
+        finally:
+            os.close(lock)
+
+    def replace(self, lines: Iterable[Line]) -> None:
+        """Make the journal hold just `lines`. Only inside `writing`, as its last act."""
+        self._create(lines)
+
+    def _create(self, lines: Iterable[Line]) -> None:
+        temporary = f"{self.path}.new"
+        with open(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _FLAGS, 0o600), "wb"
+        ) as file:
+            file.write(format_line({"journal": os.urandom(16).hex()}))
+            for line in lines:
+                file.write(format_line(line))
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, self.path)
+        sync_directory(os.path.dirname(self.path))
+
+    def _open_lock(self) -> int:
+        path, flags = f"{self.path}.lock", os.O_RDWR | os.O_CREAT | _FLAGS
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            return os.open(path, flags, 0o600)
+
+    def _wait_for(self, lock: int) -> None:
+        """Writers hold the lock for as long as it takes to write some lines."""
+        start = time.monotonic()
+        delay = 0.0005
+        told = False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                waited = time.monotonic() - start
+            if waited > _LOCK_LIMIT_S:
+                raise ProjectError(
+                    "another process has been writing to the queue for a minute",
+                    where=self.path,
+                    hint=f"is it stopped? find it with: fuser -v {self.path}.lock",
+                )
+            if waited > _NOTICE_AFTER_S and not told and self._on_wait is not None:
+                self._on_wait("another process to release the queue")
+                told = True
+            time.sleep(delay)
+            delay = min(delay * 2, 0.05)
+
+
+class Writer:
+    """Appends to a journal. What was appended survives a kill; `sync` makes it survive all."""
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        self._descriptor = descriptor
+        self._path = path
+
+    def append(self, line: Line) -> None:
+        """Append one line whole, or raise ProjectError and leave the file as it was."""
+        data = format_line(line)
+        before = os.fstat(self._descriptor).st_size
+        try:
+            written = os.write(self._descriptor, data)
+            if written != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            os.ftruncate(self._descriptor, before)
+            if error.errno in _NO_SPACE:
+                raise ProjectError(
+                    f"cannot be written: {error.strerror}", where=self._path
+                ) from error
+            raise
+
+    def sync(self) -> None:
+        """Make everything appended so far durable."""
+        os.fsync(self._descriptor)
+
+
+def format_line(line: Line) -> bytes:
+    """One line of a journal, with its newline."""
+    return _encode({"v": VERSION} | line).encode("ascii") + b"\n"
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _parse_line(text: bytes) -> Line | None:
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return line if isinstance(line, dict) and line.get("v") == VERSION else None
+
+
+def _end_torn_line(descriptor: int) -> None:
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        os.write(descriptor, b"\n")

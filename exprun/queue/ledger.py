@@ -1,0 +1,211 @@
+"""The lines of the journal, added up: which experiments there are, in which order.
+
+Lines either describe an experiment (``entry``) or say what became of some: ``remove``, ``hold``,
+``release``, ``first`` and ``retry`` with their ``ids``, ``start`` and ``end`` of an attempt,
+``stop`` for what is to be stopped. A line about an experiment that is not there says nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from exprun.queue.records import (
+    AttemptRecord,
+    Entry,
+    State,
+    are_ids,
+    is_attempt,
+    is_entry_line,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from exprun.queue.journal import Line
+
+    Alive = Callable[[str], bool]
+
+_Row = dict[str, Any]
+
+_CHANGES = frozenset({"remove", "hold", "release", "first", "retry", "stop"})
+_MAX_SUCCESSES = 10_000
+_ENDED = ("ended", "rev", "reason", "message", "exit_code")
+
+
+class Ledger:
+    """The present state of a queue, as its lines have it.
+
+    Experiments that have succeeded are kept apart: there may be many, and they need nothing more.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[str, _Row] = {}
+        self._done: dict[str, _Row] = {}
+        self._front: dict[str, None] = {}
+        self._ids: dict[tuple[str, str], set[str]] = {}
+        self.lines = 0
+
+    def take(self, line: Line) -> bool:
+        """Take a line into account; False if it makes no sense."""
+        self.lines += 1
+        match line.get("op"):
+            case "entry" if is_entry_line(line):
+                self._add(line)
+            case "start" | "end" as what if is_attempt(line.get("attempt")):
+                self._attempt(what, str(line.get("id")), line["attempt"])
+            case str() as what if what in _CHANGES and are_ids(line.get("ids")):
+                self._change(what, line["ids"])
+            case _:
+                return False
+        return True
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._rows or id in self._done
+
+    def __len__(self) -> int:
+        return len(self._rows) + len(self._done)
+
+    def ids_of(self, baseline: str, name: str) -> set[str]:
+        """The experiments of a name that are still to be run, or have failed."""
+        return self._ids.get((baseline, name), set())
+
+    @property
+    def batches(self) -> set[str]:
+        """The batches of which something is still to be run, or may be run again."""
+        return {row["batch"] for row in self._rows.values()}
+
+    @property
+    def attempts(self) -> set[str]:
+        """Every attempt of every experiment."""
+        return {id for row in self._all() for id in row.get("attempts", ())}
+
+    def entry(self, id: str, is_alive: Alive) -> Entry | None:
+        """One experiment; `is_alive` tells whether an orchestrator is."""
+        row = self._rows.get(id) or self._done.get(id)
+        return None if row is None else _to_entry(row, is_alive)
+
+    def entries(self, is_alive: Alive) -> Iterator[Entry]:
+        """All experiments: in the order in which they are to be run, then those that succeeded."""
+        return (_to_entry(row, is_alive) for row in self._all())
+
+    def next_one(self, is_alive: Alive) -> Entry | None:
+        """The first experiment that waits and is not held."""
+        for row in self._ordered():
+            if _state(row, is_alive) in (State.QUEUED, State.INTERRUPTED):
+                return _to_entry(row, is_alive)
+        return None
+
+    def compact(self) -> Iterator[Line]:
+        """As few lines as say the same, with the oldest successes forgotten."""
+        yield from self._ordered()
+        for row in list(self._done.values())[-_MAX_SUCCESSES:]:
+            yield row | {"spec": {}}
+
+    def _all(self) -> Iterator[_Row]:
+        yield from self._ordered()
+        yield from self._done.values()
+
+    def _ordered(self) -> Iterator[_Row]:
+        yield from (self._rows[id] for id in reversed(self._front))
+        yield from (row for id, row in self._rows.items() if id not in self._front)
+
+    def _add(self, row: _Row) -> None:
+        if row["id"] in self:
+            return
+        self._rows[row["id"]] = row
+        self._ids.setdefault((row["baseline"], row["name"]), set()).add(row["id"])
+        if (row.get("last") or {}).get("rev"):
+            self._finish(row["id"])
+
+    def _finish(self, id: str) -> None:
+        self._done[id] = self._forget(id)
+
+    def _forget(self, id: str) -> _Row:
+        row = self._rows.pop(id)
+        self._front.pop(id, None)
+        self._ids[row["baseline"], row["name"]].discard(id)
+        return row
+
+    def _attempt(self, what: str, id: str, attempt: Any) -> None:
+        row = self._rows.get(id)
+        if row is None:
+            return
+        if what == "start":
+            row["last"] = attempt
+            row["attempts"] = [*row.get("attempts", []), attempt["id"]]
+        elif (row.get("last") or {}).get("id") == attempt["id"]:
+            row["last"] = attempt
+            if attempt.get("rev"):
+                self._finish(id)
+
+    def _change(self, what: str, ids: Any) -> None:
+        for id in reversed(ids) if what == "first" else ids:
+            if id in self._rows:
+                self._change_one(what, id, self._rows[id])
+            elif what == "remove":
+                self._done.pop(id, None)
+
+    def _change_one(self, what: str, id: str, row: _Row) -> None:
+        match what:
+            case "remove":
+                self._forget(id)
+            case "first":
+                self._front.pop(id, None)
+                self._front[id] = None
+            case "retry":
+                row["last"] = None
+            case "stop":
+                if row.get("last"):
+                    row["last"] = row["last"] | {"stop_wished": True}
+            case _:
+                row["held"] = what == "hold"
+
+
+def _state(row: _Row, is_alive: Alive) -> State:
+    last = row.get("last")
+    if last:
+        if last.get("ended") is None:
+            if is_alive(last["orchestrator"]):
+                return State.RUNNING
+        elif last.get("rev"):
+            return State.SUCCESS
+        elif last.get("reason") != State.INTERRUPTED.value:
+            return State.FAILED
+    if row.get("held"):
+        return State.HELD
+    return State.INTERRUPTED if last else State.QUEUED
+
+
+def _to_entry(row: _Row, is_alive: Alive) -> Entry:
+    return Entry(
+        id=row["id"],
+        name=row["name"],
+        baseline=row["baseline"],
+        commit=row["commit"],
+        batch=row["batch"],
+        created=row["created"],
+        state=_state(row, is_alive),
+        held=row.get("held", False),
+        attempts=tuple(row.get("attempts", ())),
+        last=_to_attempt(row["last"]) if row.get("last") else None,
+        fields=row["spec"],
+    )
+
+
+def _to_attempt(data: dict[str, Any]) -> AttemptRecord:
+    return AttemptRecord(
+        id=data["id"],
+        orchestrator=data["orchestrator"],
+        started=data["started"],
+        stop_wished=bool(data.get("stop_wished")),
+        **{key: data.get(key) for key in _ENDED},
+    )
+
+
+def attempt_fields(attempt: AttemptRecord) -> dict[str, object]:
+    """The JSON object for an attempt."""
+    known: dict[str, object] = {
+        "id": attempt.id, "orchestrator": attempt.orchestrator, "started": attempt.started,
+    }  # fmt: skip
+    known |= {key: value for key in _ENDED if (value := getattr(attempt, key)) is not None}
+    return known

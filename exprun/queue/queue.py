@@ -1,0 +1,367 @@
+"""The queue of a project: experiments are added, put in order, claimed, and their ends recorded.
+
+Every change is one line of a journal, made while holding its lock; reading needs no lock. A change
+is there for all processes when the call returns, and survives a power failure once it is synced:
+at the end of each call, but for the start of an attempt and its success, which the experiment's ref
+tells, too.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from exprun.errors import ExprunError, RefConflict, UsageError
+from exprun.model.values import dataclass
+from exprun.queue import specs
+from exprun.queue.attempts import Orchestrator
+from exprun.queue.journal import Journal, format_line
+from exprun.queue.leases import Lease, ask_to_drain, is_held, remove_dead
+from exprun.queue.ledger import Ledger, attempt_fields
+from exprun.queue.records import WAITING, AttemptRecord, Entry, State, entry_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from exprun.model.experiment import ExperimentSpec
+    from exprun.queue.journal import Line, Writer
+
+_SLACK = 2000
+_SETTLED_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An experiment about to be queued. Without a `name` it gets one when it is."""
+
+    name: str | None
+    baseline: str
+    commit: str
+    batch: str
+    spec: ExperimentSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Which names are in use besides those in the queue, and how to make one up."""
+
+    taken: Collection[str]
+    make: Callable[[Callable[[str], bool]], str]
+
+
+def _ignore(_: str) -> None:
+    return
+
+
+class Queue:
+    """The queue kept in `directory`. May be shared by threads.
+
+    `warn` is told, once, of each record that is damaged and left aside.
+    """
+
+    def __init__(self, directory: str, *, warn: Callable[[str], None] = _ignore) -> None:
+        self.directory = directory
+        self._journal = Journal(
+            os.path.join(directory, "journal.jsonl"),
+            on_wait=lambda what: warn(f"waiting for {what}"),
+        )
+        self._leases = os.path.join(directory, "alive")
+        self._ledger = Ledger()
+        self._damaged: list[bytes] = []
+        self._warn = warn
+        self._turn = threading.RLock()
+
+    # Reading
+
+    def stamp(self) -> tuple[int, int, int]:
+        """Differs from an earlier one if the queue has changed; costs one ``stat``."""
+        return self._journal.stamp()
+
+    def entries(self) -> list[Entry]:
+        """All experiments in the order in which they are to be run."""
+        with self._turn:
+            self._refresh()
+            return list(self._ledger.entries(self._liveness()))
+
+    def entry(self, id: str) -> Entry | None:
+        """One experiment as it stands now."""
+        with self._turn:
+            self._refresh()
+            return self._ledger.entry(id, self._liveness())
+
+    def find(self, names: Iterable[str]) -> list[Entry]:
+        """The experiments of these names or ids. Raises UsageError for one that is not there."""
+        entries = self.entries()
+        found: dict[str, Entry] = {}
+        for name in names:
+            matching = [entry for entry in entries if name in (entry.name, entry.id)]
+            if not matching:
+                raise UsageError(
+                    f"there is no experiment '{name}' in the queue",
+                    hint="see `exprun queue status`",
+                )
+            found.update((entry.id, entry) for entry in matching)
+        return list(found.values())
+
+    def log_dir(self, attempt: str) -> str:
+        """Where the logs of an attempt are."""
+        return os.path.join(self.directory, "logs", attempt)
+
+    def copies_dir(self, batch: str) -> str:
+        """Where the files are that were copied when a batch was queued."""
+        return os.path.join(self.directory, "copies", batch)
+
+    # Queueing
+
+    def lease(self) -> Lease:
+        """A sign of life for the length of a command; its id serves as that of a batch."""
+        return Lease(self._leases)
+
+    def is_alive(self, lease: str) -> bool:
+        """Whether the holder of a lease is alive."""
+        return is_held(self._leases, lease)
+
+    def check_names(self, drafts: Iterable[Draft], names: Names) -> None:
+        """Raise RefConflict if a name is in use by an experiment of the same baseline."""
+        with self._turn:
+            self._refresh()
+            for draft in drafts:
+                if draft.name and self._is_used(draft, draft.name, names):
+                    raise _name_in_use(draft.name)
+
+    def add(self, drafts: Sequence[Draft], names: Names, *, force: bool = False) -> Iterator[Entry]:
+        """Queue experiments one by one, each there for all when it is yielded.
+
+        When the iterator ends they are durable. If a name turns out to be in use RefConflict is
+        raised and none is queued; with `force` experiments of that name that do not run give way.
+        """
+        if not force:
+            self.check_names(drafts, names)
+        added: list[str] = []
+        try:
+            for draft in drafts:
+                with self._writing() as writer:
+                    line = self._line(draft, names, force=force)
+                    if force:
+                        self._write(writer, _ids_line("remove", self._giving_way(draft)))
+                    self._write(writer, line)
+                    added.append(str(line["id"]))
+                    entry = self._ledger.entry(added[-1], self._liveness())
+                assert entry is not None
+                yield entry
+        except ExprunError:
+            self._change("remove", [id for id in added if self._is_waiting(id)])
+            raise
+        finally:
+            self.sync()
+
+    def _line(self, draft: Draft, names: Names, *, force: bool) -> Line:
+        name = draft.name
+        if name is None:
+            name = names.make(lambda name: self._is_used(draft, name, names))
+        elif not force and self._is_used(draft, name, names):
+            raise _name_in_use(name)
+        return entry_line(
+            id=self._new_id(),
+            name=name,
+            baseline=draft.baseline,
+            commit=draft.commit,
+            batch=draft.batch,
+            created=round(time.time(), 3),
+            spec=specs.to_fields(draft.spec),
+        )
+
+    def _new_id(self) -> str:
+        while (id := secrets.token_hex(4)) in self._ledger:
+            continue
+        return id
+
+    def _is_used(self, draft: Draft, name: str, names: Names) -> bool:
+        return name in names.taken or bool(self._ledger.ids_of(draft.baseline, name))
+
+    def _giving_way(self, draft: Draft) -> list[str]:
+        alive = self._liveness()
+        same = self._ledger.ids_of(draft.baseline, draft.name) if draft.name else ()
+        found = [entry for id in same if (entry := self._ledger.entry(id, alive))]
+        return [entry.id for entry in found if entry.state is not State.RUNNING]
+
+    # Changing
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Take experiments out of the queue. Raises UsageError if one is running."""
+        with self._turn, self._writing() as writer:
+            for id in ids:
+                entry = self._ledger.entry(id, self._liveness())
+                if entry and entry.state is State.RUNNING:
+                    raise UsageError(
+                        f"experiment '{entry.name}' is running",
+                        hint=f"stop it first: exprun queue kill {entry.name}",
+                    )
+            self._write(writer, _ids_line("remove", ids))
+            writer.sync()
+
+    def hold(self, ids: Sequence[str]) -> None:
+        """Keep experiments from being started."""
+        self._change("hold", ids)
+
+    def release(self, ids: Sequence[str]) -> None:
+        """Let held experiments be started."""
+        self._change("release", ids)
+
+    def first(self, ids: Sequence[str]) -> None:
+        """Put experiments before all others, in the order given."""
+        self._change("first", ids)
+
+    def retry(self, ids: Sequence[str]) -> None:
+        """Let failed experiments be run again."""
+        failed = [id for id in ids if (e := self.entry(id)) and e.state is State.FAILED]
+        self._change("retry", failed)
+
+    def wish_stop(self, ids: Sequence[str]) -> None:
+        """Ask the orchestrators of running experiments to stop these; see `Entry.last`."""
+        self._change("stop", ids)
+
+    def drain(self) -> int:
+        """Ask every orchestrator to start nothing more; how many were asked."""
+        return ask_to_drain(self._leases)
+
+    # Running
+
+    def orchestrate(self) -> Orchestrator:
+        """Become one of those that run experiments."""
+        return Orchestrator(self, self.lease())
+
+    def start(self, id: str | None, orchestrator: str) -> tuple[Entry, AttemptRecord] | None:
+        """Record the start of an attempt of that experiment, or of the first there is (None).
+
+        None if it is not there to be started: held, ended, or running.
+        """
+        with self._writing() as writer:
+            alive = self._liveness()
+            entry = self._ledger.entry(id, alive) if id else self._ledger.next_one(alive)
+            if entry is None or entry.state not in (State.QUEUED, State.INTERRUPTED):
+                return None
+            attempt = AttemptRecord(
+                id=secrets.token_hex(8), orchestrator=orchestrator, started=round(time.time(), 3)
+            )
+            line: Line = {"op": "start", "id": entry.id, "attempt": attempt_fields(attempt)}
+            self._write(writer, line)
+            return entry, attempt
+
+    def end(self, id: str, attempt: AttemptRecord) -> None:
+        """Record how an attempt ended."""
+        with self._writing() as writer:
+            self._write(writer, {"op": "end", "id": id, "attempt": attempt_fields(attempt)})
+            if attempt.rev is None:
+                writer.sync()
+
+    # Housekeeping
+
+    def batches(self) -> set[str]:
+        """The batches whose commits and copied files are still needed."""
+        with self._turn:
+            self._refresh()
+            return self._ledger.batches
+
+    def tidy(self) -> None:
+        """Make the journal compact, and remove what dead processes left."""
+        with self._writing():
+            self._compact()
+            self._remove_all_but(self._ledger.attempts, "logs")
+            self._remove_all_but(self._ledger.batches, "copies")
+        remove_dead(self._leases, older_than=time.time() - _SETTLED_S)
+
+    def _remove_all_but(self, needed: set[str], kind: str) -> None:
+        """Remove the directories of attempts or batches that nothing refers to any more."""
+        directory = os.path.join(self.directory, kind)
+        if os.path.isdir(directory):
+            for name in set(os.listdir(directory)) - needed:
+                if not self.is_alive(name):
+                    shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
+
+    def sync(self) -> None:
+        """Make all that was changed durable."""
+        with self._writing() as writer:
+            writer.sync()
+
+    def _compact(self) -> None:
+        if self._damaged:
+            with open(os.path.join(self.directory, "damaged"), "ab", opener=_private) as file:
+                file.write(b"".join(text + b"\n" for text in self._damaged))
+                file.flush()
+                os.fsync(file.fileno())
+            self._damaged.clear()
+        self._journal.replace(self._ledger.compact())
+        self._refresh()
+
+    # Writing
+
+    @contextmanager
+    def _writing(self) -> Iterator[Writer]:
+        """Be the only writer, with everything known that others wrote."""
+        with self._turn, self._journal.writing() as writer:
+            self._refresh()
+            yield writer
+            if self._ledger.lines > 2 * len(self._ledger) + _SLACK:
+                self._compact()
+
+    def _write(self, writer: Writer, line: Line) -> None:
+        if line.get("ids") != []:
+            writer.append(line)
+            self._refresh()
+
+    def _change(self, what: str, ids: Sequence[str]) -> None:
+        with self._writing() as writer:
+            self._write(writer, _ids_line(what, ids))
+            writer.sync()
+
+    def _is_waiting(self, id: str) -> bool:
+        entry = self.entry(id)
+        return entry is not None and entry.state in WAITING
+
+    def _refresh(self) -> None:
+        news = self._journal.read()
+        if news.anew:
+            self._ledger = Ledger()
+            self._damaged.clear()
+        for number, text in news.damaged:
+            self._set_aside(number, text)
+        for number, line in news.lines:
+            if not self._ledger.take(line):
+                self._set_aside(number, format_line(line).rstrip())
+
+    def _set_aside(self, number: int, text: bytes) -> None:
+        self._damaged.append(text)
+        where = f"{self._journal.path}:{number}"
+        self._warn(f"{where}: the record is damaged, or of another version, and left aside")
+
+    def _liveness(self) -> Callable[[str], bool]:
+        """Asks of each orchestrator once."""
+        known: dict[str, bool] = {}
+
+        def is_alive(id: str) -> bool:
+            if id not in known:
+                known[id] = is_held(self._leases, id)
+            return known[id]
+
+        return is_alive
+
+
+def _ids_line(what: str, ids: Sequence[str]) -> Line:
+    return {"op": what, "ids": list(ids)}
+
+
+def _name_in_use(name: str) -> RefConflict:
+    return RefConflict(
+        f"experiment '{name}' exists already, in the queue or as a result",
+        hint="choose another name, or replace it: exprun run --queue -f ...",
+    )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

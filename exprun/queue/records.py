@@ -1,0 +1,155 @@
+"""What is known about a queued experiment, and its state, which follows from that."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from exprun.model.values import dataclass
+from exprun.queue import specs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exprun.model.experiment import ExperimentSpec
+    from exprun.queue.journal import Line
+
+_ID = re.compile(r"[0-9a-f]{8,40}")
+_SHA = re.compile(r"[0-9a-f]{40}")
+_LONGEST_NAME = 200
+
+
+class State(StrEnum):
+    """Where an experiment stands, as spelled in JSON output."""
+
+    QUEUED = "queued"
+    HELD = "held"
+    RUNNING = "running"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    SUCCESS = "success"
+
+
+WAITING = frozenset({State.QUEUED, State.HELD, State.INTERRUPTED})
+"""The states of what is still to be run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One start of an experiment. While `ended` is None it runs, or its orchestrator died.
+
+    `reason` is a `FailureClass` as spelled, `rev` the experiment's commit.
+    """
+
+    id: str
+    orchestrator: str
+    started: float
+    ended: float | None = None
+    rev: str | None = None
+    reason: str | None = None
+    message: str | None = None
+    exit_code: int | None = None
+    stop_wished: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A queued experiment.
+
+    `commit` is what it starts from: the workspace as it was, with parameters edited and data files
+    updated, on top of `baseline`. `batch` names the ref and the copied files that it shares with
+    the experiments queued by the same command. `attempts` are the ids of all attempts.
+    """
+
+    id: str
+    name: str
+    baseline: str
+    commit: str
+    batch: str
+    created: float
+    state: State
+    held: bool
+    attempts: tuple[str, ...]
+    last: AttemptRecord | None
+    fields: Mapping[str, Any]
+
+    @property
+    def spec(self) -> ExperimentSpec:
+        """The request. Its parameters are in `commit` already and are not to be set again."""
+        return specs.from_fields(self.fields)
+
+    @property
+    def reason(self) -> str | None:
+        """Why it failed or was interrupted, as a `FailureClass` is spelled."""
+        if self.state is State.FAILED or (self.state is State.INTERRUPTED and self.last):
+            return (self.last.reason if self.last else None) or State.INTERRUPTED.value
+        return None
+
+
+def entry_line(
+    *,
+    id: str,
+    name: str,
+    baseline: str,
+    commit: str,
+    batch: str,
+    created: float,
+    spec: Mapping[str, object],
+) -> Line:
+    """The record of a new experiment."""
+    return {
+        "op": "entry", "id": id, "name": name, "baseline": baseline, "commit": commit,
+        "batch": batch, "created": created, "spec": spec,
+    }  # fmt: skip
+
+
+def is_entry_line(line: Line) -> bool:
+    """Whether a record of an experiment holds what one must, each thing of its kind."""
+    name = line.get("name")
+    return (
+        _is_id(line.get("id"))
+        and _is_id(line.get("batch"))
+        and isinstance(name, str)
+        and 0 < len(name) <= _LONGEST_NAME
+        and "/" not in name
+        and name.isprintable()
+        and _is_sha(line.get("baseline"))
+        and _is_sha(line.get("commit"))
+        and _is_time(line.get("created"))
+        and specs.is_spec(line.get("spec"))
+        and isinstance(line.get("held", False), bool)
+        and are_ids(line.get("attempts", []))
+        and (line.get("last") is None or is_attempt(line["last"]))
+    )
+
+
+def is_attempt(value: object) -> bool:
+    """Whether the record of an attempt holds what it must."""
+    return (
+        isinstance(value, dict)
+        and _is_id(value.get("id"))
+        and _is_id(value.get("orchestrator"))
+        and _is_time(value.get("started"))
+        and (value.get("ended") is None or _is_time(value["ended"]))
+        and (value.get("rev") is None or _is_sha(value["rev"]))
+        and all(isinstance(value.get(key), str | None) for key in ("reason", "message"))
+        and isinstance(value.get("exit_code"), int | None)
+    )
+
+
+def are_ids(value: object) -> bool:
+    """Whether `value` is a list of ids."""
+    return isinstance(value, list) and all(map(_is_id, value))
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def _is_sha(value: object) -> bool:
+    return isinstance(value, str) and _SHA.fullmatch(value) is not None
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,77 @@
+"""What a stage may name as an output: something inside the project that DVC does not ignore.
+
+exprun refuses the rest before anything is touched; DVC removes such outputs first.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from exprun.errors import PipelineError
+from exprun.model.paths import is_outside, is_url
+from exprun.pipeline.outputs import describe
+from exprun.project.ignore import IgnoreRules
+from exprun.store.confine import FORBIDDEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exprun.model.paths import Location
+    from exprun.model.stage import Output, Stage
+
+
+class Boundaries:
+    """The boundaries of the project at the absolute path `root`, symlinks resolved."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._real_root = os.path.realpath(root)
+        self._ignore = IgnoreRules(root)
+        self._real_parents: dict[str, str] = {}
+
+    def check(self, stages: Iterable[Stage]) -> None:
+        """Raise PipelineError for the first stage with an output that may not be one."""
+        for stage in stages:
+            if (refusal := self.refusal(stage)) is not None:
+                raise refusal
+
+    def refusal(self, stage: Stage) -> PipelineError | None:
+        """What is wrong with the outputs of `stage`, if anything is."""
+        for out in stage.outs:
+            reason = None if _is_left_alone(out) else self._reason(out.location)
+            if reason is not None:
+                return PipelineError(
+                    f"output '{out.path}' of stage {describe(stage)} {reason}",
+                    where=stage.file,
+                    hint="name an output inside the project, or give it another place",
+                )
+        return None
+
+    def _reason(self, location: Location) -> str | None:
+        inside = self._inside(location)
+        parts = inside.split(os.sep)
+        if inside == os.curdir:
+            return "is the project itself"
+        if parts[0] == os.pardir:
+            return "lies outside of the project"
+        if not FORBIDDEN.isdisjoint(part.lower() for part in parts):
+            return "lies inside .git or .dvc"
+        if self._ignore.ignores_output(location):
+            return "is ignored by .dvcignore"
+        return None
+
+    def _inside(self, location: Location) -> str:
+        """Where `location` physically is, as seen from the project's physical root."""
+        directory, name = os.path.split(os.path.join(self._root, location))
+        real = self._real_parents.get(directory)
+        if real is None:
+            real = self._real_parents[directory] = os.path.realpath(directory)
+        if real == self._real_root:
+            return os.path.normpath(name)
+        return os.path.relpath(os.path.join(real, name), self._real_root)
+
+
+def _is_left_alone(out: Output) -> bool:
+    """Whether nothing of ours writes or removes the output: another protocol's, or kept outside."""
+    return is_url(out.location) or (is_outside(out.location) and out.persist and not out.cache)

@@ -1,0 +1,69 @@
+"""Why a stage failed, from what was raised or from how its commands ended."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from exprun.errors import ExprunError, MissingDependency
+from exprun.executors.logs import is_no_space, signal_name
+from exprun.model.job import Exited, FailureClass, Killed, Lost, NotStarted, TimedOut, failure_of
+from exprun.model.values import dataclass
+from exprun.store.failures import NoSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exprun.model.job import Command, JobOutcome
+
+FAULTS = (ExprunError, OSError)
+"""What fails the stage that it happens to; anything else is a bug."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a stage failed. `error` is what raised it, unless the command itself failed."""
+
+    message: str
+    kind: FailureClass
+    error: ExprunError | None = None
+    outcome: JobOutcome | None = None
+
+
+def failure_from(error: ExprunError | OSError) -> Failure:
+    """The failure of a stage whose handling raised one of `FAULTS`."""
+    if isinstance(error, OSError):
+        return _system_failure(error)
+    match error:
+        case NoSpace():
+            kind = FailureClass.NO_SPACE
+        case MissingDependency():
+            kind = FailureClass.INPUT_MISSING
+        case _:
+            kind = getattr(error, "failure", FailureClass.SETUP)
+    return Failure(message=str(error), kind=kind, error=error)
+
+
+def _system_failure(error: OSError) -> Failure:
+    kind = FailureClass.NO_SPACE if is_no_space(error) else FailureClass.SETUP
+    reason = (error.strerror or str(error)).lower()
+    where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+    return Failure(message=f"{where}{reason}", kind=kind)
+
+
+def failure_of_job(outcome: JobOutcome, commands: Sequence[Command]) -> Failure | None:
+    """What is wrong with how a job ended, in DVC's words; None if nothing is."""
+    kind = failure_of(outcome)
+    if kind is None:
+        return None
+    command = commands[outcome.command].display if outcome.command is not None else ""
+    match outcome:
+        case Exited(code=code):
+            how = f"exited with {code}"
+        case Killed(signal=number):
+            how = f"exited with -{number} ({signal_name(number)})"
+        case TimedOut(timeout_s=limit):
+            how = f"stopped after its limit of {limit:g} s"
+        case NotStarted(reason=reason) | Lost(reason=reason):
+            how = reason
+    return Failure(message=f"failed to run: {command}, {how}", kind=kind, outcome=outcome)

@@ -1,0 +1,261 @@
+"""Running queued experiments: each in an isolated workspace, all of them under one scheduler."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+
+from exprun import events
+from exprun.git.experiment_refs import ExperimentRef
+from exprun.model.job import CancelReason, Exited
+from exprun.model.values import dataclass
+from exprun.queue.records import State
+from exprun.runner.driver import NotOpened
+from exprun.runner.experiment import Prepared, publish_experiment, set_out_isolated
+from exprun.runner.failures import FAULTS, failure_from
+from exprun.runner.guard import Guard
+from exprun.runner.isolation import project_root, source_of
+from exprun.runner.slots import SlotPool
+from exprun.scheduler import vocabulary as words
+from exprun.scheduler.vocabulary import ExperimentVerdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from exprun.git.repository import Repository
+    from exprun.queue.attempts import Attempt, Orchestrator
+    from exprun.queue.queue import Queue
+    from exprun.runner.reproduction import Reproduction
+    from exprun.runner.session import Session
+    from exprun.runner.site import Site
+    from exprun.scheduler.vocabulary import StageState, Stimulus
+    from exprun.workspaces.isolated import Slot
+
+POLL_S = 0.5
+TRAILER = "Exprun-Attempt: "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """An experiment that runs, and what it holds meanwhile."""
+
+    attempt: Attempt
+    slot: Slot
+    repository: Repository
+    prepared: Prepared
+
+
+class QueueRun:
+    """The driver's source of queued experiments; `succeeded` and `failed` fill as they end.
+
+    The Git repository is used by one thread at a time, as it has to be.
+    """
+
+    def __init__(self, session: Session, queue: Queue, orchestrator: Orchestrator) -> None:
+        self.succeeded: list[str] = []
+        self.failed: list[str] = []
+        self._session = session
+        self._queue = queue
+        self._orchestrator = orchestrator
+        self._slots = SlotPool(session.opened.place.tmp_dir)
+        self._source = source_of(session.opened)
+        self._open: dict[str, _Open] = {}
+        self._git = CapacityLimiter(1)
+
+    def remove_workspaces(self) -> None:
+        """Remove the workspaces that were used."""
+        self._slots.close()
+
+    async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
+        """Claim an experiment and make its workspace; see `exprun.runner.driver.Source`."""
+        attempt = await to_thread.run_sync(self._orchestrator.claim, experiment)
+        if attempt is None:
+            return NotOpened(failed=False)
+        stored = await to_thread.run_sync(self._stored, attempt, limiter=self._git)
+        if stored is not None:
+            attempt.succeed(stored)
+            self._ended(attempt, rev=stored)
+            return NotOpened(failed=False)
+        self._session.emit(
+            events.ExperimentStarted(
+                experiment=attempt.entry.name,
+                baseline=attempt.entry.baseline,
+                log_dir=attempt.log_dir,
+            )
+        )
+        try:
+            site, opened = await to_thread.run_sync(self._set_out, attempt, limiter=self._git)
+        except FAULTS as error:
+            failure = failure_from(error)
+            attempt.fail(failure.kind, failure.message)
+            self._ended(attempt, reason=failure.message)
+            return NotOpened(failed=True)
+        self._open[experiment] = opened
+        reproduction = self._session.reproduction(
+            opened.prepared.stages,
+            site,
+            options=opened.prepared.spec.options,
+            guard=Guard(),
+            experiment=(attempt.entry.name, attempt.entry.baseline),
+            id=experiment,
+            log_dir=attempt.log_dir,
+        )
+        return reproduction, reproduction.plan(serial=False)
+
+    async def close(
+        self,
+        reproduction: Reproduction,
+        verdict: ExperimentVerdict,
+        states: tuple[StageState, ...],
+    ) -> bool:
+        """Store a finished experiment, or record why there is none."""
+        opened = self._open.pop(reproduction.id)
+        attempt = opened.attempt
+        try:
+            if verdict is ExperimentVerdict.SUCCEEDED:
+                rev = await to_thread.run_sync(
+                    self._publish, opened, reproduction, states, limiter=self._git
+                )
+                attempt.succeed(rev)
+                self._ended(attempt, rev=rev)
+                return True
+            self._give_up(attempt, reproduction, verdict)
+        except FAULTS as error:
+            failure = failure_from(error)
+            attempt.fail(failure.kind, failure.message)
+            self._ended(attempt, reason=failure.message)
+        finally:
+            reproduction.site.store.close()
+            self._slots.give_back(opened.slot)
+        return False
+
+    async def watch(self, tell: Callable[[Stimulus], None]) -> None:
+        """Pass on what others do to the queue meanwhile: more experiments, or a wish to stop."""
+        known = {entry.id for entry in await to_thread.run_sync(self._queue.entries)}
+        stamp = self._queue.stamp()
+        while True:
+            await anyio.sleep(POLL_S)
+            if self._orchestrator.is_draining:
+                tell(words.DrainRequested())
+            if self._queue.stamp() == stamp:
+                continue
+            stamp = self._queue.stamp()
+            entries = await to_thread.run_sync(self._queue.entries)
+            new = tuple(e.id for e in entries if e.id not in known and e.state is State.QUEUED)
+            known.update(new)
+            if new:
+                tell(words.ExperimentsOffered(new))
+            for entry in entries:
+                if entry.id in self._open and entry.last is not None and entry.last.stop_wished:
+                    tell(words.CancelRequested(CancelReason.REQUESTED, entry.id))
+
+    def _stored(self, attempt: Attempt) -> str | None:
+        """The commit of an earlier attempt that stored its result and died before telling."""
+        repository = self._session.opened.repository
+        ref = ExperimentRef(attempt.entry.baseline, attempt.entry.name)
+        commit = repository.refs.read(str(ref))
+        if commit is None:
+            return None
+        text = repository.objects.read(commit, "commit").decode(errors="replace")
+        trailers = (TRAILER + earlier for earlier in attempt.entry.attempts)
+        return commit if any(text.endswith(trailer) for trailer in trailers) else None
+
+    def _set_out(self, attempt: Attempt) -> tuple[Site, _Open]:
+        opened = self._session.opened
+        entry = attempt.entry
+        slot = self._slots.take()
+        try:
+            tree = opened.repository.tree_of(entry.commit)
+            workspace = slot.make(self._source, baseline=entry.baseline, tree=tree)
+            root = project_root(opened, workspace)
+            site, prepared = set_out_isolated(
+                opened,
+                entry.spec,
+                ExperimentRef(entry.baseline, entry.name),
+                root,
+                attempt.copies_dir,
+            )
+        except BaseException:
+            self._slots.give_back(slot)
+            raise
+        return site, _Open(
+            attempt=attempt, slot=slot, repository=workspace.repository, prepared=prepared
+        )
+
+    def _publish(
+        self, opened: _Open, reproduction: Reproduction, states: Sequence[StageState]
+    ) -> str:
+        reproduction.site.records.flush()
+        published = publish_experiment(
+            self._session.opened,
+            opened.prepared,
+            reproduction,
+            states,
+            opened.repository,
+            trailer=TRAILER + opened.attempt.record.id,
+        )
+        return published.commit
+
+    def _give_up(
+        self, attempt: Attempt, reproduction: Reproduction, verdict: ExperimentVerdict
+    ) -> None:
+        """Record a failure, or put the experiment back into the queue."""
+        if verdict is not ExperimentVerdict.FAILED:
+            attempt.interrupt()
+            self._ended(attempt, reason="interrupted", failed=False)
+            return
+        index = min(reproduction.failures)
+        failure = reproduction.failures[index]
+        reason = f"failed to reproduce '{reproduction.address(index)}': {failure.message}"
+        outcome = failure.outcome
+        code = outcome.code if isinstance(outcome, Exited) else None
+        attempt.fail(failure.kind, reason, exit_code=code)
+        self._ended(attempt, reason=reason)
+
+    def _ended(
+        self,
+        attempt: Attempt,
+        *,
+        rev: str | None = None,
+        reason: str | None = None,
+        failed: bool = True,
+    ) -> None:
+        name = attempt.entry.name
+        if rev is not None:
+            self.succeeded.append(name)
+        elif failed:
+            self.failed.append(name)
+        self._session.emit(
+            events.ExperimentFinished(experiment=name, rev=rev, reason=reason, isolated=True)
+        )
+
+
+async def run_queued(
+    session: Session,
+    queue: Queue,
+    ids: Sequence[str] | None = None,
+    *,
+    max_failures: int | None = None,
+) -> QueueRun:
+    """Run queued experiments, those of `ids` or all; which of them succeeded and which failed.
+
+    After `max_failures` failures no further one is started. What is queued meanwhile is run too,
+    unless `ids` are given. Other processes may do the same at the same time: no experiment is run
+    twice. Being cancelled stops the commands, and what has not finished stays in the queue.
+    """
+    with queue.orchestrate() as orchestrator:
+        run = QueueRun(session, queue, orchestrator)
+        waiting = {State.QUEUED, State.INTERRUPTED}
+        try:
+            entries = await to_thread.run_sync(queue.entries)
+            offered = [entry.id for entry in entries if entry.state in waiting]
+            if ids is not None:
+                offered = [id for id in offered if id in set(ids)]
+            await session.run(
+                run, offered, beside=None if ids else run.watch, max_failures=max_failures
+            )
+        finally:
+            run.remove_workspaces()
+    return run

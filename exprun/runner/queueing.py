@@ -1,0 +1,261 @@
+"""Queueing experiments: the workspace as it is now becomes commits, and those become records.
+
+Nothing of the user's is written. What an experiment starts from (tracked files, parameters edited,
+.dvc files up to date) is a commit on top of the baseline, held by ``refs/exprun/queue/<batch>``;
+paths of ``-C`` are copied to a private directory. For a sweep all this is done once, and each of
+its experiments only has other contents for a few paths.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+from exprun.errors import ExprunError, GitError, NotAProject, UsageError
+from exprun.git.experiment_refs import list_experiments
+from exprun.git.held import hold, let_go, write_held_commit
+from exprun.git.identity import signature
+from exprun.git.names import check_name, random_name
+from exprun.git.packing import PackWriter, remove_stale_keeps
+from exprun.git.snapshot import Snapshot
+from exprun.model.paths import ROOT, is_outside, join
+from exprun.model.values import dataclass, replace
+from exprun.params.overrides import DEFAULT_FILE
+from exprun.params.sweeps import expand, is_sweep, names
+from exprun.pipeline.datafile import update_data_file
+from exprun.project.locks import Patience, RepoLock
+from exprun.queue.queue import Draft, Names, Queue
+from exprun.runner.data_stages import commit_data, concerned_stages
+from exprun.runner.editing import edit_params, parse_edits
+from exprun.runner.overlay import Overlay
+from exprun.store.durability import sync_files
+from exprun.workspaces.copying import copy_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from exprun.git.identity import Signature
+    from exprun.git.objects import ObjectStore
+    from exprun.git.repository import Repository
+    from exprun.model.experiment import ExperimentSpec
+    from exprun.model.paths import Location
+    from exprun.params.overrides import Override
+    from exprun.project.root import Place
+    from exprun.queue.records import Entry
+    from exprun.runner.opening import Opened
+
+REFS = "refs/exprun/queue/"
+
+_LABEL = "exprun-queue-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """An experiment that was queued, with its overrides by file as it is to be told to people."""
+
+    entry: Entry
+    overrides: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """One experiment of what was asked for."""
+
+    name: str | None
+    overrides: Mapping[str, tuple[Override, ...]]
+
+    @property
+    def texts(self) -> dict[str, list[str]]:
+        return {file: [one.text for one in each] for file, each in self.overrides.items()}
+
+    def spec(self, spec: ExperimentSpec) -> ExperimentSpec:
+        texts = [
+            text if file == DEFAULT_FILE else f"{file}:{text}"
+            for file, each in self.texts.items()
+            for text in each
+        ]
+        return replace(spec, name=self.name, set_params=tuple(texts), params=(), isolated=True)
+
+
+def open_queue(opened: Opened) -> Queue:
+    """The queue of a project."""
+    return queue_at(opened.place, opened.warn)
+
+
+def queue_at(place: Place, warn: Callable[[str], None]) -> Queue:
+    """The queue of the project at a place, for those who need nothing else of it."""
+    return Queue(os.path.join(place.state_dir, "queue"), warn=warn)
+
+
+def queue_experiments(opened: Opened, spec: ExperimentSpec) -> Iterator[Queued]:
+    """Queue the experiment, or all experiments of the sweep, that `spec` asks for.
+
+    Each is in the queue, safe from a kill, when it is yielded; when the iterator has ended all are
+    durable. Raises UsageError, ProjectError, GitError or RefConflict, and then nothing was queued.
+    """
+    if opened.config.core.no_scm:
+        raise NotAProject("experiments need Git, and core.no_scm turns it off")
+    if spec.options.interactive:
+        raise UsageError("a queued experiment cannot ask anything", hint="leave out -i")
+    requests = _requests(opened, spec)
+    queue = open_queue(opened)
+    with queue.lease() as lease:
+        try:
+            drafts, taken = _store(opened, spec, requests, queue, lease.id)
+            entries = queue.add(drafts, taken, force=spec.options.force)
+            for entry, request in zip(entries, requests, strict=True):
+                yield Queued(entry=entry, overrides=request.texts)
+        except ExprunError:
+            shutil.rmtree(queue.copies_dir(lease.id), ignore_errors=True)
+            raise
+
+
+def tidy_queue(opened: Opened) -> None:
+    """Let go of what is not needed any more: commits, copied files, logs, dead locks."""
+    queue = open_queue(opened)
+    queue.tidy()
+    repository = opened.repository
+    held = [ref for ref, _ in repository.refs.iterate(REFS)]
+    # Whoever is alive may still be queueing; whoever is not is in the journal by now, or never.
+    left = [ref for ref in held if not queue.is_alive(ref.removeprefix(REFS))]
+    needed = queue.batches()
+    try:
+        let_go(repository, [ref for ref in left if ref.removeprefix(REFS) not in needed])
+    except GitError as error:
+        opened.warn(f"refs of the queue were not removed: {error}")
+    remove_stale_keeps(
+        repository.objects,
+        lambda label: label.startswith(_LABEL) and not queue.is_alive(label.removeprefix(_LABEL)),
+    )
+
+
+def _requests(opened: Opened, spec: ExperimentSpec) -> list[_Request]:
+    """The experiments that were asked for, with checked names."""
+    overrides: dict[str, tuple[Override, ...]] = parse_edits(spec)
+    if opened.config.hydra.enabled and spec.hydra:
+        overrides.setdefault(DEFAULT_FILE, ())
+    if not is_sweep(overrides):
+        return [_Request(name=spec.name and check_name(spec.name), overrides=overrides)]
+    each = list(expand(overrides))
+    if spec.name is None:
+        return [_Request(name=None, overrides=one) for one in each]
+    named = map(check_name, names(spec.name, len(each)))
+    return [_Request(name=name, overrides=one) for name, one in zip(named, each, strict=True)]
+
+
+def _store(
+    opened: Opened, spec: ExperimentSpec, requests: Sequence[_Request], queue: Queue, batch: str
+) -> tuple[list[Draft], Names]:
+    """Make all that the experiments need durable, short of telling the queue."""
+    repository = opened.repository
+    with PackWriter(repository.objects, label=_LABEL + batch) as objects:
+        with _project_lock(opened):
+            baseline = repository.head().commit
+            taken = _names(repository, baseline)
+            drafts = [
+                Draft(
+                    name=request.name,
+                    baseline=baseline,
+                    commit="",
+                    batch=batch,
+                    spec=request.spec(spec),
+                )
+                for request in requests
+            ]
+            if not spec.options.force:
+                queue.check_names(drafts, taken)
+            trees = list(_trees(opened, spec, requests, objects))
+            _copy(opened, spec, queue.copies_dir(batch))
+        who = _committer(repository)
+        commits = [
+            write_held_commit(
+                objects, tree=tree, parents=[baseline], message="exprun: queued experiment", who=who
+            )
+            for tree in trees
+        ]
+        hold(repository, objects, REFS + batch, commits, who)
+    stored = zip(drafts, commits, strict=True)
+    return [replace(draft, commit=commit) for draft, commit in stored], taken
+
+
+def _project_lock(opened: Opened) -> AbstractContextManager[None]:
+    """DVC's lock: nobody writes lock files or data while the workspace is looked at."""
+    lock = RepoLock(opened.place.tmp_dir, hardlink=opened.config.core.hardlink_lock)
+    return lock.held(
+        Patience(limit_s=None, on_wait=lambda what: opened.warn(f"waiting for {what}"))
+    )
+
+
+def _names(repository: Repository, baseline: str) -> Names:
+    taken = {ref.name for ref, _ in list_experiments(repository.refs, baseline=baseline)}
+    source = random.SystemRandom()
+    return Names(taken=taken, make=lambda is_taken: random_name(source, is_taken))
+
+
+def _trees(
+    opened: Opened, spec: ExperimentSpec, requests: Sequence[_Request], objects: ObjectStore
+) -> Iterator[str]:
+    """The tree that each experiment starts from."""
+    repository = opened.repository
+    root = opened.place.root
+    snapshot = Snapshot(repository, objects)
+    base = snapshot.take()
+    data: dict[Location, bytes] | None = None
+    for request in requests:
+        edits = edit_params(opened, spec, request.overrides)
+        if data is None or spec.options.selection.targets:
+            # What a target needs may depend on parameters; all stages are always the same ones.
+            data = _commit_data(opened, spec, edits)
+        inside = {
+            repository.inside(os.path.join(root, location)): content
+            for location, content in (edits | data).items()
+        }
+        yield snapshot.vary(base, inside)
+
+
+def _commit_data(
+    opened: Opened, spec: ExperimentSpec, edits: Mapping[Location, bytes]
+) -> dict[Location, bytes]:
+    """Bring the data that the experiment needs into the cache; the .dvc files that tell of it."""
+    selection = spec.options.selection
+    project = opened.load(Overlay(opened.files, edits) if edits else None)
+    project.plan(selection)
+    if not project.data:
+        return {}
+    site = opened.site(project, edits=edits)
+    files: dict[Location, bytes] = {}
+    with site.store:
+        for stage, entry in commit_data(site, concerned_stages(project, selection)):
+            files[stage.file] = update_data_file(project.data[stage.file], entry)
+            cached = {out.path for out in stage.outs if out.cache}
+            site.store.sync(
+                out.content
+                for out in entry.outs
+                if out.path in cached and out.content and site.store.has(out.content)
+            )
+    return files
+
+
+def _copy(opened: Opened, spec: ExperimentSpec, directory: str) -> None:
+    """Copy the paths of ``-C`` as they are now. Raises UsageError."""
+    cwd = os.path.join(opened.place.root, spec.options.selection.cwd)
+    for path in spec.copy_paths:
+        target = join(ROOT, path)
+        if not is_outside(target):
+            os.makedirs(os.path.dirname(os.path.join(directory, target)), 0o700, exist_ok=True)
+        copy_path(path, source=cwd, root=directory)
+    files = [os.path.join(at, name) for at, _, below in os.walk(directory) for name in below]
+    if files:
+        sync_files(files)
+
+
+def _committer(repository: Repository) -> Signature:
+    now = int(time.time())
+    offset = time.localtime(now).tm_gmtoff
+    return signature(
+        "COMMITTER", env=repository.env, config=repository.config, now=now, local_offset=offset
+    )

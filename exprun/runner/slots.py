@@ -1,0 +1,44 @@
+"""The isolated workspaces of a project, used one after the other by its experiments."""
+
+from __future__ import annotations
+
+import os
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from exprun.workspaces.isolated import LOCATION, open_slot
+
+if TYPE_CHECKING:
+    from exprun.workspaces.isolated import Slot
+
+
+class SlotPool:
+    """Hands out slots that no other process uses, those used last first. Thread-safe."""
+
+    def __init__(self, tmp_dir: str) -> None:
+        self._directory = os.path.join(tmp_dir, "exps", LOCATION)
+        self._free: list[Slot] = []
+        self._taken = 0
+        self._lock = Lock()
+
+    def take(self) -> Slot:
+        """A slot, locked for this process; what it holds is left from its last use."""
+        with self._lock:
+            if self._free:
+                return self._free.pop()
+            while True:
+                slot = open_slot(os.path.join(self._directory, str(self._taken)))
+                self._taken += 1
+                if slot is not None:
+                    return slot
+
+    def give_back(self, slot: Slot) -> None:
+        """Let the next experiment have a slot."""
+        with self._lock:
+            self._free.append(slot)
+
+    def close(self) -> None:
+        """Remove the workspaces that are not in use."""
+        with self._lock:
+            while self._free:
+                self._free.pop().remove()

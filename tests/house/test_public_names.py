@@ -1,0 +1,48 @@
+"""The names that others may build on. Changing this list is a change for users: say so in
+CHANGELOG.md."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+
+NAMES = {
+    "exprun": {"__version__"},
+    "exprun.abc": {
+        "Executor",
+        "NoOutput",
+        "OutputSink",
+        "StopRequest",
+        "Workspace",
+        "WorkspaceProvider",
+    },
+    "exprun.errors": {
+        "ConfigError",
+        "ExecutorError",
+        "ExperimentFailed",
+        "ExprunError",
+        "GitError",
+        "LockfileError",
+        "MissingDependency",
+        "NotAProject",
+        "ParamsError",
+        "PipelineError",
+        "ProjectError",
+        "RefConflict",
+        "StoreError",
+        "UsageError",
+    },
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_public_names(name: str) -> None:
+    module = import_module(name)
+    defined = {
+        word
+        for word, value in vars(module).items()
+        if not word.startswith("_") and getattr(value, "__module__", None) == name
+    }
+    assert defined | (NAMES[name] & {"__version__"}) == NAMES[name]
+    assert all(hasattr(module, word) for word in NAMES[name])

@@ -1,0 +1,413 @@
+"""Order, states and claims, with real locks and real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exprun.errors import RefConflict, UsageError
+from exprun.model.experiment import ExperimentSpec, OnError, ReproOptions, Selection
+from exprun.model.job import FailureClass
+from exprun.model.paths import Location
+from exprun.queue import specs
+from exprun.queue.ledger import Ledger
+from exprun.queue.queue import Draft, Names, Queue
+from exprun.queue.records import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from exprun.queue.records import Entry
+
+BASELINE = "1" * 40
+REV = "2" * 40
+
+
+def make_up(is_taken: Callable[[str], bool]) -> str:
+    return next(name for number in range(10_000) if not is_taken(name := f"made-{number}"))
+
+
+NAMES = Names(taken=(), make=make_up)
+
+
+def draft(name: str | None = None, *, baseline: str = BASELINE, batch: str = "b" * 16) -> Draft:
+    return Draft(
+        name=name, baseline=baseline, commit="3" * 40, batch=batch, spec=ExperimentSpec(name=name)
+    )
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Queue:
+    return Queue(str(tmp_path / "queue"))
+
+
+def add(queue: Queue, *names: str) -> list[str]:
+    return [entry.id for entry in queue.add([draft(name) for name in names], NAMES)]
+
+
+def names(queue: Queue) -> list[str]:
+    return [entry.name for entry in queue.entries()]
+
+
+def states(queue: Queue) -> dict[str, str]:
+    return {entry.name: entry.state.value for entry in queue.entries()}
+
+
+# Names
+
+
+def test_a_name_in_use_is_refused_and_nothing_is_queued(queue: Queue) -> None:
+    add(queue, "one")
+    with pytest.raises(RefConflict, match="'one' exists already"):
+        add(queue, "two", "one")
+    with pytest.raises(RefConflict, match="'stored' exists already"):
+        list(queue.add([draft("stored")], Names(taken={"stored"}, make=make_up)))
+    assert names(queue) == ["one"]
+
+
+def test_a_name_that_another_takes_meanwhile_undoes_the_whole_command(tmp_path: Path) -> None:
+    one, two = Queue(str(tmp_path)), Queue(str(tmp_path))
+    adding = one.add([draft("a"), draft("b"), draft("c")], NAMES)
+    assert next(adding).name == "a"
+    add(two, "c")
+    with pytest.raises(RefConflict, match="'c' exists already"):
+        list(adding)
+    assert names(two) == ["c"]
+
+
+def test_two_commands_that_make_names_up_never_make_up_the_same(tmp_path: Path) -> None:
+    adding = [Queue(str(tmp_path)).add([draft()] * 3, NAMES) for _ in range(2)]
+    made = {next(each).name for _ in range(3) for each in adding}
+    assert made == {f"made-{number}" for number in range(6)}
+
+
+def test_the_same_name_on_another_baseline_is_another_experiment(queue: Queue) -> None:
+    add(queue, "one")
+    list(queue.add([draft("one", baseline="4" * 40)], NAMES))
+    assert names(queue) == ["one", "one"]
+
+
+def test_forced_an_experiment_takes_the_place_of_what_does_not_run(queue: Queue) -> None:
+    waiting, running = add(queue, "waiting", "running")
+    with queue.orchestrate() as orchestrator:
+        assert orchestrator.claim(running)
+        list(queue.add([draft("waiting"), draft("running")], NAMES, force=True))
+        assert [entry.name for entry in queue.entries()].count("running") == 2
+    assert waiting not in {entry.id for entry in queue.entries()}
+
+
+# Order and holding
+
+
+def test_order(queue: Queue) -> None:
+    a, b, c, d = add(queue, "a", "b", "c", "d")
+    queue.first([c])
+    queue.first([d, b])
+    assert names(queue) == ["d", "b", "c", "a"]
+    queue.tidy()
+    assert names(Queue(queue.directory)) == ["d", "b", "c", "a"]
+    queue.first([a])
+    assert names(queue) == ["a", "d", "b", "c"]
+
+
+def test_what_is_held_is_not_started(queue: Queue) -> None:
+    a, b = add(queue, "a", "b")
+    queue.hold([a])
+    assert states(queue) == {"a": "held", "b": "queued"}
+    with queue.orchestrate() as orchestrator:
+        assert orchestrator.claim(a) is None
+        claimed = orchestrator.claim_next()
+        assert claimed is not None and claimed.entry.id == b
+        assert orchestrator.claim_next() is None
+        queue.release([a])
+        claimed = orchestrator.claim_next()
+        assert claimed is not None and claimed.entry.id == a
+
+
+def test_finding_by_name_or_id(queue: Queue) -> None:
+    a, b = add(queue, "a", "b")
+    assert [entry.id for entry in queue.find(["b", a, b])] == [b, a]
+    with pytest.raises(UsageError, match="no experiment 'c'"):
+        queue.find(["a", "c"])
+
+
+# Attempts
+
+
+def test_how_an_attempt_ends(queue: Queue) -> None:
+    add(queue, "good", "bad", "stopped", "silent")
+    with queue.orchestrate() as orchestrator:
+        good, bad, stopped, _ = [orchestrator.claim_next() for _ in range(4)]
+        assert set(states(queue).values()) == {"running"}
+        assert good and bad and stopped
+        good.succeed(REV)
+        bad.fail(FailureClass.STAGE_EXIT, "failed to run: x", exit_code=3)
+        stopped.interrupt("Ctrl-C")
+    assert states(queue) == {
+        "good": "success", "bad": "failed", "stopped": "interrupted", "silent": "interrupted",
+    }  # fmt: skip
+    by_name = {entry.name: entry for entry in Queue(queue.directory).entries()}
+    last = by_name["bad"].last
+    assert last is not None
+    assert (by_name["bad"].reason, last.exit_code) == ("stage-exit", 3)
+    assert last.message == "failed to run: x"
+    assert by_name["good"].last and by_name["good"].last.rev == REV
+    assert by_name["silent"].reason == by_name["stopped"].reason == "interrupted"
+
+
+def test_interrupted_experiments_are_run_again_in_their_place(queue: Queue) -> None:
+    a, _ = add(queue, "a", "b")
+    with queue.orchestrate() as orchestrator:
+        first = orchestrator.claim_next()
+        assert first is not None
+    with queue.orchestrate() as orchestrator:
+        again = orchestrator.claim_next()
+        assert again is not None and again.entry.id == a
+        assert again.entry.attempts == (first.record.id,)
+        assert again.record.id != first.record.id
+        first.succeed(REV)
+        assert states(queue)["a"] == "running", "an old attempt has nothing to tell any more"
+
+
+def test_failed_ones_wait_for_a_retry(queue: Queue) -> None:
+    [a] = add(queue, "a")
+    with queue.orchestrate() as orchestrator:
+        attempt = orchestrator.claim(a)
+        assert attempt is not None
+        attempt.fail(FailureClass.TIMEOUT)
+        assert orchestrator.claim_next() is None
+        with pytest.raises(RefConflict):
+            add(queue, "a")
+        queue.retry([a])
+        assert states(queue) == {"a": "queued"}
+        assert orchestrator.claim_next() is not None
+
+
+def test_what_runs_is_not_removed_and_what_succeeded_frees_its_name(queue: Queue) -> None:
+    [a] = add(queue, "a")
+    with queue.orchestrate() as orchestrator:
+        attempt = orchestrator.claim(a)
+        assert attempt is not None
+        with pytest.raises(UsageError, match="'a' is running"):
+            queue.remove([a])
+        attempt.succeed(REV)
+    add(queue, "a")
+    assert sorted(entry.state for entry in queue.entries()) == [State.QUEUED, State.SUCCESS]
+    queue.remove([a])
+    assert states(queue) == {"a": "queued"}
+
+
+def test_wishes_reach_the_orchestrator(queue: Queue) -> None:
+    [a] = add(queue, "a")
+    with queue.orchestrate() as orchestrator:
+        assert orchestrator.claim(a)
+        before = queue.stamp()
+        Queue(queue.directory).wish_stop([a])
+        assert queue.stamp() != before
+        entry = queue.entry(a)
+        assert entry is not None and entry.last is not None and entry.last.stop_wished
+        assert not orchestrator.is_draining
+        assert queue.drain() == 1
+        assert orchestrator.is_draining
+    assert queue.drain() == 0
+
+
+def test_threads_claim_each_experiment_once(queue: Queue) -> None:
+    ids = add(queue, *(f"e{number}" for number in range(60)))
+    claimed: list[str] = []
+
+    def work() -> None:
+        with Queue(queue.directory).orchestrate() as orchestrator:
+            while attempt := orchestrator.claim_next():
+                claimed.append(attempt.entry.id)
+                attempt.succeed(REV)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == sorted(ids)
+
+
+CLAIMER = """
+import sys
+from exprun.queue.queue import Queue
+orchestrator = Queue(sys.argv[1]).orchestrate()
+attempt = orchestrator.claim_next()
+print(attempt.entry.name, flush=True)
+sys.stdin.read()
+"""
+
+
+def start_claimer(queue: Queue) -> tuple[subprocess.Popen[str], str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", CLAIMER, queue.directory], text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": _root()},
+    )  # fmt: skip
+    assert process.stdout is not None
+    return process, process.stdout.readline().strip()
+
+
+def _root() -> str:
+    import exprun
+
+    return os.path.dirname(os.path.dirname(exprun.__file__))
+
+
+def test_two_processes_share_the_work_and_a_killed_one_leaves_its_part(queue: Queue) -> None:
+    add(queue, "a", "b", "c")
+    one, first = start_claimer(queue)
+    two, second = start_claimer(queue)
+    with one, two:
+        assert [first, second] == ["a", "b"]
+        assert states(queue) == {"a": "running", "b": "running", "c": "queued"}
+        one.send_signal(signal.SIGKILL)
+        one.wait(timeout=10)
+        assert states(queue) == {"a": "interrupted", "b": "running", "c": "queued"}
+        with queue.orchestrate() as orchestrator:
+            claimed = [orchestrator.claim_next() for _ in range(3)]
+        assert [each.entry.name for each in claimed if each] == ["a", "c"]
+        two.kill()
+
+
+# Damage
+
+
+def test_a_damaged_record_is_named_once_and_hides_no_other(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    queue = Queue(str(tmp_path / "queue"), warn=warnings.append)
+    ids = add(queue, "a", "b", "c")
+    journal = tmp_path / "queue" / "journal.jsonl"
+    lines = journal.read_bytes().split(b"\n")
+    lines[2] = lines[2].replace(b'"baseline":"1', b'"baseline":"z')
+    journal.write_bytes(b"\n".join(lines))
+    damaged = Queue(queue.directory, warn=warnings.append)
+    assert names(damaged) == names(damaged) == ["a", "c"]
+    assert len(warnings) == 1
+    assert f"{journal}:3:" in warnings[0]
+    damaged.hold([ids[1]])
+    damaged.tidy()
+    assert names(Queue(queue.directory, warn=warnings.append)) == ["a", "c"]
+    assert len(warnings) == 1
+    assert b'"name":"b"' in (tmp_path / "queue" / "damaged").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "../x"}, {"name": ""}, {"name": "a/b"}, {"name": "a\n"}, {"name": 1},
+        {"baseline": "HEAD"}, {"commit": None}, {"batch": "/"}, {"created": "now"},
+        {"created": True}, {"spec": None}, {"spec": {"unknown": 1}}, {"spec": {"name": 1}},
+        {"spec": {"options": {"force": "yes"}}}, {"spec": {"options": {"on_error": "x"}}},
+        {"spec": {"options": {"selection": {"targets": "a"}}}}, {"held": 1},
+        {"attempts": ["?"]}, {"last": {}}, {"last": []}, {"op": "unknown"}, {"op": None},
+    ],
+)  # fmt: skip
+def test_a_record_with_anything_odd_in_it_counts_as_damaged(change: dict[str, Any]) -> None:
+    good: dict[str, Any] = {
+        "v": 1, "op": "entry", "id": "a" * 8, "name": "n", "baseline": BASELINE,
+        "commit": REV, "batch": "b" * 16, "created": 1.5, "spec": {},
+    }  # fmt: skip
+    assert Ledger().take(dict(good))
+    assert not Ledger().take(good | change)
+
+
+# Round trips
+
+TEXTS = st.lists(st.text(max_size=5), max_size=2).map(tuple)
+FLAGS = st.booleans()
+SPECS = st.builds(
+    ExperimentSpec,
+    name=st.none() | st.text(max_size=5),
+    set_params=TEXTS,
+    message=st.none() | st.text(max_size=5),
+    copy_paths=TEXTS,
+    hydra=FLAGS,
+    options=st.builds(
+        ReproOptions,
+        selection=st.builds(
+            Selection, targets=TEXTS, cwd=st.sampled_from([Location("."), Location("a/b")])
+        ),
+        force=FLAGS,
+        run_cache=FLAGS,
+        on_error=st.sampled_from(OnError),
+    ),
+)
+
+
+@settings(max_examples=60)
+@given(SPECS)
+def test_requests_survive_the_journal(spec: ExperimentSpec) -> None:
+    import json
+
+    data = json.loads(json.dumps(specs.to_fields(spec)))
+    assert specs.is_spec(data)
+    assert specs.from_fields(data) == spec
+
+
+def test_no_part_of_a_request_is_forgotten() -> None:
+    for kind, known in (
+        (ExperimentSpec, specs._SPEC),
+        (ReproOptions, specs._OPTIONS),
+        (Selection, specs._SELECTION),
+    ):
+        assert [field.name for field in fields(kind)] == list(known)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["add", "hold", "release", "first", "remove", "retry", "claim", "good", "bad", "die"]
+        ),
+        st.integers(0, 4),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(steps=STEPS)
+def test_any_history_reads_the_same_from_a_compact_journal(
+    tmp_path_factory: pytest.TempPathFactory, steps: Sequence[tuple[str, int]]
+) -> None:
+    queue = Queue(str(tmp_path_factory.mktemp("queue")))
+    orchestrator = queue.orchestrate()
+    attempts = []
+    for what, number in steps:
+        entries = queue.entries()
+        match what:
+            case "add":
+                list(queue.add([draft()], NAMES))
+            case "claim":
+                attempts += [claimed] if (claimed := orchestrator.claim_next()) else []
+            case "good" if attempts:
+                attempts.pop().succeed(REV)
+            case "bad" if attempts:
+                attempts.pop().fail(FailureClass.SIGNAL)
+            case "die":
+                orchestrator.close()
+                orchestrator, attempts = queue.orchestrate(), []
+            case "hold" | "release" | "first" | "retry":
+                getattr(queue, what)([entry.id for entry in entries[number : number + 2]])
+            case "remove":
+                idle = [e.id for e in entries[number:] if e.state is not State.RUNNING]
+                queue.remove(idle[:1])
+    before = [_told(entry) for entry in queue.entries()]
+    queue.tidy()
+    assert [_told(entry) for entry in Queue(queue.directory).entries()] == before
+    orchestrator.close()
+
+
+def _told(entry: Entry) -> tuple[object, ...]:
+    return entry.id, entry.name, entry.state, entry.held, entry.attempts, entry.last
