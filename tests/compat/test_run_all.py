@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 START = flat(git("init", "--quiet", "-b", "main"), init_dvc(), TRAINED)
 RECORD = Path(__file__).parent / "records" / "run-all.trees"
-SWEEP = ("-S", "lr=0.1,0.2,0.3,0.4", "-S", "epochs=1,2")
+SWEEP = ("-S", "lr=0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8")
 
 
 def _dvc(place: Place, *args: str) -> None:

@@ -80,7 +80,6 @@ CASES = (
     _set("same-value", "lr=0.1"),
     _set("unknown-key", "nosuch=1"),
     _set("unparsable", "lr=[1"),
-    _set("sweep-without-queue", "lr=1,2"),
     case(
         "set-keeps-yaml-oddities",
         write(
