@@ -18,6 +18,7 @@ from exprun.runner.guard import Guard
 from exprun.runner.presence import end_what_the_dead_left, present
 from exprun.runner.pulling import Puller
 from exprun.runner.reproduction import JobSettings, Reproduction
+from exprun.runner.studio import studio_env
 from exprun.runner.work import StageWork
 from exprun.scheduler.budget import Limits
 from exprun.scheduler.machine import Scheduler
@@ -131,7 +132,7 @@ class Session:
             guard=guard,
             options=options,
             settings=JobSettings(
-                env=with_mark(self.opened.env, self.mark),
+                env=self._stage_env(is_experiment=experiment is not None),
                 project_root=self.opened.place.root,
                 cwd=options.selection.cwd,
                 log_dir=log_dir or self.log_dir,
@@ -144,6 +145,12 @@ class Session:
             emit=self.emit,
             confirm=self.confirm,
         )
+
+    def _stage_env(self, *, is_experiment: bool) -> dict[str, str]:
+        env = with_mark(self.opened.env, self.mark)
+        if is_experiment:
+            env |= studio_env(self.opened.config.studio, self.opened.env, self.opened.repository)
+        return env
 
     async def run(
         self,
