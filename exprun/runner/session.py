@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from exprun.model.experiment import ReproOptions
     from exprun.model.job import CancelReason
     from exprun.model.stage import Stage
+    from exprun.runner.bus import Audience
     from exprun.runner.driver import Source
     from exprun.runner.opening import Opened
     from exprun.runner.reproduction import Confirm, Emit
@@ -60,6 +61,7 @@ class Session:
         grace_s: float = 10.0,
         confirm: Confirm | None = None,
         shows_output: bool = False,
+        audience: Audience | None = None,
     ) -> None:
         self.confirm = confirm
         self.opened = opened
@@ -70,6 +72,7 @@ class Session:
         self._executor = executor
         self._grace_s = grace_s
         self._shows_output = shows_output
+        self._audience = audience
         self._driver: Driver | None = None
         self._cancelled: CancelReason | None = None
 
@@ -139,6 +142,7 @@ class Session:
                 experiment=experiment,
                 foreground=self.jobs == 1 and not id,
                 shows_output=self._shows_output,
+                audience=self._audience,
                 grace_s=self._grace_s,
             ),
             executor=self._executor,
@@ -159,13 +163,16 @@ class Session:
         *,
         beside: Beside | None = None,
         max_failures: int | None = None,
+        lasting: bool = False,
     ) -> None:
         """Run experiments of `source` until none is left, or the session is cancelled.
 
-        `beside` runs meanwhile and may give the scheduler stimuli of its own.
+        `beside` runs meanwhile and may give the scheduler stimuli of its own. A `lasting` run waits
+        for more experiments when none is left, until the scheduler is told to drain.
         """
+        await self.make_way()
         scheduler = Scheduler(Limits(jobs=self.jobs), max_failures=max_failures)
-        self._driver = driver = Driver(scheduler, source)
+        self._driver = driver = Driver(scheduler, source, lasting=lasting)
         driver.tell(ExperimentsOffered(tuple(experiments)))
         if self._cancelled is not None:
             driver.tell(CancelRequested(self._cancelled))

@@ -57,6 +57,6 @@ def project(tmp_path: Path, git_env: dict[str, str]) -> DvcProject:
         "    params:\n    - lr\n    outs:\n    - out.txt\n",
     )
     made.write("code.py", "one\n")
-    made.write(".gitignore", "/out.txt\n/secret.env\n")
+    made.write(".gitignore", "/out.txt\n/secret.env\n/data.bin\n")
     made.commit_all()
     return made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -13,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import exprun
-from tests.support.project import init_dvc, perform, write
 from tests.support.project import git as git_action
+from tests.support.project import init_dvc, perform, write
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Mapping
     from typing import Self
 
@@ -134,13 +134,13 @@ class Program:
     ) -> None:
         package = os.path.dirname(os.path.dirname(exprun.__file__))
         environ: dict[str, str | None] = {**place.environ(), "PYTHONPATH": package, **(env or {})}
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE} | popen
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+        streams |= {"stderr": subprocess.PIPE} | popen
         self._asked = time.monotonic()
-        self.process = subprocess.Popen(
+        self.process: subprocess.Popen[bytes] = subprocess.Popen(
             [sys.executable, "-m", "exprun", *args],
             cwd=cwd or place.repo,
             env={name: value for name, value in environ.items() if value is not None},
-            stderr=streams.pop("stderr", subprocess.PIPE),
             **streams,
         )
 

@@ -193,7 +193,7 @@ def test_a_signal_before_anything_ends_the_process_silently(place: Place) -> Non
     config.unlink()
     with Gate(config), Program(place, "run", "-n", "e") as program:
         # It opens the FIFO, and reads from it in vain.
-        while b"config" not in _open_files(program.process.pid):
+        while "config" not in _open_files(program.process.pid):
             assert program.process.poll() is None, program.end()
         program.send(signal.SIGINT)
         ended = program.end()
@@ -201,7 +201,7 @@ def test_a_signal_before_anything_ends_the_process_silently(place: Place) -> Non
     assert (ended.code, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
 
 
-def _open_files(pid: int) -> bytes:
+def _open_files(pid: int) -> str:
     directory = f"/proc/{pid}/fd"
     found = []
     for name in os.listdir(directory):
@@ -209,14 +209,17 @@ def _open_files(pid: int) -> bytes:
             found.append(os.readlink(f"{directory}/{name}"))
         except OSError:
             continue
-    return b" ".join(map(os.fsencode, found))
+    return " ".join(found)
 
 
 def test_nohup_is_respected(place: Place, gate: Gate) -> None:
     _project(place, "echo ready > ../gate; read line < ../go; echo 2 > two\n")
-    with Gate(place.root / "go") as _, Program(
-        place, "repro", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    ) as program:
+    with (
+        Gate(place.root / "go") as _,
+        Program(
+            place, "repro", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        ) as program,
+    ):
         assert gate.passed() == "ready"
         program.send(signal.SIGHUP)
         (place.root / "go").write_text("\n")

@@ -54,12 +54,13 @@ class Terminal:
 def _on_a_terminal(place: Place, *args: str) -> Iterator[tuple[Terminal, Program]]:
     master, slave = os.openpty()
     try:
-        streams = {"stdin": slave, "stdout": slave, "stderr": slave}
         # A session of its own, with the pseudo-terminal as the controlling one: as in a shell.
         with Program(
             place,
             *args,
-            **streams,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
             start_new_session=True,
             preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),
         ) as program:
@@ -67,7 +68,6 @@ def _on_a_terminal(place: Place, *args: str) -> Iterator[tuple[Terminal, Program
     finally:
         os.close(master)
         os.close(slave)
-
 
 
 def test_ctrl_c_reaches_the_stage_once_and_the_modes_come_back(place: Place) -> None:
@@ -86,7 +86,7 @@ def test_ctrl_c_reaches_the_stage_once_and_the_modes_come_back(place: Place) -> 
 
 
 def test_the_foreground_stage_has_the_terminal(place: Place) -> None:
-    script = "test -t 1 && test -t 2 && echo bar; read line; echo \"$line\" > o\n"
+    script = 'test -t 1 && test -t 2 && echo bar; read line; echo "$line" > o\n'
     make_project(place, "stages:\n  s: {cmd: sh s.sh, outs: [o]}\n", write("s.sh", script))
     with _on_a_terminal(place, "run", "-n", "e") as (terminal, program):
         terminal.wait_for("bar")
