@@ -71,6 +71,14 @@ class ExperimentCommitting(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentPushing(Event):
+    """An experiment is stored, and is being pushed to the Git remote `remote`."""
+
+    experiment: str
+    remote: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentFinished(Event):
     """An experiment ended: with its commit `rev`, or with the `reason` why there is none."""
 

@@ -59,6 +59,8 @@ class PlainOutput:
                     warn(f"{message}{ignored}")
             case events.StagesBlocked(blocked=blocked):
                 warn(f"{_stages(blocked)} will be skipped due to this failure")
+            case events.ExperimentPushing(remote=remote):
+                self._say(f"Pushing experiment to '{remote}'. Cancel with CTRL+C.")
             case events.ExperimentFinished(experiment=name, rev=str(), isolated=isolated):
                 self._say(f"\nRan experiment(s): {name}")
                 self._say(

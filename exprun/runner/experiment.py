@@ -30,6 +30,7 @@ from exprun.runner.isolation import isolated_workspace
 from exprun.runner.overlay import Overlay
 from exprun.runner.publishing import build_tree, commit_experiment, entries_by_name, files_to_add
 from exprun.runner.repro import plan_stages, workspace_site
+from exprun.runner.sharing import open_sharing
 from exprun.runner.writing import replace_file
 from exprun.workspaces.copying import copy_path
 
@@ -44,8 +45,9 @@ if TYPE_CHECKING:
     from exprun.model.stage import Stage
     from exprun.runner.opening import Opened
     from exprun.runner.project import Project
-    from exprun.runner.reproduction import Reproduction
+    from exprun.runner.reproduction import Emit, Reproduction
     from exprun.runner.session import Session
+    from exprun.runner.sharing import Sharing
     from exprun.runner.site import Site
     from exprun.scheduler.vocabulary import StageState
 
@@ -69,6 +71,7 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
     stops the commands.
     """
     prepared = await to_thread.run_sync(prepare, session.opened, spec)
+    sharing = await to_thread.run_sync(open_sharing, session.opened)
     await session.make_way()
     session.emit(
         events.ExperimentStarted(
@@ -77,7 +80,7 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
     )
     run = _run_isolated if spec.isolated else _run_in_workspace
     try:
-        published = await run(session, prepared)
+        published = await run(session, prepared, sharing)
     except ExprunError as error:
         session.emit(events.ExperimentFinished(experiment=prepared.ref.name, reason=str(error)))
         raise
@@ -121,7 +124,9 @@ def _choose_ref(repository: Repository, spec: ExperimentSpec) -> ExperimentRef:
     return ref
 
 
-async def _run_in_workspace(session: Session, prepared: Prepared) -> Published:
+async def _run_in_workspace(
+    session: Session, prepared: Prepared, sharing: Sharing | None
+) -> Published:
     opened = session.opened
     guard = session.shared_guard()
     site = workspace_site(opened, prepared.project)
@@ -136,9 +141,11 @@ async def _run_in_workspace(session: Session, prepared: Prepared) -> Published:
     try:
         states = await session.drive(reproduction)
         session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
-        return await to_thread.run_sync(
+        published = await to_thread.run_sync(
             publish_experiment, opened, prepared, reproduction, states, opened.repository
         )
+        await share(session.emit, sharing, published, site)
+        return published
     except BaseException:
         if site.git_ignores is not None:
             site.git_ignores.roll_back()
@@ -170,7 +177,15 @@ def _check_out(site: Site, prepared: Prepared) -> None:
     check_out_outputs(site, _concerned(prepared), everything=everything)
 
 
-async def _run_isolated(session: Session, prepared: Prepared) -> Published:
+async def share(emit: Emit, sharing: Sharing | None, published: Published, site: Site) -> None:
+    """Push an experiment that is stored, if that is wanted."""
+    if sharing is not None:
+        name = published.ref.name
+        emit(events.ExperimentPushing(experiment=name, remote=sharing.git_remote))
+        await to_thread.run_sync(sharing.push, published.ref, site)
+
+
+async def _run_isolated(session: Session, prepared: Prepared, sharing: Sharing | None) -> Published:
     opened = session.opened
     tree = await to_thread.run_sync(_snapshot, opened, prepared)
     with isolated_workspace(opened, prepared.ref.baseline, tree) as (repository, root):
@@ -187,9 +202,11 @@ async def _run_isolated(session: Session, prepared: Prepared) -> Published:
         )
         states = await session.drive(reproduction)
         session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
-        return await to_thread.run_sync(
+        published = await to_thread.run_sync(
             publish_experiment, opened, inside, reproduction, states, repository
         )
+        await share(session.emit, sharing, published, site)
+        return published
 
 
 def _snapshot(opened: Opened, prepared: Prepared) -> str:

@@ -30,7 +30,7 @@ class Puller:
     def fetch_runs(self) -> None:
         """Bring the remote's run-cache entries into the run cache."""
         try:
-            self._store.fetch_runs(self._remote(None))
+            self._store.fetch_runs(find_remote(self._config, None))
         except (ConfigError, StoreError) as error:
             self._warn(f"the run cache was not pulled: {error}")
 
@@ -67,18 +67,20 @@ class Puller:
         if not missing:
             return True
         try:
-            return not self._store.fetch(missing, self._remote(remote)).missing
+            return not self._store.fetch(missing, find_remote(self._config, remote)).missing
         except (ConfigError, StoreError) as error:
             self._warn(f"data was not pulled: {error}")
             return False
 
-    def _remote(self, name: str | None) -> RemoteConfig:
-        name = name or self._config.core.remote
-        if name is None:
-            raise ConfigError(
-                "no remote is specified", hint="dvc remote default NAME, or set `remote` on outputs"
-            )
-        remote = self._config.remotes.get(name)
-        if remote is None:
-            raise ConfigError(f"remote '{name}' is not configured", hint="dvc remote list")
-        return RemoteConfig(name=name, url=remote.url, options=remote.options)
+
+def find_remote(config: Config, name: str | None) -> RemoteConfig:
+    """The DVC remote of that name, or the default one. Raises ConfigError."""
+    name = name or config.core.remote
+    if name is None:
+        raise ConfigError(
+            "no remote is specified", hint="dvc remote default NAME, or set `remote` on outputs"
+        )
+    remote = config.remotes.get(name)
+    if remote is None:
+        raise ConfigError(f"remote '{name}' is not configured", hint="dvc remote list")
+    return RemoteConfig(name=name, url=remote.url, options=remote.options)

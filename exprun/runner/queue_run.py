@@ -13,10 +13,11 @@ from exprun.model.job import CancelReason, Exited
 from exprun.model.values import dataclass
 from exprun.queue.records import State
 from exprun.runner.driver import NotOpened
-from exprun.runner.experiment import Prepared, publish_experiment, set_out_isolated
+from exprun.runner.experiment import Prepared, publish_experiment, set_out_isolated, share
 from exprun.runner.failures import FAULTS, failure_from
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import project_root, source_of
+from exprun.runner.sharing import open_sharing
 from exprun.runner.slots import SlotPool
 from exprun.scheduler import vocabulary as words
 from exprun.scheduler.vocabulary import ExperimentVerdict
@@ -24,6 +25,7 @@ from exprun.scheduler.vocabulary import ExperimentVerdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from exprun.git.experiments import Published
     from exprun.git.repository import Repository
     from exprun.queue.attempts import Attempt, Orchestrator
     from exprun.queue.queue import Queue
@@ -63,6 +65,7 @@ class QueueRun:
         self._source = source_of(session.opened)
         self._open: dict[str, _Open] = {}
         self._git = CapacityLimiter(1)
+        self._sharing = open_sharing(session.opened)
 
     def remove_workspaces(self) -> None:
         """Remove the workspaces that were used."""
@@ -115,9 +118,11 @@ class QueueRun:
         attempt = opened.attempt
         try:
             if verdict is ExperimentVerdict.SUCCEEDED:
-                rev = await to_thread.run_sync(
+                published = await to_thread.run_sync(
                     self._publish, opened, reproduction, states, limiter=self._git
                 )
+                await share(self._session.emit, self._sharing, published, reproduction.site)
+                rev = published.commit
                 attempt.succeed(rev)
                 self._ended(attempt, rev=rev)
                 return True
@@ -186,9 +191,9 @@ class QueueRun:
 
     def _publish(
         self, opened: _Open, reproduction: Reproduction, states: Sequence[StageState]
-    ) -> str:
+    ) -> Published:
         reproduction.site.records.flush()
-        published = publish_experiment(
+        return publish_experiment(
             self._session.opened,
             opened.prepared,
             reproduction,
@@ -196,7 +201,6 @@ class QueueRun:
             opened.repository,
             trailer=TRAILER + opened.attempt.record.id,
         )
-        return published.commit
 
     def _give_up(
         self, attempt: Attempt, reproduction: Reproduction, verdict: ExperimentVerdict

@@ -18,6 +18,7 @@ from exprun.runner.guard import Guard
 from exprun.runner.presence import end_what_the_dead_left, present
 from exprun.runner.pulling import Puller
 from exprun.runner.reproduction import JobSettings, Reproduction
+from exprun.runner.studio import studio_env
 from exprun.runner.work import StageWork
 from exprun.scheduler.budget import Limits
 from exprun.scheduler.machine import Scheduler
@@ -134,7 +135,7 @@ class Session:
             guard=guard,
             options=options,
             settings=JobSettings(
-                env=with_mark(self.opened.env, self.mark),
+                env=self._stage_env(is_experiment=experiment is not None),
                 project_root=self.opened.place.root,
                 cwd=options.selection.cwd,
                 log_dir=log_dir or self.log_dir,
@@ -148,6 +149,12 @@ class Session:
             emit=self.emit,
             confirm=self.confirm,
         )
+
+    def _stage_env(self, *, is_experiment: bool) -> dict[str, str]:
+        env = with_mark(self.opened.env, self.mark)
+        if is_experiment:
+            env |= studio_env(self.opened.config.studio, self.opened.env, self.opened.repository)
+        return env
 
     async def run(
         self,
@@ -163,6 +170,7 @@ class Session:
         `beside` runs meanwhile and may give the scheduler stimuli of its own. A `lasting` run waits
         for more experiments when none is left, until the scheduler is told to drain.
         """
+        await self.make_way()
         scheduler = Scheduler(Limits(jobs=self.jobs), max_failures=max_failures)
         self._driver = driver = Driver(scheduler, source, lasting=lasting)
         driver.tell(ExperimentsOffered(tuple(experiments)))

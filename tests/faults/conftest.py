@@ -1,0 +1,28 @@
+"""exprun preloaded, and a place for a project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.environment import Place
+from tests.support.tools import Tool, exprun_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def exprun() -> Iterator[Tool]:
+    with exprun_tool() as tool:
+        yield tool
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """An isolated home with an empty directory for a project."""
+    place = Place(tmp_path / "place")
+    place.prepare()
+    return place

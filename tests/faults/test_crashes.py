@@ -1,0 +1,121 @@
+"""exprun killed at any moment: nothing torn, nothing lost, and the next run needs no repair.
+
+`EXPRUN_KILLS` says how often to kill (8 unless set).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.support.program import (
+    Gate,
+    Program,
+    experiments,
+    git_state,
+    is_alive,
+    make_project,
+    run,
+)
+from tests.support.project import write
+
+if TYPE_CHECKING:
+    from tests.support.environment import Place
+
+KILLS = int(os.environ.get("EXPRUN_KILLS", "8"))
+
+CHAIN = "stages:\n" + "".join(
+    f"  s{n}:\n"
+    f"    cmd: mkdir -p d{n} && cat params.yaml {f'd{n - 1}/f' if n else ''} > d{n}/f\n"
+    f"    deps: [{f'd{n - 1}' if n else ''}]\n"
+    "    params: [lr]\n"
+    f"    outs: [d{n}]\n"
+    for n in range(4)
+)
+
+
+@pytest.mark.timeout(60 + 10 * KILLS)
+@pytest.mark.parametrize("temp", [[], ["--temp"]], ids=["workspace", "temp"])
+def test_kill_9_at_random_moments(place: Place, temp: list[str]) -> None:
+    make_project(place, CHAIN, write("params.yaml", "lr: 0\n"))
+    before = git_state(place)
+    moments = random.Random(20)
+    whole = run(place, "run", "-n", "whole", *temp)
+    assert whole.code == 0, whole
+
+    for number in range(KILLS):
+        with Program(place, "run", "-n", f"e{number}", "-S", f"lr={number + 1}", *temp) as program:
+            try:
+                program.process.wait(timeout=moments.uniform(0.1, 1.0) * whole.duration_s)
+            except subprocess.TimeoutExpired:
+                program.send(signal.SIGKILL)
+            program.end()
+        assert git_state(place) == before
+        _require_whole_files(place)
+
+    last = run(place, "run", "-n", "last", "-S", "lr=0.5", *temp)
+    assert last.code == 0, last
+    assert {"whole", "last"} <= set(experiments(place))
+    assert git_state(place) == before
+    subprocess.run(
+        ["git", "fsck", "--strict", "--no-dangling"],
+        cwd=place.repo,
+        env=place.environ(),
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert not list((place.repo / ".dvc/tmp/exps").rglob(".git"))
+
+
+def _require_whole_files(place: Place) -> None:
+    lock = place.repo / "dvc.lock"
+    if lock.exists():
+        assert set(yaml.safe_load(lock.read_bytes())) == {"schema", "stages"}
+    for stored in (place.repo / ".dvc/cache/files/md5").glob("??/*"):
+        name = stored.parent.name + stored.name.removesuffix(".dir")
+        if len(name) == 32:
+            assert hashlib.md5(stored.read_bytes()).hexdigest() == name
+
+
+def test_what_a_killed_run_left_running_is_ended_by_the_next(place: Place) -> None:
+    os.mkfifo(place.root / "never")
+    pipeline = "stages:\n  s: {cmd: sh s.sh, outs: [o]}\n  t: {cmd: echo > t, outs: [t]}\n"
+    script = "trap '' INT TERM; echo $$ > ../gate; cat ../never\n"
+    with Gate(place.root / "gate") as gate:
+        make_project(place, pipeline, write("s.sh", script))
+        with Program(place, "repro", "s") as program:
+            stage = int(gate.passed())
+            program.send(signal.SIGKILL)
+            program.end()
+        assert is_alive(stage)
+
+        ended = run(place, "repro", "t")
+
+    assert ended.code == 0, ended
+    assert f"(pid {stage})" in ended.stderr
+    assert not is_alive(stage)
+    assert not os.listdir(place.repo / ".dvc/tmp/exprun/running")
+
+
+def test_a_run_beside_a_living_one_leaves_it_alone(place: Place) -> None:
+    os.mkfifo(place.root / "go")
+    pipeline = "stages:\n  s: {cmd: sh s.sh, outs: [o]}\n  t: {cmd: echo > t, outs: [t]}\n"
+    script = "echo $$ > ../gate; read line < ../go; echo > o\n"
+    with Gate(place.root / "gate") as gate:
+        make_project(place, pipeline, write("s.sh", script))
+        with Program(place, "repro", "s") as program:
+            gate.passed()
+            beside = run(place, "repro", "t")
+            (place.root / "go").write_text("\n")
+            ended = program.end()
+
+    assert (beside.code, ended.code) == (0, 0), (beside, ended)
+    assert "left by" not in beside.stderr

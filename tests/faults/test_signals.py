@@ -1,0 +1,226 @@
+"""Signals to a real exprun with real stages: who gets them, what is left, and how fast."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.program import (
+    Gate,
+    Program,
+    experiments,
+    git_state,
+    is_alive,
+    make_project,
+    run,
+)
+from tests.support.project import write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.environment import Place
+
+HANGING = """\
+stages:
+  first:
+    cmd: echo 1 > one
+    outs: [one]
+  second:
+    cmd: sh hang.sh
+    deps: [one, hang.sh]
+    outs: [two]
+"""
+# Tells its signals through the gate, and waits on a FIFO that nobody ever writes to.
+TELLING = """\
+trap 'echo INT > ../gate; exit 1' INT
+trap 'echo TERM > ../gate; exit 1' TERM
+echo ready > ../gate
+cat ../never
+"""
+IGNORING = """\
+trap '' INT TERM HUP
+echo $$ > ../gate
+cat ../never
+"""
+ESCAPING = """\
+setsid sh -c 'trap "" INT TERM HUP; echo $$ > ../gate; exec cat ../never' &
+echo $$ > ../gate
+wait
+"""
+
+
+@pytest.fixture
+def gate(place: Place) -> Iterator[Gate]:
+    os.mkfifo(place.root / "never")
+    with Gate(place.root / "gate") as gate:
+        yield gate
+
+
+def _project(place: Place, script: str) -> dict[str, object]:
+    make_project(place, HANGING, write("hang.sh", script))
+    return git_state(place)
+
+
+@pytest.mark.parametrize(
+    ("number", "told", "code"),
+    [
+        (signal.SIGINT, "INT", 130),
+        (signal.SIGTERM, "TERM", 143),
+        (signal.SIGHUP, "TERM", 129),
+    ],
+)
+@pytest.mark.parametrize("where", ["workspace", "temp"])
+def test_a_signal_reaches_the_stage_once_and_nothing_is_lost(
+    place: Place, gate: Gate, number: signal.Signals, told: str, code: int, where: str
+) -> None:
+    before = _project(place, TELLING.replace("..", str(place.root)))
+    temp = ["--temp"] if where == "temp" else []
+    with Program(place, "run", "-n", "e", *temp) as program:
+        assert gate.passed() == "ready"
+        program.send(number)
+        assert gate.passed() == told
+        ended = program.end()
+
+    assert (ended.code, "Traceback" in ended.stderr) == (code, False), ended
+    assert ended.duration_s < 4
+    assert gate.is_empty()
+    assert git_state(place) == before
+    assert not experiments(place)
+    assert not (place.repo / ".gitignore").exists()
+    logs = ended.stderr.strip().rpartition(" ")[2]
+    assert {"first.log", "second.json"} <= set(os.listdir(logs))
+    again = run(place, "run", "-n", "e", "first")
+    assert again.code == 0, again
+
+
+def test_repro_keeps_what_was_finished(place: Place, gate: Gate) -> None:
+    _project(place, TELLING)
+    with Program(place, "repro") as program:
+        gate.passed()
+        program.send(signal.SIGINT)
+        ended = program.end()
+
+    assert ended.code == 130
+    assert "Stage 'first' didn't change" in run(place, "repro", "first").stdout
+
+
+def test_a_second_signal_kills_at_once(place: Place, gate: Gate) -> None:
+    _project(place, IGNORING)
+    with Program(place, "run", "-n", "e", "--grace", "60") as program:
+        stage = int(gate.passed())
+        program.send(signal.SIGINT)
+        # Two of a kind may be delivered as one.
+        program.send(signal.SIGTERM)
+        ended = program.end()
+
+    # Sent in one moment, they come in any order.
+    assert ended.code in {130, 143}, ended
+    assert ended.duration_s < 3
+    assert not is_alive(stage)
+
+
+def test_a_stage_that_ignores_signals_is_killed_after_the_grace(place: Place, gate: Gate) -> None:
+    _project(place, IGNORING)
+    with Program(place, "run", "-n", "e", "--grace", "0.2") as program:
+        stage = int(gate.passed())
+        program.send(signal.SIGTERM)
+        ended = program.end()
+
+    assert ended.code == 143, ended
+    assert ended.duration_s < 0.2 + 3
+    assert not is_alive(stage)
+
+
+def test_what_hides_in_another_session_is_found(place: Place, gate: Gate) -> None:
+    _project(place, ESCAPING)
+    with Program(place, "run", "-n", "e", "--grace", "0.2") as program:
+        pids = [int(gate.passed()), int(gate.passed())]
+        program.send(signal.SIGINT)
+        ended = program.end()
+
+    assert ended.code == 130, ended
+    assert not any(map(is_alive, pids))
+
+
+def test_parallel_stages_are_all_told(place: Place, gate: Gate) -> None:
+    stage = "{cmd: sh hang.sh, outs: [%s]}"
+    stages = "".join(f"  {name}: {stage % name}\n" for name in "abc")
+    make_project(place, f"stages:\n{stages}", write("hang.sh", TELLING))
+    with Program(place, "repro", "-P", "-j", "3") as program:
+        assert [gate.passed() for _ in range(3)] == ["ready"] * 3
+        program.send(signal.SIGINT)
+        assert [gate.passed() for _ in range(3)] == ["INT"] * 3
+        assert program.end().code == 130
+
+
+def test_a_signal_while_files_are_read_ends_without_a_traceback(place: Place) -> None:
+    make_project(place, "stages:\n  s: {cmd: 'true', deps: [slow]}\n")
+    slow = place.repo / "slow"
+    slow.write_bytes(b"")
+    # Hashing waits for as long as another process holds the project.
+    lock = place.repo / ".dvc/tmp/lock"
+    lock.parent.mkdir(exist_ok=True)
+    with (
+        subprocess.Popen(
+            ["flock", str(lock), "sh", "-c", "echo locked; exec cat"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as holder,
+        Program(place, "run", "-n", "e") as program,
+    ):
+        assert holder.stdout and holder.stdin
+        assert holder.stdout.readline() == b"locked\n"
+        assert program.process.stderr
+        assert b"waiting for" in program.process.stderr.readline()
+        program.send(signal.SIGINT)
+        ended = program.end()
+        holder.stdin.close()
+
+    assert ended.code == 130, ended
+    assert ended.duration_s < 3
+    assert "Traceback" not in ended.stderr
+    assert not experiments(place)
+
+
+def test_a_signal_before_anything_ends_the_process_silently(place: Place) -> None:
+    make_project(place, HANGING)
+    config = place.repo / ".dvc/config"
+    config.unlink()
+    with Gate(config), Program(place, "run", "-n", "e") as program:
+        # It opens the FIFO, and reads from it in vain.
+        while "config" not in _open_files(program.process.pid):
+            assert program.process.poll() is None, program.end()
+        program.send(signal.SIGINT)
+        ended = program.end()
+
+    assert (ended.code, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
+
+
+def _open_files(pid: int) -> str:
+    directory = f"/proc/{pid}/fd"
+    found = []
+    for name in os.listdir(directory):
+        try:
+            found.append(os.readlink(f"{directory}/{name}"))
+        except OSError:
+            continue
+    return " ".join(found)
+
+
+def test_nohup_is_respected(place: Place, gate: Gate) -> None:
+    _project(place, "echo ready > ../gate; read line < ../go; echo 2 > two\n")
+    with (
+        Gate(place.root / "go") as _,
+        Program(
+            place, "repro", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        ) as program,
+    ):
+        assert gate.passed() == "ready"
+        program.send(signal.SIGHUP)
+        (place.root / "go").write_text("\n")
+        assert program.end().code == 0
