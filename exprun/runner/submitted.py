@@ -88,12 +88,16 @@ class ExperimentHandle:
 class Submitted:
     """A source that lets the handles of its experiments know how they end.
 
-    `inner` claims and stores them, as entries of `queue`. What cannot wait is done in `tasks`.
+    `inner` claims and stores them, as entries of `queue`, in the name of `orchestrator`. What
+    takes time is done in `tasks`.
     """
 
-    def __init__(self, inner: Source, queue: Queue, tasks: TaskGroup, emit: Emit) -> None:
+    def __init__(
+        self, inner: Source, queue: Queue, orchestrator: str, tasks: TaskGroup, emit: Emit
+    ) -> None:
         self._inner = inner
         self._queue = queue
+        self._orchestrator = orchestrator
         self._tasks = tasks
         self._emit = emit
         self._handles: dict[str, ExperimentHandle] = {}
@@ -119,6 +123,11 @@ class Submitted:
         else:
             self._tell(words.ExperimentsOffered(tuple(handle.id for handle in handles)))
         return handles
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will run."""
+        return self._tell is None
 
     async def wait_for_all(self) -> None:
         """Wait until no experiment is waiting or running."""
@@ -191,11 +200,7 @@ class Submitted:
         else:
             self._tell(words.ExperimentWithdrawn(handle.id))
             self._tasks.start_soon(self._do, self._queue.hold, handle)
-            reason = "cancelled before it started"
-            self._settle(handle, None, reason=reason)
-            self._emit(
-                events.ExperimentFinished(experiment=handle.name, reason=reason, isolated=True)
-            )
+            self._settle(handle, None, reason="cancelled before it started")
 
     async def _do(self, change: Callable[[Sequence[str]], None], handle: ExperimentHandle) -> None:
         """Change the queue, even when everything is being cancelled."""
@@ -250,6 +255,13 @@ class Submitted:
                 log_dir=self._queue.log_dir(last.id) if last else None,
             )
         )
+        if last is None or last.ended is None or last.orchestrator != self._orchestrator:
+            # Else the experiment ended here, which `inner` has told.
+            self._emit(
+                events.ExperimentFinished(
+                    experiment=handle.name, rev=rev, reason=reason, isolated=True
+                )
+            )
 
 
 def _reason(entry: Entry | None) -> str:
