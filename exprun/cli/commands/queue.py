@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
@@ -105,7 +105,7 @@ def _as_json(entry: Entry, queue: Queue) -> dict[str, object]:
         "id": entry.id,
         "name": entry.name,
         "baseline": entry.baseline,
-        "created": datetime.fromtimestamp(entry.created).astimezone().isoformat(timespec="seconds"),
+        "created": datetime.fromtimestamp(entry.created, UTC).isoformat(timespec="seconds"),
         "status": entry.state.value,
         "reason": entry.reason,
         "message": last.message if last else None,
