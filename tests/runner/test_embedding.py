@@ -14,6 +14,7 @@ import pytest
 import exprun
 from exprun import CancelReason, ExperimentSpec, StageResult, events, open_runner
 from exprun.errors import ExperimentFailed, NotAProject, RefConflict, UsageError
+from exprun.model.job import FailureClass
 from exprun.queue.records import State
 from exprun.runner.opening import open_project
 from exprun.runner.queue_run import POLL_S
@@ -279,6 +280,24 @@ async def test_others_may_stop_and_remove_what_was_submitted(project: Project) -
         assert (await held.wait()).succeeded
 
 
+async def test_what_another_process_runs_is_waited_for(project: Project) -> None:
+    async with opened(project, jobs=1) as runner:
+        first = await running(runner, "wait")
+        _ahead, ended, orphaned = [await runner.submit(spec(lr=lr)) for lr in "234"]
+        queue = queue_of(project)
+        with queue.orchestrate() as one, queue.orchestrate() as other:
+            attempt = one.claim(ended.id)
+            assert attempt and other.claim(orphaned.id)
+            project.gate.touch()
+            assert (await first.wait()).succeeded
+            assert await runner.run(spec(lr="5")), "their turns have come"
+            assert not ended.result and not orphaned.result
+            attempt.fail(FailureClass.STAGE_EXIT, "it failed elsewhere")
+            assert (await ended.wait()).reason == "it failed elsewhere"
+        # The other has died.
+        assert (await orphaned.wait()).succeeded
+
+
 async def test_nothing_of_the_process_is_touched(
     project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -328,4 +347,4 @@ def test_it_runs_on_trio_as_well(project: Project) -> None:
 def test_the_package_offers_its_names_when_asked() -> None:
     assert exprun.open_runner is open_runner
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        exprun.nothing  # noqa: B018
+        exprun.nothing  # type: ignore[attr-defined]  # noqa: B018
