@@ -39,12 +39,14 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    """Import what is asked for, the first time it is."""
-    if name.startswith("_") or name not in __all__:
-        raise AttributeError(f"module 'exprun' has no attribute '{name}'")
-    from importlib import import_module
+if not TYPE_CHECKING:  # Or a type checker would believe that every name is there.
 
-    found: object = getattr(import_module(_MODULES.get(name, "exprun.model.experiment")), name)
-    globals()[name] = found
-    return found
+    def __getattr__(name: str) -> object:
+        """Import what is asked for, the first time it is."""
+        if name.startswith("_") or name not in __all__:
+            raise AttributeError(f"module 'exprun' has no attribute '{name}'")
+        from importlib import import_module
+
+        found = getattr(import_module(_MODULES.get(name, "exprun.model.experiment")), name)
+        globals()[name] = found
+        return found

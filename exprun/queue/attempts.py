@@ -35,6 +35,11 @@ class Orchestrator:
         self._lease.close()
 
     @property
+    def id(self) -> str:
+        """Its name in the records of its attempts."""
+        return self._lease.id
+
+    @property
     def is_draining(self) -> bool:
         """Whether somebody asked that nothing more be started."""
         return self._lease.is_draining

@@ -114,7 +114,7 @@ class Runner:
     async def _submit(self, spec: ExperimentSpec, *, may_sweep: bool) -> list[ExperimentHandle]:
         if spec.options.dry:
             raise UsageError("a queued experiment cannot be a dry run")
-        if self._is_closed:
+        if self._is_closed or self._submitted.is_over:
             raise UsageError("the runner takes no more experiments")
         # A thread is not abandoned, and nothing after it waits: what was queued gets its handle.
         entries = await to_thread.run_sync(
@@ -201,7 +201,7 @@ async def _serving(
     failure: Exception | None = None
     try:
         async with anyio.create_task_group() as tasks:
-            submitted = Submitted(run, queue, tasks, site.emit)
+            submitted = Submitted(run, queue, orchestrator.id, tasks, site.emit)
             service = _Service(site, session, submitted, orchestrator)
             runner = Runner(site, session, submitted)
             with CancelScope(shield=True):

@@ -18,7 +18,7 @@ from exprun.scheduler import vocabulary as words
 from exprun.scheduler.vocabulary import StageState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -88,12 +88,16 @@ class ExperimentHandle:
 class Submitted:
     """A source that lets the handles of its experiments know how they end.
 
-    `inner` claims and stores them, as entries of `queue`. What cannot wait is done in `tasks`.
+    `inner` claims and stores them, as entries of `queue`, in the name of `orchestrator`. What
+    takes time is done in `tasks`.
     """
 
-    def __init__(self, inner: Source, queue: Queue, tasks: TaskGroup, emit: Emit) -> None:
+    def __init__(
+        self, inner: Source, queue: Queue, orchestrator: str, tasks: TaskGroup, emit: Emit
+    ) -> None:
         self._inner = inner
         self._queue = queue
+        self._orchestrator = orchestrator
         self._tasks = tasks
         self._emit = emit
         self._handles: dict[str, ExperimentHandle] = {}
@@ -120,6 +124,11 @@ class Submitted:
             self._tell(words.ExperimentsOffered(tuple(handle.id for handle in handles)))
         return handles
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will run."""
+        return self._tell is None
+
     async def wait_for_all(self) -> None:
         """Wait until no experiment is waiting or running."""
         while self._handles:
@@ -133,16 +142,19 @@ class Submitted:
 
     async def look(self) -> None:
         """Take note of what other processes did to the experiments."""
+        # The death of one who ran an experiment leaves no trace in the queue.
+        ids = set(self._elsewhere)
         stamp = self._queue.stamp()
-        if stamp == self._stamp or self._tell is None:
+        if stamp != self._stamp:
+            self._stamp = stamp
+            ids |= self._open
+        if not ids:
             return
-        self._stamp = stamp
-        for id in [*self._open, *self._elsewhere]:
-            entry = await to_thread.run_sync(self._queue.entry, id)
+        for id, entry in await to_thread.run_sync(self._look_up, ids):
             if id in self._elsewhere:
                 self._judge(id, entry)
             elif id in self._open and entry and entry.last and entry.last.stop_wished:
-                self._tell(words.CancelRequested(CancelReason.REQUESTED, id))
+                self._send(words.CancelRequested(CancelReason.REQUESTED, id))
 
     # For the driver
 
@@ -181,21 +193,22 @@ class Submitted:
 
     # Inside
 
+    def _look_up(self, ids: Iterable[str]) -> list[tuple[str, Entry | None]]:
+        return [(id, self._queue.entry(id)) for id in ids]
+
+    def _send(self, stimulus: words.Stimulus) -> None:
+        if self._tell is not None:
+            self._tell(stimulus)
+
     def _cancel(self, handle: ExperimentHandle) -> None:
-        if self._tell is None:
-            return
         if handle.id in self._open:
-            self._tell(words.CancelRequested(CancelReason.REQUESTED, handle.id))
+            self._send(words.CancelRequested(CancelReason.REQUESTED, handle.id))
         elif self._elsewhere.get(handle.id) is State.RUNNING:
             self._tasks.start_soon(self._do, self._queue.wish_stop, handle)
         else:
-            self._tell(words.ExperimentWithdrawn(handle.id))
+            self._send(words.ExperimentWithdrawn(handle.id))
             self._tasks.start_soon(self._do, self._queue.hold, handle)
-            reason = "cancelled before it started"
-            self._settle(handle, None, reason=reason)
-            self._emit(
-                events.ExperimentFinished(experiment=handle.name, reason=reason, isolated=True)
-            )
+            self._settle(handle, None, reason="cancelled before it started")
 
     async def _do(self, change: Callable[[Sequence[str]], None], handle: ExperimentHandle) -> None:
         """Change the queue, even when everything is being cancelled."""
@@ -219,10 +232,10 @@ class Submitted:
             self._settle(handle, entry)
         elif entry.state in (State.RUNNING, State.HELD):
             self._elsewhere[id] = entry.state
-        elif self._tell is not None:
+        else:
             # Another process gave it back.
             self._elsewhere.pop(id, None)
-            self._tell(words.ExperimentsOffered((id,)))
+            self._send(words.ExperimentsOffered((id,)))
 
     def _settle(
         self,
@@ -250,6 +263,13 @@ class Submitted:
                 log_dir=self._queue.log_dir(last.id) if last else None,
             )
         )
+        if last is None or last.ended is None or last.orchestrator != self._orchestrator:
+            # Else the experiment ended here, which `inner` has told.
+            self._emit(
+                events.ExperimentFinished(
+                    experiment=handle.name, rev=rev, reason=reason, isolated=True
+                )
+            )
 
 
 def _reason(entry: Entry | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,8 +14,10 @@ import pytest
 import exprun
 from exprun import CancelReason, ExperimentSpec, StageResult, events, open_runner
 from exprun.errors import ExperimentFailed, NotAProject, RefConflict, UsageError
+from exprun.model.job import FailureClass
 from exprun.queue.records import State
 from exprun.runner.opening import open_project
+from exprun.runner.queue_run import POLL_S
 from exprun.runner.queueing import open_queue
 
 if TYPE_CHECKING:
@@ -234,38 +237,38 @@ async def test_two_runners_share_an_event_loop(make_project: Callable[[str], Pro
     one, two = make_project("one"), make_project("two")
     async with opened(one) as first, opened(two) as second:
         held = await running(first, "wait")
-        async with second.subscribe(events.StageEvent) as stream:
-            assert (await second.run(spec(name="other", lr="2"))).succeeded
+        assert (await second.run(spec(name="other", lr="2"))).succeeded
         assert held.result is None
         one.gate.touch()
         assert (await held.wait()).succeeded
         second_root = second.root
     assert second_root == str(two.root)
-    assert {event.experiment for event in stream._waiting if isinstance(event, events.StageEvent)}
     assert list(states(one)) == ["wait"]
     assert list(states(two)) == ["other"]
 
 
 async def test_events_tell_the_story_in_order(project: Project) -> None:
-    async with opened(project) as runner:
-        async with runner.subscribe() as stream, runner.subscribe(events.StageOutput) as output:
+    async with AsyncExitStack() as stack:
+        async with opened(project) as runner:
+            stream = await stack.enter_async_context(runner.subscribe())
+            output = await stack.enter_async_context(runner.subscribe(events.StageOutput))
             await runner.run(spec(name="told", lr="2"))
             runner.cancel()
-    seen = [event async for event in stream]
+        seen = [event async for event in stream]
+        text = b"".join([e.data async for e in output if isinstance(e, events.StageOutput)])
     kinds = [type(event).__name__ for event in seen]
     told = ["ExperimentQueued", "ExperimentStarted", "StageStarted", "CommandStarted"]
     assert kinds[:4] == told
     assert kinds[-3:] == ["ExperimentFinished", "RunCancelling", "RunFinished"]
     assert [event.seq for event in seen] == sorted(event.seq for event in seen)
     assert len({event.run for event in seen}) == 1
-    text = b"".join([e.data async for e in output if isinstance(e, events.StageOutput)])
     assert text == b"training good\n"
 
 
 async def test_others_may_stop_and_remove_what_was_submitted(project: Project) -> None:
     async with opened(project, jobs=1) as runner:
         hanging = await running(runner, "hang")
-        removed, held = [await runner.submit(spec(lr=lr)) for lr in "23"]
+        _ahead, removed, held = [await runner.submit(spec(lr=lr)) for lr in "234"]
         queue = queue_of(project)
         queue.remove([removed.id])
         queue.hold([held.id])
@@ -275,6 +278,24 @@ async def test_others_may_stop_and_remove_what_was_submitted(project: Project) -
         assert held.result is None
         queue.release([held.id])
         assert (await held.wait()).succeeded
+
+
+async def test_what_another_process_runs_is_waited_for(project: Project) -> None:
+    async with opened(project, jobs=1) as runner:
+        first = await running(runner, "wait")
+        _ahead, ended, orphaned = [await runner.submit(spec(lr=lr)) for lr in "234"]
+        queue = queue_of(project)
+        with queue.orchestrate() as one, queue.orchestrate() as other:
+            attempt = one.claim(ended.id)
+            assert attempt and other.claim(orphaned.id)
+            project.gate.touch()
+            assert (await first.wait()).succeeded
+            assert await runner.run(spec(lr="5")), "their turns have come"
+            assert not ended.result and not orphaned.result
+            attempt.fail(FailureClass.STAGE_EXIT, "it failed elsewhere")
+            assert (await ended.wait()).reason == "it failed elsewhere"
+        # The other has died.
+        assert (await orphaned.wait()).succeeded
 
 
 async def test_nothing_of_the_process_is_touched(
@@ -292,7 +313,38 @@ async def test_nothing_of_the_process_is_touched(
     assert capfd.readouterr() == ("", "")
 
 
+async def test_a_queue_that_is_stopped_ends_the_runner(project: Project) -> None:
+    async with opened(project, jobs=1) as runner:
+        first = await running(runner, "wait")
+        waiting = [await runner.submit(spec(lr=lr)) for lr in "234"]
+        async with runner.subscribe(events.ExperimentFinished) as stream:
+            assert queue_of(project).drain() == 1
+            # What the next look of the runner finds, it finds before anything of this ends.
+            await anyio.sleep(2 * POLL_S)
+            project.gate.touch()
+            assert (await first.wait()).succeeded
+            last = await waiting[-1].wait()
+            told = {event.experiment for event in [await anext(stream) for _ in range(4)]}  # type: ignore[attr-defined]
+        assert told == {"wait", *(handle.name for handle in waiting)}
+        with pytest.raises(UsageError, match="no more"):
+            await runner.submit(spec())
+    assert last.reason and "still queued" in last.reason
+    assert states(project)[last.name] is State.QUEUED
+
+
+def test_it_runs_on_trio_as_well(project: Project) -> None:
+    async def embed() -> None:
+        async with opened(project) as runner:
+            assert (await runner.run(spec(lr="2"))).succeeded
+            await running(runner, "hang")
+            raise Oops
+
+    with pytest.raises(Oops):
+        anyio.run(embed, backend="trio")
+    assert not project.processes()
+
+
 def test_the_package_offers_its_names_when_asked() -> None:
     assert exprun.open_runner is open_runner
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        exprun.nothing  # noqa: B018
+        exprun.nothing  # type: ignore[attr-defined]  # noqa: B018

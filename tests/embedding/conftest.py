@@ -1,0 +1,3 @@
+from tests.runner.conftest import make_project, project
+
+__all__ = ["make_project", "project"]
