@@ -69,6 +69,7 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
     stops the commands.
     """
     prepared = await to_thread.run_sync(prepare, session.opened, spec)
+    session.require_fit(prepared.stages)
     await session.make_way()
     session.emit(
         events.ExperimentStarted(

@@ -27,7 +27,12 @@ def test_json_is_that_of_dvc(builder: Builder, tmp_path: Path, dvc: Tool, exprun
 
 def test_tables_are_those_of_dvc(builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool) -> None:
     place = builder.build(RICH, into=tmp_path / "place")
-    for args in (("two", "three"), ("--md", "two", "three"), ("--no-path", "--md"), ("--md", "one", "one")):
+    for args in (
+        ("two", "three"),
+        ("--md", "two", "three"),
+        ("--no-path", "--md"),
+        ("--md", "one", "one"),
+    ):
         theirs = dvc.run(("exp", "diff", *args), place=place)
         ours = exprun.run(("diff", *args), place=place)
         assert sorted(ours.stdout.splitlines()) == sorted(theirs.stdout.splitlines())

@@ -28,8 +28,11 @@ SUBDIR = (
     write("below/params.yaml", "lr: 1\n"),
     write("below/.dvcignore", "skipped\n"),
     write("below/skipped/dvc.yaml", "this: is not looked at\n"),
-    write("below/inner/dvc.yaml", "stages:\n  s:\n    cmd: cp ../params.yaml m.yaml\n"
-          "    deps: [../params.yaml]\n    metrics: [m.yaml]\nparams: [q.yaml]\n"),
+    write(
+        "below/inner/dvc.yaml",
+        "stages:\n  s:\n    cmd: cp ../params.yaml m.yaml\n"
+        "    deps: [../params.yaml]\n    metrics: [m.yaml]\nparams: [q.yaml]\n",
+    ),
     write("below/inner/q.yaml", "q: [1, 2]\n"),
     *commit("first"),
     run("-q", "-n", "deep", "-S", "params.yaml:lr=2", "inner/dvc.yaml", cwd="below"),
@@ -76,7 +79,9 @@ def rich(builder: Builder, tmp_path: Path) -> Place:
      ("--param-deps", "--rev", "HEAD~1")],
     ids=" ".join,
 )  # fmt: skip
-def test_the_json_is_that_of_dvc(rich: Place, dvc: Tool, exprun: Tool, args: tuple[str, ...]) -> None:
+def test_the_json_is_that_of_dvc(
+    rich: Place, dvc: Tool, exprun: Tool, args: tuple[str, ...]
+) -> None:
     expected = in_order(states(dvc, rich, *args))
 
     assert in_order(states(exprun, rich, *args)) == expected
