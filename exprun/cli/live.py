@@ -18,7 +18,7 @@ from rich.text import Text
 
 from exprun import events
 from exprun.model.experiment import StageResult
-from exprun.model.values import dataclass, field
+from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +52,6 @@ class _Running:
 @dataclass(slots=True)
 class _Counts:
     total: int
-    open: set[str] = field(default_factory=set)
     done: int = 0
     failed: int = 0
     stopped: int = 0
@@ -60,10 +59,6 @@ class _Counts:
     @property
     def ended(self) -> int:
         return self.done + self.failed + self.stopped
-
-    @property
-    def left(self) -> int:
-        return max(0, self.total - self.ended - len(self.open))
 
 
 class LiveOutput:
@@ -109,8 +104,6 @@ class LiveOutput:
         match event:
             case events.ExperimentQueued():
                 self._counts.total += 1
-            case events.ExperimentStarted(experiment=name):
-                self._counts.open.add(name)
             case events.ExperimentFinished():
                 self._end_experiment(event)
             case events.StageStarted(experiment=name, stage=stage):
@@ -158,23 +151,21 @@ class LiveOutput:
     def summary(self) -> str:
         """How far everything is, in one line."""
         counts = self._counts
-        parts = [f"{len(counts.open)} running", f"{counts.done} done"]
+        running = len({experiment for experiment, _ in self._running})
+        left = max(0, counts.total - counts.ended - running)
+        parts = [f"{running} running", f"{counts.done} done"]
         if counts.failed:
             parts.append(f"{counts.failed} failed")
         if counts.stopped:
             parts.append(f"{counts.stopped} stopped")
-        parts += [f"{counts.left} left", _duration(self._clock() - self._began)]
-        if counts.ended and (counts.left or counts.open):
-            parts.append(f"ETA {_duration(self._remaining_s())}")
+        elapsed = self._clock() - self._began
+        parts += [f"{left} left", _duration(elapsed)]
+        if counts.ended and (left or running):
+            # At the pace so far; what runs is half done on average.
+            parts.append(f"ETA {_duration(elapsed / counts.ended * (left + running / 2))}")
         return " · ".join(parts)
 
-    def _remaining_s(self) -> float:
-        """At the pace so far; what runs is half done on average."""
-        pace = (self._clock() - self._began) / self._counts.ended
-        return pace * (self._counts.left + len(self._counts.open) / 2)
-
     def _end_experiment(self, event: events.ExperimentFinished) -> None:
-        self._counts.open.discard(event.experiment)
         for key in [key for key in self._running if key[0] == event.experiment]:
             del self._running[key]
         if event.rev is not None:
