@@ -26,7 +26,7 @@ def failing(project: Project) -> str:
 def test_a_failed_experiment_keeps_its_files_and_can_be_tried_again(project: Project) -> None:
     flag = failing(project)
     project.run("run", "--queue", "-S", "x=1,2")
-    before = project.git("status", "--porcelain", "--ignored")
+    before = project.git("status", "--porcelain")
     assert project.run("run", "--run-all", "-j", "2").code == 1
     failed = project.queue()["2"]
     assert (failed["status"], failed["reason"], failed["exit_code"]) == ("failed", "stage-exit", 9)
@@ -38,7 +38,7 @@ def test_a_failed_experiment_keeps_its_files_and_can_be_tried_again(project: Pro
     assert project.git("show", f"{kept}:params.yaml") == "x: 2\n"
     # The metrics belong into the cache, which has them only of stages that have succeeded.
     assert project.git("show", f"{kept}:m.json") == "2\n"
-    assert project.git("status", "--porcelain", "--ignored") == before
+    assert project.git("status", "--porcelain") == before
 
     assert project.run("retry", failed["name"]).code == 1
     again = project.queue()["2"]
