@@ -89,6 +89,7 @@ def test_logs_are_shown_of_those_named_or_of_the_latest(project: Project) -> Non
     assert project.run("logs").stdout == ""
     assert project.run("run", "-S", "x=1,2", "-n", "e").code == 1
     assert project.run("logs", "e-2").stdout == "==> train <==\nof 2\n"
+    assert project.run("retry", "e-2").code == 1
     assert project.run("logs", "-f").stdout == "==> train <==\nof 2\n"
     both = project.run("logs", "e-1", "e-2", "--stage", "train").stdout
     assert both == "==> e-1: train <==\nof 1\n\n==> e-2: train <==\nof 2\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import termios
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from exprun.cli.live import LiveOutput, last_line
 from exprun.model.experiment import StageResult
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
