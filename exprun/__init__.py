@@ -1,3 +1,50 @@
 """exprun runs DVC pipelines and experiments concurrently."""
 
+# Type checkers know the name. Importing `typing`, or anything else, would cost each command time.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from exprun.model.experiment import (
+        ExperimentResult,
+        ExperimentSpec,
+        OnError,
+        ReproOptions,
+        Selection,
+        StageResult,
+    )
+    from exprun.model.job import CancelReason
+    from exprun.runner.embedding import Runner, open_runner
+    from exprun.runner.submitted import ExperimentHandle
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "CancelReason",
+    "ExperimentHandle",
+    "ExperimentResult",
+    "ExperimentSpec",
+    "OnError",
+    "ReproOptions",
+    "Runner",
+    "Selection",
+    "StageResult",
+    "__version__",
+    "open_runner",
+]
+
+_MODULES = {
+    "CancelReason": "exprun.model.job",
+    "ExperimentHandle": "exprun.runner.submitted",
+    "Runner": "exprun.runner.embedding",
+    "open_runner": "exprun.runner.embedding",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for, the first time it is."""
+    if name.startswith("_") or name not in __all__:
+        raise AttributeError(f"module 'exprun' has no attribute '{name}'")
+    from importlib import import_module
+
+    found: object = getattr(import_module(_MODULES.get(name, "exprun.model.experiment")), name)
+    globals()[name] = found
+    return found

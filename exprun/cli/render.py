@@ -41,10 +41,7 @@ def plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The table for GitHub, an empty line after it."""
-    # GitHub wants at least one dash besides the blanks around it; so does tabulate.
-    widths = [max(width, 2) for width in _widths(headers, rows)]
-    if not rows:
-        widths = [max(width, _width(text) + 2) for width, text in zip(widths, headers, strict=True)]
+    widths = _widths(headers, rows)
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|\n"
     lines = [f"| {_line(row, widths, ' | ')} |\n" for row in (headers, *rows)]
     return "".join([lines[0], rule, *lines[1:]]) + "\n"
@@ -56,7 +53,12 @@ def _line(row: Sequence[str], widths: Sequence[int], gap: str) -> str:
 
 
 def _widths(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(_width, column)) for column in zip(headers, *rows, strict=True)]
+    """What each column needs; headers get two more, as in DVC's tables."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(headers)
+    return [
+        max([_width(header) + 2, *map(_width, column)])
+        for header, column in zip(headers, columns, strict=True)
+    ]
 
 
 def _width(text: str) -> int:

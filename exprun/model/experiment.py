@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from exprun.errors import ExperimentFailed
 from exprun.model.paths import ROOT, Location
 from exprun.model.values import dataclass, field
 
@@ -91,3 +92,9 @@ class ExperimentResult:
     @property
     def succeeded(self) -> bool:
         return self.rev is not None
+
+    def raise_for_outcome(self) -> None:
+        """Raise ExperimentFailed, with the reason, unless the experiment succeeded."""
+        if not self.succeeded:
+            hint = f"logs: {self.log_dir}" if self.log_dir else None
+            raise ExperimentFailed(f"experiment '{self.name}': {self.reason}", hint=hint)

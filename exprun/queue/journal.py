@@ -83,13 +83,12 @@ class Journal:
             data = file.read(size - self._offset)
         data = data[: data.rfind(b"\n") + 1]
         self._offset += len(data)
-        return self._parse(anew, data.split(b"\n")[:-1])
+        return self._news(anew, data.split(b"\n")[:-1])
 
-    def _parse(self, anew: bool, texts: list[bytes]) -> News:
+    def _news(self, anew: bool, texts: list[bytes]) -> News:
         news = News(anew, [], [])
-        for text in texts:
+        for text, line in zip(texts, _parse_lines(texts), strict=True):
             self._count += 1
-            line = _parse_line(text)
             if line is None:
                 news.damaged.append((self._count, text))
             elif "journal" not in line:
@@ -204,12 +203,25 @@ def sync_directory(path: str) -> None:
         os.close(descriptor)
 
 
-def _parse_line(text: bytes) -> Line | None:
+def _parse_lines(texts: list[bytes]) -> list[Line | None]:
+    """The JSON objects of this version; None for each line that is no such thing."""
     try:
-        line = json.loads(text)
+        # Thousands of lines are read in half the time as one array.
+        values = json.loads(b"[" + b",".join(texts) + b"]")
+    except (ValueError, RecursionError):
+        values = []
+    if len(values) != len(texts):
+        values = list(map(_parse, texts))
+    return [
+        value if isinstance(value, dict) and value.get("v") == VERSION else None for value in values
+    ]
+
+
+def _parse(text: bytes) -> object:
+    try:
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return line if isinstance(line, dict) and line.get("v") == VERSION else None
 
 
 def _end_torn_line(descriptor: int) -> None:

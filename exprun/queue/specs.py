@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from exprun.model.experiment import ExperimentSpec, OnError, ReproOptions, Selection
 from exprun.model.paths import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 def _is_text(value: object) -> bool:
@@ -57,7 +56,7 @@ def is_spec(value: object) -> bool:
 
 def to_fields(spec: ExperimentSpec) -> dict[str, object]:
     """The JSON object for a request."""
-    return _changed(spec, ExperimentSpec())
+    return _changed(spec, ExperimentSpec(), _SPEC)
 
 
 def from_fields(data: Mapping[str, Any]) -> ExperimentSpec:
@@ -76,16 +75,21 @@ def _tuples(data: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(item) if isinstance(item, list) else item for key, item in data.items()}
 
 
-def _changed(value: Any, default: Any) -> dict[str, object]:
+def _changed(value: Any, default: Any, names: Iterable[str]) -> dict[str, object]:
     found: dict[str, object] = {}
-    for field in fields(value):
-        mine, usual = getattr(value, field.name), getattr(default, field.name)
-        if mine == usual:
-            continue
-        if isinstance(mine, ReproOptions | Selection):
-            found[field.name] = _changed(mine, usual)
-        elif isinstance(mine, OnError):
-            found[field.name] = mine.value
-        else:
-            found[field.name] = list(mine) if isinstance(mine, tuple) else mine
+    for name in names:
+        mine, usual = getattr(value, name), getattr(default, name)
+        match mine:
+            case _ if mine == usual:
+                continue
+            case ReproOptions():
+                found[name] = _changed(mine, usual, _OPTIONS)
+            case Selection():
+                found[name] = _changed(mine, usual, _SELECTION)
+            case OnError():
+                found[name] = mine.value
+            case tuple():
+                found[name] = list(mine)
+            case _:
+                found[name] = mine
     return found

@@ -18,7 +18,7 @@ from exprun.project.locks import Patience, RepoLock
 from exprun.results.history import History
 from exprun.results.kept import Kept, keep, last_kept, workspace_tree
 from exprun.results.reading import CommitReader
-from exprun.results.replacing import carried_over, replace_files
+from exprun.results.replacing import carried_over, plan_replacement
 from exprun.results.table import parsing_options
 from exprun.runner.data_stages import check_out_outputs
 from exprun.runner.guard import Guard
@@ -58,8 +58,9 @@ def apply(opened: Opened, revision: str) -> Applied:
             # experiment has not, goes.
             carried = carried_over(repository, present, wanted)
             target = edit_tree(repository.objects, wanted, carried)
+        replacement = plan_replacement(repository, present, target)
         kept = _keep(opened, present, target, before=f"applying {revision}")
-        replace_files(repository, present, target)
+        replacement.carry_out()
         return Applied(kept=kept, problems=_check_out(opened, {}))
 
 
@@ -69,8 +70,9 @@ def undo(opened: Opened) -> Applied:
     with _guard(opened).working():
         last = last_kept(repository)
         present = workspace_tree(repository)
+        replacement = plan_replacement(repository, present, last.tree)
         kept = _keep(opened, present, last.tree, before="undoing")
-        replace_files(repository, present, last.tree)
+        replacement.carry_out()
         problems = _check_out(opened, last.data)
         if not problems:
             repository.refs.change([RefEdit(last.ref, last.commit, None)])
@@ -101,8 +103,11 @@ def _stages_in(opened: Opened, tree: str) -> Iterable[Stage]:
         return ()
 
 
-def _unrecorded_data(opened: Opened, stages: Iterable[Stage]) -> dict[Location, Content]:
-    """What the outputs of `stages` hold that dvc.lock does not tell, brought into the cache."""
+def _unrecorded_data(opened: Opened, stages: Iterable[Stage]) -> dict[Location, Content | None]:
+    """What the outputs of `stages` hold that dvc.lock does not tell, brought into the cache.
+
+    None for what is not there.
+    """
     project = opened.load()
     site = workspace_site(opened, project)
     recorded: dict[Location, Content | None] = {}
@@ -111,23 +116,24 @@ def _unrecorded_data(opened: Opened, stages: Iterable[Stage]) -> dict[Location, 
         known = {out.path: out.content for out in entry.outs} if entry else {}
         recorded.update((out.location, known.get(out.path)) for out in stage.outs)
     outs = {out.location for stage in stages for out in stage.outs if out.cache}
-    found: dict[Location, Content] = {}
+    found: dict[Location, Content | None] = {}
     with site.store as store:
         for location in sorted(outs):
             if is_outside(location):
                 continue
             content = site.probe.content_like(location, recorded.get(location))
             if content is None:
+                found[location] = None
                 continue
             if not store.has(content):
                 content = store.collect(site.path(location), root=site.root, relink=False)
             if not content.same_data(recorded.get(location)):
                 found[location] = content
-        store.sync(found.values())
+        store.sync(filter(None, found.values()))
     return found
 
 
-def _check_out(opened: Opened, data: Mapping[Location, Content]) -> tuple[str, ...]:
+def _check_out(opened: Opened, data: Mapping[Location, Content | None]) -> tuple[str, ...]:
     """Bring the outputs that are recorded now, and `data`, into the workspace; what went wrong."""
     problems: list[str] = []
     project = opened.load()
@@ -137,7 +143,11 @@ def _check_out(opened: Opened, data: Mapping[Location, Content]) -> tuple[str, .
         try:
             check_out_outputs(site, project.stages, everything=True)
             for location, content in data.items():
-                store.checkout(content, os.path.join(site.root, location), root=site.root)
+                path = os.path.join(site.root, location)
+                if content is None:
+                    store.remove_output(path, root=site.root)
+                else:
+                    store.checkout(content, path, root=site.root)
         except ExprunError as error:
             problems.append(str(error))
     return tuple(problems)

@@ -94,12 +94,9 @@ def select_columns(
     ]
     table.drop(set(empty) - kept)
     if only_changed:
-        same = [h for h in table.headers if len(set(table.column(h))) == 1 and h not in _KEYS]
+        same = [h for h in table.headers if len(set(table.column(h))) == 1]
         table.drop(set(same) - kept)
-    table.drop(table.matching(drop) - kept - _KEYS)
-
-
-_KEYS = {"Experiment", "rev", "typ", "parent"}
+    table.drop(table.matching(drop) - kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

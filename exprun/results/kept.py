@@ -29,12 +29,14 @@ _ATTEMPTS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A kept state: its ref and commit, its files, and outputs that dvc.lock does not tell."""
+    """A kept state: its ref and commit, its files, and what outputs held (None: nothing) that
+    dvc.lock does not tell.
+    """
 
     ref: str
     commit: str
     tree: str
-    data: Mapping[Location, Content]
+    data: Mapping[Location, Content | None]
 
 
 def workspace_tree(repository: Repository) -> str:
@@ -43,11 +45,11 @@ def workspace_tree(repository: Repository) -> str:
 
 
 def keep(
-    repository: Repository, tree: str, data: Mapping[Location, Content], *, before: str
+    repository: Repository, tree: str, data: Mapping[Location, Content | None], *, before: str
 ) -> Kept:
     """Keep a state; `before` tells people what it came before."""
     author, committer = signatures(repository.env, repository.config)
-    listed = {location: content.oid for location, content in sorted(data.items())}
+    listed = {location: content.oid if content else None for location, content in data.items()}
     body = f"\n\n{_DATA}{json.dumps(listed)}" if listed else ""
     commit = write_commit(
         repository,
@@ -77,9 +79,12 @@ def last_kept(repository: Repository) -> Kept:
         raise UsageError("no experiment was applied here", hint="exprun apply EXPERIMENT")
     ref, commit = kept[-1]
     message = repository.objects.read(commit, "commit").partition(b"\n\n")[2].decode()
-    data: dict[Location, Content] = {}
+    data: dict[Location, Content | None] = {}
     for line in message.splitlines():
         if line.startswith(_DATA):
-            listed: dict[str, str] = json.loads(line.removeprefix(_DATA))
-            data = {Location(name): Content(oid=Oid(oid)) for name, oid in listed.items()}
+            listed: dict[str, str | None] = json.loads(line.removeprefix(_DATA))
+            data = {
+                Location(name): Content(oid=Oid(oid)) if oid else None
+                for name, oid in listed.items()
+            }
     return Kept(ref=ref, commit=commit, tree=repository.tree_of(commit), data=data)

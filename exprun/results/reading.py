@@ -18,7 +18,7 @@ from exprun.results.listing import DiskListing, Listing, TreeListing
 from exprun.runner.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from exprun.git.objects import ObjectStore
     from exprun.model.lock import LockedStage
@@ -78,7 +78,7 @@ class CommitReader:
         self._parsing = parsing
         self._trees: dict[str, dict[bytes, Entry]] = {}
         self._relevant: dict[str, bool] = {}
-        self._pipelines: dict[tuple[Location, str | None], list[_Loaded]] = {}
+        self._loaded: dict[tuple[Location, str | None], _Loaded] = {}
 
     def describe(self, tree: str) -> Description:
         """The project in a commit's tree.
@@ -130,29 +130,37 @@ class CommitReader:
         return known
 
     def _load(self, location: Location, files: TreeListing) -> PipelineFile | DataFile:
-        key = (location, files.version(location))
-        loads = self._pipelines.setdefault(key, [])
-        for loaded in loads:
-            if loaded.is_current(files):
-                return loaded.file
+        loaded = self._loaded.setdefault((location, files.version(location)), _Loaded())
+        known = loaded.find(files)
+        if known is None:
+            known = self._load_anew(location, files)
+            loaded.add(known, files)
+        return known
+
+    def _load_anew(self, location: Location, files: TreeListing) -> PipelineFile | DataFile:
         if location.endswith(DATA_SUFFIX):
-            data = load_data_file(location, files.read(location), root=self._root)
-            loads.append(_Loaded(data, {}))
-            return data
-        pipeline = load_pipeline(location, files, root=self._root, parsing=self._parsing)
-        loads.append(_Loaded(pipeline, {name: files.version(name) for name in pipeline.read}))
-        return pipeline
+            return load_data_file(location, files.read(location), root=self._root)
+        return load_pipeline(location, files, root=self._root, parsing=self._parsing)
 
 
-@dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A DVC file as loaded, and the versions of what it read besides itself."""
+    """What one text of a DVC file was loaded as, by the versions of what it read besides itself."""
 
-    file: PipelineFile | DataFile
-    read: Mapping[Location, str | None]
+    def __init__(self) -> None:
+        self._known: dict[
+            tuple[Location, ...], dict[tuple[str | None, ...], PipelineFile | DataFile]
+        ] = {}
 
-    def is_current(self, files: Listing) -> bool:
-        return all(files.version(name) == version for name, version in self.read.items())
+    def find(self, files: Listing) -> PipelineFile | DataFile | None:
+        for read, by_versions in self._known.items():
+            if found := by_versions.get(tuple(map(files.version, read))):
+                return found
+        return None
+
+    def add(self, file: PipelineFile | DataFile, files: Listing) -> None:
+        read = tuple(sorted(file.read)) if isinstance(file, PipelineFile) else ()
+        versions = tuple(map(files.version, read))
+        self._known.setdefault(read, {})[versions] = file
 
 
 def _is_dvc_name(name: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
@@ -18,33 +19,45 @@ if TYPE_CHECKING:
     from exprun.git.repository import Repository
 
 
-def replace_files(repository: Repository, old: str, new: str) -> None:
-    """Make the worktree, which holds the tree `old` besides ignored files, hold `new`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """Files to be removed from and added to a worktree, so that it holds the tree `new`."""
 
-    Ignored files give way where `new` has one. Raises GitError, with nothing changed, for a path
-    that may not be written, or that cannot be because an ignored directory is there. Submodules
-    stay as they are.
+    repository: Repository
+    new: str
+    removed: frozenset[str]
+    added: frozenset[str]
+
+    def carry_out(self) -> None:
+        """Remove and write them. Ignored files give way."""
+        workdir = self.repository.workdir
+        for path in sorted(self.removed | self.added):
+            _remove(workdir, path)
+        _remove_empty_directories(workdir, self.removed - self.added)
+        wanted = files_of(self.repository.objects, self.new)
+        write_files(self.repository, self.repository, wanted, wanted.keys() - self.added)
+
+
+def plan_replacement(repository: Repository, old: str, new: str) -> Replacement:
+    """How the worktree, which holds the tree `old` besides ignored files, comes to hold `new`.
+
+    Submodules stay as they are. Raises GitError for a path that may not be written, or that cannot
+    be because something ignored is there that is not just a file.
     """
     changes = [
         change
         for change in changes_between(repository.objects, old, new)
         if not any(entry is not None and entry.mode == GITLINK for entry in change[1:])
     ]
-    added = {path for path, _, after in changes if after is not None}
-    removed = {path for path, before, _ in changes if before is not None}
+    added = frozenset(path for path, _, after in changes if after is not None)
+    removed = frozenset(path for path, before, _ in changes if before is not None)
     for path in added:
         check_path(path)
         _check_way(repository.workdir, path, removed)
-    for path in sorted(removed):
-        _remove(repository.workdir, path)
-    for path in sorted(added - removed):
-        _remove(repository.workdir, path)
-    _remove_empty_directories(repository.workdir, removed - added)
-    wanted = files_of(repository.objects, new)
-    write_files(repository, repository, wanted, wanted.keys() - added)
+    return Replacement(repository=repository, new=new, removed=removed, added=added)
 
 
-def _check_way(workdir: str, path: str, removed: set[str]) -> None:
+def _check_way(workdir: str, path: str, removed: frozenset[str]) -> None:
     """Raise GitError if something that Git does not know stands where `path` is to be."""
     parts = path.split("/")
     for length in range(1, len(parts)):
@@ -59,7 +72,7 @@ def _check_way(workdir: str, path: str, removed: set[str]) -> None:
         raise GitError(f"the directory '{path}' is in the way", hint=f"move {path} away")
 
 
-def _holds_only(workdir: str, directory: str, removed: set[str]) -> bool:
+def _holds_only(workdir: str, directory: str, removed: frozenset[str]) -> bool:
     for entry in os.scandir(f"{workdir}/{directory}"):
         path = f"{directory}/{entry.name}"
         if entry.is_dir(follow_symlinks=False):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import anyio
 
@@ -23,6 +23,16 @@ OUTPUT_LIMIT = 1 << 20
 """Bytes of output that may wait for one subscriber."""
 
 
+class Audience(Protocol):
+    """Those who may want to see output, while it is written."""
+
+    def wants_output(self) -> bool:
+        """Whether anybody listens to output now."""
+
+    async def wanting_output(self) -> None:
+        """Return once somebody does."""
+
+
 class EventBus:
     """The events of one run. To be used on the event loop's thread."""
 
@@ -32,6 +42,7 @@ class EventBus:
         self._seq = 0
         self._subscriptions: list[Subscription] = []
         self._is_closed = False
+        self._listener_came = anyio.Event()
 
     def publish(self, event: Event) -> Event:
         """Give `event` its place in the run and hand it to all who want it. Never waits."""
@@ -45,6 +56,11 @@ class EventBus:
         """Whether anybody listens to output now."""
         return any(subscription.accepts(StageOutput) for subscription in self._subscriptions)
 
+    async def wanting_output(self) -> None:
+        """Return once somebody listens to output."""
+        while not self.wants_output():
+            await self._listener_came.wait()
+
     def subscribe(self, *kinds: type[Event], output_limit: int = OUTPUT_LIMIT) -> Subscription:
         """What happens from now on: only events of `kinds`, or all of them but output."""
         return Subscription(self, kinds, output_limit)
@@ -57,6 +73,8 @@ class EventBus:
 
     def join(self, subscription: Subscription) -> None:
         self._subscriptions.append(subscription)
+        self._listener_came.set()
+        self._listener_came = anyio.Event()
         if self._is_closed:
             subscription.end()
 

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 
 def concerned_stages(project: Project, selection: Selection) -> Sequence[Stage]:
-    """The stages whose data an experiment may need: those of its targets and all upstream."""
+    """The stages whose data an experiment may need: those of its targets and all upstream.
+
+    Those that may not be run at all are not among them.
+    """
     boundaries = Boundaries(project.root)
     stages = [stage for stage in project.stages if boundaries.refusal(stage) is None]
     if not selection.targets:

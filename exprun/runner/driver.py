@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, assert_never
 
 import anyio
@@ -41,18 +42,26 @@ class Source(Protocol):
 
 
 class Driver:
-    """Runs a scheduler until it is idle. Every effect lives in the task group of `run`."""
+    """Runs a scheduler until it is idle. Every effect lives in the task group of `run`.
 
-    def __init__(self, scheduler: Scheduler, source: Source) -> None:
+    A `lasting` one goes on when it is idle, until it was told to drain or to cancel everything.
+    """
+
+    def __init__(self, scheduler: Scheduler, source: Source, *, lasting: bool = False) -> None:
         self._scheduler = scheduler
         self._source = source
+        self._lasting = lasting
         self._open: dict[str, Reproduction] = {}
         self._waits: dict[words.StageKey, anyio.CancelScope] = {}
         self._send, self._receive = anyio.create_memory_object_stream["Stimulus"](float("inf"))
 
     def tell(self, stimulus: Stimulus) -> None:
-        """Give the scheduler a stimulus from outside. To be called on the event loop's thread."""
-        self._send.send_nowait(stimulus)
+        """Give the scheduler a stimulus from outside. To be called on the event loop's thread.
+
+        Once `run` has ended there is nobody to tell.
+        """
+        with suppress(anyio.ClosedResourceError):
+            self._send.send_nowait(stimulus)
 
     async def run(self) -> None:
         """Carry out instructions until nothing is left to do.
@@ -70,8 +79,12 @@ class Driver:
                             # Now, not in the task: a stop may come before that has begun.
                             self._waits[instruction.key] = anyio.CancelScope()
                         effects.start_soon(self._carry_out, instruction)
-                    if self._scheduler.is_idle:
+                    if self._is_over:
                         return
+
+    @property
+    def _is_over(self) -> bool:
+        return self._scheduler.is_idle and (self._scheduler.is_draining or not self._lasting)
 
     def _stop(self, instruction: words.StopStage) -> None:
         wait = self._waits.get(instruction.key)

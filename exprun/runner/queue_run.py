@@ -8,13 +8,13 @@ import anyio
 from anyio import CapacityLimiter, to_thread
 
 from exprun import events
-from exprun.errors import ExprunError
 from exprun.git.experiment_refs import ExperimentRef
-from exprun.model.job import CancelReason, Exited, FailureClass
+from exprun.model.job import CancelReason, Exited
 from exprun.model.values import dataclass
 from exprun.queue.records import State
 from exprun.runner.driver import NotOpened
 from exprun.runner.experiment import Prepared, publish_experiment, set_out_isolated
+from exprun.runner.failures import FAULTS, failure_from
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import project_root, source_of
 from exprun.runner.keeping import keep_state
@@ -88,9 +88,10 @@ class QueueRun:
         )
         try:
             site, opened = await to_thread.run_sync(self._set_out, attempt, limiter=self._git)
-        except ExprunError as error:
-            attempt.fail(FailureClass.SETUP, str(error))
-            self._ended(attempt, reason=str(error))
+        except FAULTS as error:
+            failure = failure_from(error)
+            attempt.fail(failure.kind, failure.message)
+            self._ended(attempt, reason=failure.message)
             return NotOpened(failed=True)
         self._open[experiment] = opened
         reproduction = self._session.reproduction(
@@ -122,9 +123,10 @@ class QueueRun:
                 self._ended(attempt, rev=rev)
                 return True
             await self._give_up(opened, reproduction, verdict)
-        except ExprunError as error:
-            attempt.fail(FailureClass.SETUP, str(error))
-            self._ended(attempt, reason=str(error))
+        except FAULTS as error:
+            failure = failure_from(error)
+            attempt.fail(failure.kind, failure.message)
+            self._ended(attempt, reason=failure.message)
         finally:
             reproduction.site.store.close()
             self._slots.give_back(opened.slot)
@@ -232,7 +234,7 @@ class QueueRun:
                 baseline=entry.baseline,
                 message=f"exprun: experiment {entry.name}, unfinished",
             )
-        except (ExprunError, OSError) as error:
+        except FAULTS as error:
             self._session.opened.warn(
                 f"the state of experiment '{entry.name}' is not kept: {error}"
             )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from exprun.model.lock import LockedStage
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
+    from exprun.runner.bus import Audience
     from exprun.runner.failures import Failure
     from exprun.runner.guard import Guard
     from exprun.runner.site import Site
@@ -54,6 +55,7 @@ class JobSettings:
     experiment: tuple[str, str] | None = None
     foreground: bool = False
     shows_output: bool = False
+    audience: Audience | None = None
     grace_s: float = 10.0
 
 
@@ -411,13 +413,20 @@ class _Sink:
     """Turns the output of one stage into events; `exprun.abc.OutputSink`."""
 
     def __init__(self, reproduction: Reproduction, index: int) -> None:
-        self.is_wanted = reproduction.shows_output
+        self._always = reproduction.shows_output
+        self._audience = reproduction._settings.audience
         self._stage = reproduction.address(index)
         self._experiment = reproduction.experiment
         self._emit = reproduction._emit
 
+    @property
+    def is_wanted(self) -> bool:
+        return self._always or (self._audience is not None and self._audience.wants_output())
+
     async def wanted(self) -> None:
-        if not self.is_wanted:
+        if self._audience is not None:
+            await self._audience.wanting_output()
+        elif not self._always:
             await sleep_forever()
 
     def command_started(self, index: int, command: Command) -> None:

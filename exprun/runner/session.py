@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from exprun.model.experiment import ReproOptions
     from exprun.model.job import CancelReason
     from exprun.model.stage import Stage
+    from exprun.runner.bus import Audience
     from exprun.runner.driver import Source
     from exprun.runner.opening import Opened
     from exprun.runner.reproduction import Confirm, Emit
@@ -62,6 +63,7 @@ class Session:
         grace_s: float = 10.0,
         confirm: Confirm | None = None,
         shows_output: bool = False,
+        audience: Audience | None = None,
     ) -> None:
         self.confirm = confirm
         self.opened = opened
@@ -73,6 +75,7 @@ class Session:
         self._executor = executor
         self._grace_s = grace_s
         self._shows_output = shows_output
+        self._audience = audience
         self._driver: Driver | None = None
         self._cancelled: CancelReason | None = None
 
@@ -156,6 +159,7 @@ class Session:
                 experiment=experiment,
                 foreground=self.jobs == 1 and not id,
                 shows_output=self._shows_output,
+                audience=self._audience,
                 grace_s=self._grace_s,
             ),
             executor=self._executor,
@@ -171,24 +175,31 @@ class Session:
         beside: Beside | None = None,
         max_failures: int | None = None,
         fail_fast: bool = False,
+        lasting: bool = False,
     ) -> None:
         """Run experiments of `source` until none is left, or the session is cancelled.
 
-        `beside` runs meanwhile and may give the scheduler stimuli of its own.
+        `beside` runs meanwhile and may give the scheduler stimuli of its own. A `lasting` run waits
+        for more experiments when none is left, until the scheduler is told to drain.
         """
         scheduler = Scheduler(self._limits, max_failures=max_failures, fail_fast=fail_fast)
-        self._driver = driver = Driver(scheduler, source)
+        self._driver = driver = Driver(scheduler, source, lasting=lasting)
         driver.tell(ExperimentsOffered(tuple(experiments)))
         if self._cancelled is not None:
             driver.tell(CancelRequested(self._cancelled))
         try:
-            async with anyio.create_task_group() as tasks:
-                if beside is not None:
-                    tasks.start_soon(beside, driver.tell)
-                await driver.run()
-                tasks.cancel_scope.cancel()
+            with present(self._presence_dir, self.mark):
+                await self._run_beside(driver, beside)
         finally:
             self._driver = None
+
+    @staticmethod
+    async def _run_beside(driver: Driver, beside: Beside | None) -> None:
+        async with anyio.create_task_group() as tasks:
+            if beside is not None:
+                tasks.start_soon(beside, driver.tell)
+            await driver.run()
+            tasks.cancel_scope.cancel()
 
     async def drive(self, reproduction: Reproduction) -> tuple[StageState, ...]:
         """Bring the stages of a plan up to date and return how each ended.
@@ -198,8 +209,7 @@ class Session:
         outcome = _Outcome(reproduction, serial=self.jobs == 1)
         try:
             await reproduction.begin()
-            with present(self._presence_dir, self.mark):
-                await self.run(outcome, [reproduction.id])
+            await self.run(outcome, [reproduction.id])
         finally:
             reproduction.site.records.flush()
         if outcome.verdict is not ExperimentVerdict.SUCCEEDED:

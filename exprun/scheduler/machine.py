@@ -113,6 +113,11 @@ class Scheduler:
         )
 
     @property
+    def is_draining(self) -> bool:
+        """Whether no offer will be taken up any more."""
+        return self._draining
+
+    @property
     def running(self) -> int:
         """How many job slots are taken."""
         return self._budget.jobs

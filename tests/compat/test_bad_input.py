@@ -36,6 +36,7 @@ def test_bad_input_is_named_and_harmless(
 ) -> None:
     place = builder.build(bad.start, into=tmp_path / "place")
     before = _state(place, whole=bad.exits != FAILED)
+    exprun.wait_until_ready()
     started = time.monotonic()
 
     finished = exprun.run(bad.args, place=place)

@@ -12,6 +12,7 @@ from exprun.git.experiment_refs import (
     list_experiments,
     parse_experiment_ref,
 )
+from exprun.git.refs import RefEdit
 
 if TYPE_CHECKING:
     from tests.git.project import GitProject
@@ -147,3 +148,33 @@ def test_finding_experiments(project: GitProject) -> None:
     assert find_experiment(refs, "nothing", head=BASE) is None
     with pytest.raises(UsageError, match="ambiguous experiment name 'both'"):
         find_experiment(refs, "both", head=one)
+
+
+def test_a_change_of_several_refs_is_all_or_nothing(project: GitProject) -> None:
+    first, second = commits(project)
+    refs = project.open().refs
+    project.git("update-ref", "refs/exps/aa/bb/packed", first)
+    project.git("pack-refs", "--all")
+    refs.write("refs/exps/aa/bb/loose", first, expected=None)
+
+    with pytest.raises(RefConflict):
+        refs.change(
+            [
+                RefEdit("refs/exps/aa/bb/packed", first, None),
+                RefEdit("refs/exps/aa/bb/loose", second, None),
+            ]
+        )
+    assert len(dict(refs.iterate("refs/exps/"))) == 2
+
+    refs.change(
+        [
+            RefEdit("refs/exps/aa/bb/packed", first, None),
+            RefEdit("refs/exps/aa/bb/loose", first, None),
+            RefEdit("refs/exps/cc/dd/new", None, first),
+        ]
+    )
+
+    assert dict(refs.iterate("refs/exps/")) == {"refs/exps/cc/dd/new": first}
+    assert not (project.root / ".git/refs/exps/aa").exists()
+    assert not list((project.root / ".git").rglob("*.lock"))
+    assert "refs/heads" in project.git("for-each-ref")

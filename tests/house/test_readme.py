@@ -84,7 +84,7 @@ def test_the_tour_works(place: Place) -> None:
 
 
 def test_every_command_and_exit_code_is_in_the_readme() -> None:
-    assert not [name for name in COMMANDS if f"exprun {name}" not in README]
+    assert not [name for name in COMMANDS if f"`exprun {name}`" not in README]
     for code in (exits.OK, exits.FAILED, exits.REFUSED, exits.BROKEN):
         assert re.search(rf"^\| {code} \|", README, re.MULTILINE)
 

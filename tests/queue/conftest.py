@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exprun.model.experiment import ExperimentSpec
-from exprun.queue.queue import Queue
 from exprun.runner.opening import Opened, open_project
 from exprun.runner.queueing import Queued, open_queue, queue_experiments
 from tests.git.conftest import git_env
@@ -16,6 +15,8 @@ from tests.git.project import GitProject
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from exprun.queue.queue import Queue
 
 __all__ = ["git_env"]
 
@@ -56,6 +57,6 @@ def project(tmp_path: Path, git_env: dict[str, str]) -> DvcProject:
         "    params:\n    - lr\n    outs:\n    - out.txt\n",
     )
     made.write("code.py", "one\n")
-    made.write(".gitignore", "/out.txt\n/secret.env\n")
+    made.write(".gitignore", "/out.txt\n/secret.env\n/data.bin\n")
     made.commit_all()
     return made

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -353,6 +354,15 @@ def test_requests_survive_the_journal(spec: ExperimentSpec) -> None:
     data = json.loads(json.dumps(specs.to_fields(spec)))
     assert specs.is_spec(data)
     assert specs.from_fields(data) == spec
+
+
+def test_no_part_of_a_request_is_forgotten() -> None:
+    for kind, known in (
+        (ExperimentSpec, specs._SPEC),
+        (ReproOptions, specs._OPTIONS),
+        (Selection, specs._SELECTION),
+    ):
+        assert [field.name for field in fields(kind)] == list(known)
 
 
 STEPS = st.lists(

@@ -63,7 +63,8 @@ import re
 
 lr = float(re.search("lr: (.*)", open("params.yaml").read())[1])
 inner = {"empty": {}, "text": "good", "list": [1], "none": None}
-json.dump({"acc": lr / 3, "yes": True, "inner": inner, "nan": float("nan")}, open("cached.json", "w"))
+cached = {"acc": lr / 3, "yes": True, "inner": inner, "nan": float("nan")}
+json.dump(cached, open("cached.json", "w"))
 json.dump({"loss": 1 - lr, "acc": 2}, open("plain.json", "w"))
 """
 

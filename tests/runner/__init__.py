@@ -1,1 +1,0 @@
-"""Running: needs, retries, what is kept of failures, and what is shown meanwhile."""

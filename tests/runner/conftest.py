@@ -1,103 +1,122 @@
-"""A project whose one stage does as its parameters say, and exprun to run it."""
+"""Small real projects whose stages a test can hold up, and processes it can look for."""
 
 from __future__ import annotations
 
-import json
+import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.house.sources import ROOT
-from tests.support.environment import Place
-from tests.support.tools import Tool, exprun_tool
+from tests.support.environment import Place, commit_dates
+from tests.support.project import Git, Write, init_dvc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
-    from typing import Any
 
-    from tests.support.forkserver import Finished
-
-STAGE = """\
+PIPELINE = """\
 stages:
+  prepare:
+    cmd: echo prepared > data.txt
+    outs: [data.txt]
   train:
-    cmd: sh train.sh ${x}
-    deps: [train.sh]
-    params: [x]
-    outs: [out.txt]
-    metrics: [m.json]
-    meta: {exprun: META}
+    cmd: sh train.sh
+    deps: [data.txt, train.sh]
+    params: [mode, lr]
+    outs: [model.txt]
 """
 
+# What `mode` asks for: to succeed, to fail, to wait for a file, or never to end, deaf and with a
+# child in another session.
+TRAIN = """\
+mode=$(sed -n 's/^mode: //p' params.yaml)
+echo "training $mode"
+case $mode in
+  fail) exit 3 ;;
+  wait) until [ -e "$GATE" ]; do sleep 0.02; done ;;
+  hang) trap '' TERM INT; setsid sleep 1000 & while :; do sleep 0.05; done ;;
+esac
+cp params.yaml model.txt
+"""
 
-@dataclass(frozen=True, slots=True)
+PROJECT = (
+    Git(("init", "--quiet")),
+    *init_dvc(),
+    Write("dvc.yaml", PIPELINE),
+    Write("train.sh", TRAIN),
+    Write("params.yaml", "mode: good\nlr: 1\n"),
+    Write(".gitignore", "/data.txt\n/model.txt\n"),
+    Git(("add", "--all")),
+    Git(("commit", "--quiet", "-m", "first")),
+)
+
+
+@dataclass(frozen=True)
 class Project:
-    """A project at a place, with commands that are run in it."""
+    """A project in a place of its own."""
 
     place: Place
-    tool: Tool
 
-    def setup(self, script: str, meta: str = "{}") -> None:
-        """Make `script` what the stage runs, with its value of `x` as argument; commit."""
-        self.write("dvc.yaml", STAGE.replace("META", meta))
-        self.write("train.sh", script)
-        self.write("params.yaml", "x: 0\n")
-        self.git("add", "-A")
-        self.git("commit", "-qm", "one")
+    @property
+    def root(self) -> Path:
+        return self.place.repo
 
-    def write(self, path: str, text: str) -> None:
-        target = self.place.repo / path
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(text)
+    @property
+    def env(self) -> dict[str, str]:
+        return self.place.environ() | {"GATE": str(self.gate)}
+
+    @property
+    def gate(self) -> Path:
+        """What stages in mode `wait` wait for."""
+        return self.place.root / "gate"
 
     def git(self, *args: str) -> str:
         done = subprocess.run(
             ["git", *args],
-            cwd=self.place.repo,
-            env=self.place.environ(),
-            check=True,
+            cwd=self.root,
+            env=self.env | commit_dates(0),
             capture_output=True,
             text=True,
             timeout=30,
+            check=True,
         )
-        return done.stdout
+        return done.stdout.strip()
 
-    def run(self, *args: str) -> Finished:
-        return self.tool.run(args, place=self.place)
-
-    def start(self, *args: str, **streams: Any) -> subprocess.Popen[bytes]:
-        """A process of its own, to be seen from outside."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "exprun", *args],
-            cwd=self.place.repo,
-            env=self.place.environ() | {"PYTHONPATH": str(ROOT), "TERM": "xterm"},
-            **streams,
-        )
-
-    def queue(self) -> dict[str, dict[str, Any]]:
-        """What is in the queue, by the value of `x`."""
-        rows = json.loads(self.run("queue", "status", "--json").stdout)
-        return {row["overrides"][0].removeprefix("x="): row for row in rows}
-
-    def events(self, file: str = "events") -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.place.root / file).read_text().splitlines()]
-
-
-@pytest.fixture(scope="session")
-def exprun() -> Iterator[Tool]:
-    with exprun_tool() as tool:
-        yield tool
+    def processes(self) -> list[int]:
+        """Those that any stage of this project has left running, known by the environment."""
+        mark = f"GATE={self.gate}\0".encode()
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    if mark in file.read():
+                        found.append(int(pid))
+            except OSError:
+                continue
+        return found
 
 
 @pytest.fixture
-def project(tmp_path: Path, exprun: Tool) -> Project:
-    place = Place(tmp_path)
-    place.prepare()
-    project = Project(place, exprun)
-    project.write(".dvc/config", "")
-    project.write(".dvc/.gitignore", "/config.local\n/tmp\n/cache\n")
-    project.git("init", "-q")
-    return project
+def make_project(tmp_path: Path) -> Callable[[str], Project]:
+    def make(name: str) -> Project:
+        place = Place(tmp_path / name)
+        place.prepare()
+        project = Project(place)
+        for action in PROJECT:
+            if isinstance(action, Git):
+                project.git(*action.args)
+            elif isinstance(action, Write):
+                path = project.root / action.path
+                path.parent.mkdir(exist_ok=True)
+                assert isinstance(action.content, str)
+                path.write_text(action.content)
+        return project
+
+    return make
+
+
+@pytest.fixture
+def project(make_project: Callable[[str], Project]) -> Project:
+    return make_project("one")

@@ -123,12 +123,21 @@ class ForkServer:
 
     def __init__(self, program: str) -> None:
         self._lock = threading.Lock()
+        self._is_ready = False
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+
+    def wait_until_ready(self) -> None:
+        """Return when the program is imported, for those who measure what follows."""
+        assert self._process.stdout
+        with self._lock:
+            if not self._is_ready:
+                self._process.stdout.readline()
+                self._is_ready = True
 
     def run(
         self,
@@ -149,6 +158,7 @@ class ForkServer:
             "timeout_s": timeout_s,
         }
         assert self._process.stdin and self._process.stdout
+        self.wait_until_ready()
         with self._lock:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
@@ -197,6 +207,8 @@ def _serve(program: str) -> None:
     gc.collect()
     gc.freeze()  # Keeps the children from copying the imported modules' pages.
     answers = os.fdopen(os.dup(1), "w")
+    answers.write("ready\n")
+    answers.flush()
     for line in sys.stdin:
         request = json.loads(line)
         pid = os.fork()

@@ -31,6 +31,10 @@ class Tool:
         self.experiment_command = experiment_command
         self._server = ForkServer(name)
 
+    def wait_until_ready(self) -> None:
+        """Return when the tool is preloaded."""
+        self._server.wait_until_ready()
+
     def run(
         self, args: Sequence[str], *, place: Place, cwd: str = ".", timeout_s: float = 90
     ) -> Finished:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
@@ -103,7 +103,7 @@ def _as_json(entry: Entry, queue: Queue) -> dict[str, object]:
         "id": entry.id,
         "name": entry.name,
         "baseline": entry.baseline,
-        "created": datetime.fromtimestamp(entry.created).astimezone().isoformat(timespec="seconds"),
+        "created": datetime.fromtimestamp(entry.created, UTC).isoformat(timespec="seconds"),
         "status": entry.state.value,
         "reason": entry.reason,
         "message": last.message if last else None,

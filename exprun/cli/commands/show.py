@@ -38,14 +38,15 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         write_json(states)
         return exits.OK
     table = build_table(states, _style(namespace))
+    kinds = table.column("typ")
+    if not namespace.csv:
+        _join_keys(table)
     select_columns(
         table, only_changed=namespace.only_changed, drop=namespace.drop, keep=namespace.keep
     )
     if namespace.csv:
         write_csv(table.headers, table.rows)
         return exits.OK
-    kinds = table.column("typ")
-    _join_keys(table)
     if namespace.markdown:
         sys.stdout.write(markdown_table(table.headers, table.rows))
     elif sys.stdout.isatty() and len(table.rows) <= _MOST_STYLED_ROWS:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.runner.conftest import Project
+    from tests.live.conftest import Project
 
 OK = "echo $1 > out.txt; echo 1 > m.json\n"
 HIDDEN_CURSOR = b"\x1b[?25l"

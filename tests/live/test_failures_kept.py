@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.runner.conftest import Project
+    from tests.live.conftest import Project
 
 FAILING = """\
 echo "of $1" && echo $1 > m.json && echo half > untracked.txt

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.runner.conftest import Project
+    from tests.live.conftest import Project
 
 OK = "echo $1 > out.txt; echo 1 > m.json\n"
 

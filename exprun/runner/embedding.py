@@ -1,0 +1,276 @@
+"""Running experiments from inside a program: no signals, no printing, no global state."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import deque
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import CancelScope, CapacityLimiter, to_thread
+
+from exprun import events
+from exprun.errors import UsageError
+from exprun.executors.local import LocalExecutor
+from exprun.model.job import CancelReason
+from exprun.params.sweeps import is_sweep
+from exprun.runner.bus import EventBus
+from exprun.runner.editing import parse_edits
+from exprun.runner.opening import open_project
+from exprun.runner.queue_run import POLL_S, QueueRun
+from exprun.runner.queueing import open_queue, queue_experiments, tidy_queue
+from exprun.runner.session import Session
+from exprun.runner.submitted import ExperimentHandle, Submitted
+from exprun.scheduler.vocabulary import DrainRequested
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from anyio.abc import TaskStatus
+
+    from exprun.abc import Executor
+    from exprun.events import Event
+    from exprun.model.experiment import ExperimentResult, ExperimentSpec
+    from exprun.queue.attempts import Orchestrator
+    from exprun.queue.queue import Queue
+    from exprun.queue.records import Entry
+    from exprun.runner.bus import Subscription
+    from exprun.runner.opening import Opened
+    from exprun.scheduler.vocabulary import Stimulus
+
+__all__ = ["ExperimentHandle", "Runner", "open_runner"]
+
+
+@asynccontextmanager
+async def open_runner(
+    repo: str | os.PathLike[str],
+    *,
+    jobs: int = 1,
+    env: Mapping[str, str] | None = None,
+    executor: Executor | None = None,
+    grace_s: float = 10.0,
+) -> AsyncIterator[Runner]:
+    """A `Runner` for the DVC project around the directory `repo`, `jobs` stages at a time.
+
+    `env` is the environment of stages and git, and the one in which configuration is looked for.
+    The process's own is not read: hand in ``os.environ`` if that is what you want. By default there
+    is nothing in it but a PATH to the system's programs, so no ``~/.gitconfig`` either.
+
+    Leaving the block waits for all experiments. Leaving it by an exception, or by being cancelled,
+    first stops every process within `grace_s`; what had not finished stays in the project's queue.
+    Raises UsageError, NotAProject, ConfigError and GitError.
+    """
+    if jobs < 1:
+        raise UsageError("jobs must be at least 1")
+    site = _Site(repo, env if env is not None else {"PATH": os.defpath})
+    opened = await to_thread.run_sync(site.open)
+    async with AsyncExitStack() as stack:
+        session = Session(
+            opened,
+            await stack.enter_async_context(executor or LocalExecutor()),
+            emit=site.emit,
+            jobs=jobs,
+            grace_s=grace_s,
+            audience=site.bus,
+        )
+        await session.make_way()
+        queue = open_queue(opened)
+        orchestrator = stack.enter_context(queue.orchestrate())
+        run = QueueRun(session, queue, orchestrator)
+        stack.push_async_callback(_removed_workspaces, run)
+        async with _serving(site, session, queue, run, orchestrator) as runner:
+            yield runner
+
+
+class Runner:
+    """Runs experiments, each in a directory of its own. Made by `open_runner`.
+
+    To be used on the event loop's thread, by any number of tasks.
+    """
+
+    def __init__(self, site: _Site, session: Session, submitted: Submitted) -> None:
+        self.root = session.opened.place.root
+        self._site = site
+        self._session = session
+        self._submitted = submitted
+        self._is_closed = False
+
+    async def submit(self, spec: ExperimentSpec) -> ExperimentHandle:
+        """Queue one experiment, of the workspace as it is now, and let it run when it can.
+
+        When this returns, the experiment is in the project's queue for good: if this process dies,
+        ``exprun run --run-all`` runs it. Raises UsageError, ProjectError, GitError or RefConflict,
+        and then nothing was queued.
+        """
+        [handle] = await self._submit(spec, may_sweep=False)
+        return handle
+
+    async def submit_sweep(self, spec: ExperimentSpec) -> list[ExperimentHandle]:
+        """Queue all experiments of a sweep, as of ``set_params=("lr=0.1,0.2",)``; see `submit`."""
+        return await self._submit(spec, may_sweep=True)
+
+    async def _submit(self, spec: ExperimentSpec, *, may_sweep: bool) -> list[ExperimentHandle]:
+        if spec.options.dry:
+            raise UsageError("a queued experiment cannot be a dry run")
+        if self._is_closed:
+            raise UsageError("the runner takes no more experiments")
+        # A thread is not abandoned, and nothing after it waits: what was queued gets its handle.
+        entries = await to_thread.run_sync(
+            self._site.queue_up, spec, may_sweep, limiter=self._site.queueing
+        )
+        return self._submitted.add(entries)
+
+    async def run(self, spec: ExperimentSpec) -> ExperimentResult:
+        """Submit an experiment and wait for its end; being cancelled stops it first."""
+        handle = await self.submit(spec)
+        try:
+            return await handle.wait()
+        except BaseException:
+            handle.cancel()
+            with CancelScope(shield=True):
+                await handle.wait()
+            raise
+
+    def cancel(self, reason: CancelReason = CancelReason.REQUESTED) -> None:
+        """Stop everything and take nothing more. Never waits; a higher `reason` stops harder.
+
+        What had not finished stays in the queue, to be run by ``exprun run --run-all``.
+        """
+        known = self._session.cancelled
+        self._is_closed = True
+        self._session.cancel(reason)
+        if self._session.cancelled is not known:
+            self._site.emit(events.RunCancelling(reason=reason))
+
+    def subscribe(self, *kinds: type[Event]) -> Subscription:
+        """What happens from now on, as an async context manager that is an async iterator.
+
+        Only events of `kinds`, or all but output. A slow reader may lose output, and is told.
+        """
+        return self._site.bus.subscribe(*kinds)
+
+    def close(self) -> None:
+        """Take nothing more."""
+        self._is_closed = True
+
+
+class _Site:
+    """What a runner looks at and talks to: the project, over and over, and those who listen."""
+
+    def __init__(self, repo: str | os.PathLike[str], env: Mapping[str, str]) -> None:
+        self.bus = EventBus(secrets.token_hex(8))
+        self.queueing = CapacityLimiter(1)
+        self._start = os.path.abspath(repo)
+        self._env = dict(env)
+        self._warnings: deque[str] = deque()
+
+    def open(self) -> Opened:
+        """The project as the runner uses it. In a worker thread."""
+        opened = self._opened()
+        tidy_queue(opened)
+        return opened
+
+    def queue_up(self, spec: ExperimentSpec, may_sweep: bool) -> list[Entry]:
+        """Queue the experiments of `spec`. In a worker thread."""
+        if not may_sweep and is_sweep(parse_edits(spec)):
+            raise UsageError("this is a sweep", hint="use submit_sweep, which returns a list")
+        # Anew each time: a repository is for one thread, and configuration may have changed.
+        return [queued.entry for queued in queue_experiments(self._opened(), spec)]
+
+    def _opened(self) -> Opened:
+        return open_project(self._start, env=self._env, warn=self._warnings.append)
+
+    def emit(self, event: Event) -> None:
+        """Publish an event, after the warnings that came from worker threads before it."""
+        self.tell_warnings()
+        self.bus.publish(event)
+
+    def tell_warnings(self) -> None:
+        """Publish the warnings that came from worker threads."""
+        while self._warnings:
+            self.bus.publish(events.WarningRaised(message=self._warnings.popleft()))
+
+
+@asynccontextmanager
+async def _serving(
+    site: _Site, session: Session, queue: Queue, run: QueueRun, orchestrator: Orchestrator
+) -> AsyncIterator[Runner]:
+    """A runner whose scheduler runs until the block is left and everything has ended."""
+    failure: Exception | None = None
+    try:
+        async with anyio.create_task_group() as tasks:
+            submitted = Submitted(run, queue, tasks, site.emit)
+            service = _Service(site, session, submitted, orchestrator)
+            runner = Runner(site, session, submitted)
+            with CancelScope(shield=True):
+                tell = await tasks.start(service.run)
+            site.emit(events.RunStarted(root=runner.root, jobs=session.jobs))
+            try:
+                yield runner
+                await submitted.wait_for_all()
+            except Exception as error:
+                # Raised once all has ended; from in here it would come out in a group.
+                failure = error
+                runner.cancel()
+            except BaseException:
+                runner.cancel()
+                with CancelScope(shield=True):
+                    await service.ended.wait()
+                raise
+            runner.close()
+            tell(DrainRequested())
+    finally:
+        site.emit(events.RunFinished())
+        site.bus.close()
+    if failure is not None:
+        raise failure
+
+
+class _Service:
+    """The scheduler of a runner at work."""
+
+    def __init__(
+        self,
+        site: _Site,
+        session: Session,
+        submitted: Submitted,
+        orchestrator: Orchestrator,
+    ) -> None:
+        self.ended = anyio.Event()
+        self._site = site
+        self._session = session
+        self._submitted = submitted
+        self._orchestrator = orchestrator
+        self._status: TaskStatus[Callable[[Stimulus], None]]
+
+    async def run(self, *, task_status: TaskStatus[Callable[[Stimulus], None]]) -> None:
+        """Run what is submitted until told to drain; `task_status` gets how to tell.
+
+        Being cancelled has no effect: the runner's block, cancelled too, asks everything to stop,
+        so that what is stopped is recorded.
+        """
+        self._status = task_status
+        try:
+            with CancelScope(shield=True):
+                await self._session.run(self._submitted, [], beside=self._watch, lasting=True)
+        finally:
+            self._submitted.disconnect()
+            self.ended.set()
+
+    async def _watch(self, tell: Callable[[Stimulus], None]) -> None:
+        """Let the scheduler be reached, and pass on what other processes want."""
+        self._submitted.connect(tell)
+        self._status.started(tell)
+        while True:
+            await anyio.sleep(POLL_S)
+            self._site.tell_warnings()
+            if self._orchestrator.is_draining:
+                tell(DrainRequested())
+            await self._submitted.look()
+
+
+async def _removed_workspaces(run: QueueRun) -> None:
+    with CancelScope(shield=True):
+        await to_thread.run_sync(run.remove_workspaces)

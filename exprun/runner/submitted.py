@@ -1,0 +1,257 @@
+"""The experiments submitted to a runner: each has a handle, which learns how it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import CancelScope, to_thread
+
+from exprun import events
+from exprun.git.experiment_refs import ExperimentRef
+from exprun.model.experiment import ExperimentResult, StageResult
+from exprun.model.job import CancelReason
+from exprun.queue.records import WAITING, State
+from exprun.runner.driver import NotOpened
+from exprun.runner.failures import FAULTS
+from exprun.scheduler import vocabulary as words
+from exprun.scheduler.vocabulary import StageState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from anyio.abc import TaskGroup
+
+    from exprun.queue.queue import Queue
+    from exprun.queue.records import Entry
+    from exprun.runner.driver import Source
+    from exprun.runner.reproduction import Emit, Reproduction
+
+_RESULTS = {
+    StageState.UNCHANGED: StageResult.UNCHANGED,
+    StageState.RESTORED: StageResult.RESTORED,
+    StageState.SUCCEEDED: StageResult.SUCCEEDED,
+    StageState.FAILED: StageResult.FAILED,
+    StageState.IGNORED: StageResult.FAILED,
+    StageState.CANCELLED: StageResult.CANCELLED,
+    StageState.BLOCKED: StageResult.BLOCKED,
+}
+
+
+class ExperimentHandle:
+    """An experiment that was submitted. To be used on the event loop's thread."""
+
+    def __init__(self, entry: Entry, cancel: Callable[[ExperimentHandle], None]) -> None:
+        self.id = entry.id
+        self.name = entry.name
+        self.baseline = entry.baseline
+        self._cancel = cancel
+        self._is_cancelled = False
+        self._result: ExperimentResult | None = None
+        self._ended = anyio.Event()
+
+    @property
+    def result(self) -> ExperimentResult | None:
+        """How the experiment ended; None while it waits or runs."""
+        return self._result
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether `cancel` was called in time."""
+        return self._is_cancelled
+
+    async def wait(self) -> ExperimentResult:
+        """How the experiment ended, once it has. A failed experiment is a result, no exception.
+
+        Any number of tasks may wait. Cancelling one of them does not cancel the experiment.
+        """
+        await self._ended.wait()
+        assert self._result is not None
+        return self._result
+
+    def cancel(self) -> None:
+        """Stop the experiment if it runs, else do not start it; after its end, nothing.
+
+        Never waits. What had not finished is held in the queue, where ``exprun queue release`` and
+        ``remove`` find it.
+        """
+        if self._result is None and not self._is_cancelled:
+            self._is_cancelled = True
+            self._cancel(self)
+
+    def settle(self, result: ExperimentResult) -> None:
+        """Tell the end to those who wait."""
+        self._result = result
+        self._ended.set()
+
+
+class Submitted:
+    """A source that lets the handles of its experiments know how they end.
+
+    `inner` claims and stores them, as entries of `queue`. What cannot wait is done in `tasks`.
+    """
+
+    def __init__(self, inner: Source, queue: Queue, tasks: TaskGroup, emit: Emit) -> None:
+        self._inner = inner
+        self._queue = queue
+        self._tasks = tasks
+        self._emit = emit
+        self._handles: dict[str, ExperimentHandle] = {}
+        self._open: set[str] = set()
+        self._elsewhere: dict[str, State] = {}
+        self._tell: Callable[[words.Stimulus], None] | None = None
+        self._stamp = queue.stamp()
+
+    # For the runner
+
+    def connect(self, tell: Callable[[words.Stimulus], None]) -> None:
+        """Use `tell` to reach the scheduler, until `disconnect`."""
+        self._tell = tell
+
+    def add(self, entries: Sequence[Entry]) -> list[ExperimentHandle]:
+        """Have these experiments run."""
+        handles = [ExperimentHandle(entry, self._cancel) for entry in entries]
+        for handle in handles:
+            self._handles[handle.id] = handle
+            self._emit(events.ExperimentQueued(experiment=handle.name))
+        if self._tell is None:
+            self.disconnect()
+        else:
+            self._tell(words.ExperimentsOffered(tuple(handle.id for handle in handles)))
+        return handles
+
+    async def wait_for_all(self) -> None:
+        """Wait until no experiment is waiting or running."""
+        while self._handles:
+            await next(iter(self._handles.values())).wait()
+
+    def disconnect(self) -> None:
+        """Nothing more will run: what has not ended stays in the queue."""
+        self._tell = None
+        for handle in list(self._handles.values()):
+            self._settle(handle, None, reason="the runner ended before it did; it is still queued")
+
+    async def look(self) -> None:
+        """Take note of what other processes did to the experiments."""
+        stamp = self._queue.stamp()
+        if stamp == self._stamp or self._tell is None:
+            return
+        self._stamp = stamp
+        for id in [*self._open, *self._elsewhere]:
+            entry = await to_thread.run_sync(self._queue.entry, id)
+            if id in self._elsewhere:
+                self._judge(id, entry)
+            elif id in self._open and entry and entry.last and entry.last.stop_wished:
+                self._tell(words.CancelRequested(CancelReason.REQUESTED, id))
+
+    # For the driver
+
+    async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
+        """See `exprun.runner.driver.Source`."""
+        if experiment not in self._handles:
+            return NotOpened(failed=False)
+        # From now on cancelling goes through the scheduler.
+        self._open.add(experiment)
+        opened = await self._inner.open(experiment)
+        if isinstance(opened, NotOpened):
+            entry = await to_thread.run_sync(self._queue.entry, experiment)
+            self._open.discard(experiment)
+            self._judge(experiment, entry)
+        return opened
+
+    async def close(
+        self,
+        reproduction: Reproduction,
+        verdict: words.ExperimentVerdict,
+        states: tuple[StageState, ...],
+    ) -> bool:
+        """See `exprun.runner.driver.Source`."""
+        succeeded = await self._inner.close(reproduction, verdict, states)
+        entry = await to_thread.run_sync(self._queue.entry, reproduction.id)
+        self._open.discard(reproduction.id)
+        stages = {
+            reproduction.address(index): _RESULTS[state] for index, state in enumerate(states)
+        }
+        handle = self._handles.get(reproduction.id)
+        if handle is not None:
+            if handle.is_cancelled and entry is not None and entry.state in WAITING:
+                await self._do(self._queue.hold, handle)
+            self._settle(handle, entry, stages=stages)
+        return succeeded
+
+    # Inside
+
+    def _cancel(self, handle: ExperimentHandle) -> None:
+        if self._tell is None:
+            return
+        if handle.id in self._open:
+            self._tell(words.CancelRequested(CancelReason.REQUESTED, handle.id))
+        elif self._elsewhere.get(handle.id) is State.RUNNING:
+            self._tasks.start_soon(self._do, self._queue.wish_stop, handle)
+        else:
+            self._tell(words.ExperimentWithdrawn(handle.id))
+            self._tasks.start_soon(self._do, self._queue.hold, handle)
+            reason = "cancelled before it started"
+            self._settle(handle, None, reason=reason)
+            self._emit(
+                events.ExperimentFinished(experiment=handle.name, reason=reason, isolated=True)
+            )
+
+    async def _do(self, change: Callable[[Sequence[str]], None], handle: ExperimentHandle) -> None:
+        """Change the queue, even when everything is being cancelled."""
+        try:
+            with CancelScope(shield=True):
+                await to_thread.run_sync(change, [handle.id])
+        except FAULTS as error:
+            self._emit(events.WarningRaised(message=f"queue: {error}", experiment=handle.name))
+
+    def _judge(self, id: str, entry: Entry | None) -> None:
+        """Find out what became of an experiment that is not open here."""
+        handle = self._handles.get(id)
+        if handle is None:
+            return
+        if entry is None:
+            self._settle(handle, None, reason="removed from the queue")
+        elif entry.state in (State.SUCCESS, State.FAILED):
+            self._settle(handle, entry)
+        elif handle.is_cancelled and entry.state in WAITING:
+            self._tasks.start_soon(self._do, self._queue.hold, handle)
+            self._settle(handle, entry)
+        elif entry.state in (State.RUNNING, State.HELD):
+            self._elsewhere[id] = entry.state
+        elif self._tell is not None:
+            # Another process gave it back.
+            self._elsewhere.pop(id, None)
+            self._tell(words.ExperimentsOffered((id,)))
+
+    def _settle(
+        self,
+        handle: ExperimentHandle,
+        entry: Entry | None,
+        *,
+        stages: Mapping[str, StageResult] | None = None,
+        reason: str | None = None,
+    ) -> None:
+        self._handles.pop(handle.id, None)
+        self._elsewhere.pop(handle.id, None)
+        last = entry.last if entry else None
+        rev = last.rev if last else None
+        if rev is None and reason is None:
+            has_failed = entry is not None and entry.state is State.FAILED
+            reason = _reason(entry) if has_failed or not handle.is_cancelled else "cancelled"
+        handle.settle(
+            ExperimentResult(
+                name=handle.name,
+                baseline=handle.baseline,
+                rev=rev,
+                ref=str(ExperimentRef(handle.baseline, handle.name)) if rev else None,
+                reason=reason,
+                stages=dict(stages or {}),
+                log_dir=self._queue.log_dir(last.id) if last else None,
+            )
+        )
+
+
+def _reason(entry: Entry | None) -> str:
+    last = entry.last if entry else None
+    return (last and (last.message or last.reason)) or State.INTERRUPTED.value

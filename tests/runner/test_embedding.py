@@ -1,0 +1,298 @@
+"""Experiments run from inside a program, in real repositories and with real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+import exprun
+from exprun import CancelReason, ExperimentSpec, StageResult, events, open_runner
+from exprun.errors import ExperimentFailed, NotAProject, RefConflict, UsageError
+from exprun.queue.records import State
+from exprun.runner.opening import open_project
+from exprun.runner.queueing import open_queue
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from exprun import ExperimentHandle, Runner
+    from exprun.events import Event
+    from exprun.queue.queue import Queue
+    from tests.runner.conftest import Project
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def opened(project: Project, *, jobs: int = 2) -> AbstractAsyncContextManager[Runner]:
+    return open_runner(project.root, jobs=jobs, env=project.env, grace_s=0.3)
+
+
+def spec(mode: str = "good", *, name: str | None = None, lr: str = "1") -> ExperimentSpec:
+    return ExperimentSpec(name=name, set_params=(f"mode={mode}", f"lr={lr}"))
+
+
+def queue_of(project: Project) -> Queue:
+    return open_queue(open_project(str(project.root), env=project.env, warn=print))
+
+
+def states(project: Project) -> dict[str, State]:
+    return {entry.name: entry.state for entry in queue_of(project).entries()}
+
+
+async def until(stream: AsyncIterator[Event], text: bytes) -> None:
+    """Read output until `text` has come."""
+    seen = b""
+    async for event in stream:
+        seen += event.data if isinstance(event, events.StageOutput) else b""
+        if text in seen:
+            return
+    pytest.fail(f"no {text!r} in {seen!r}")
+
+
+async def running(runner: Runner, mode: str) -> ExperimentHandle:
+    """An experiment whose second stage runs by now."""
+    async with runner.subscribe(events.StageOutput) as stream:
+        handle = await runner.submit(spec(mode, name=mode))
+        await until(stream, b"training")
+    return handle
+
+
+async def test_results_are_experiments(project: Project) -> None:
+    head = project.git("rev-parse", "HEAD")
+    async with opened(project) as runner:
+        handles = [await runner.submit(spec(lr=lr)) for lr in ("2", "3")]
+        named = await runner.submit(spec(name="named", lr="4"))
+        results = [await handle.wait() for handle in [*handles, named]]
+    for result, lr in zip(results, "234", strict=True):
+        assert result.succeeded
+        assert result.reason is None
+        assert result.baseline == head
+        assert result.ref and project.git("rev-parse", result.ref) == result.rev
+        assert f"lr: {lr}" in project.git("show", f"{result.rev}:params.yaml")
+        assert result.stages["train"] is StageResult.SUCCEEDED
+        assert result.log_dir and os.listdir(result.log_dir)
+        result.raise_for_outcome()
+    assert results[2].name == named.name == "named"
+    assert named.result is results[2]
+    assert project.git("status", "--porcelain") == ""
+
+
+async def test_leaving_the_block_waits_for_all(project: Project) -> None:
+    async with opened(project) as runner:
+        handles = await runner.submit_sweep(ExperimentSpec(name="sweep", set_params=("lr=2,3,4",)))
+        assert [handle.name for handle in handles] == ["sweep-1", "sweep-2", "sweep-3"]
+        assert not any(handle.result for handle in handles)
+    assert all(handle.result and handle.result.succeeded for handle in handles)
+    with pytest.raises(UsageError, match="no more"):
+        await runner.submit(spec())
+
+
+async def test_a_failure_is_a_result(project: Project) -> None:
+    async with opened(project) as runner:
+        bad = await runner.submit(spec("fail", name="bad"))
+        result = await bad.wait()
+        good = await runner.run(spec(lr="5"))
+    assert good.succeeded, "a runner survives failures"
+    assert not result.succeeded
+    assert result.rev is None and result.ref is None
+    assert result.reason and "failed to reproduce 'train'" in result.reason
+    assert result.stages == {"prepare": StageResult.SUCCEEDED, "train": StageResult.FAILED}
+    with pytest.raises(ExperimentFailed, match="'bad': failed to reproduce"):
+        result.raise_for_outcome()
+    assert states(project)["bad"] is State.FAILED
+
+
+async def test_requests_that_cannot_be_carried_out_are_refused(project: Project) -> None:
+    with pytest.raises(NotAProject):
+        async with open_runner(project.root.parent):
+            pytest.fail("opened")
+    with pytest.raises(UsageError, match="jobs"):
+        async with open_runner(project.root, jobs=0):
+            pytest.fail("opened")
+    async with opened(project) as runner:
+        with pytest.raises(UsageError, match="sweep"):
+            await runner.submit(ExperimentSpec(set_params=("lr=1,2",)))
+        await runner.run(spec(name="taken", lr="2"))
+        with pytest.raises(RefConflict):
+            await runner.submit(spec(name="taken", lr="3"))
+    assert list(states(project)) == ["taken"]
+
+
+async def test_cancelling_stops_one_experiment_and_holds_it(project: Project) -> None:
+    async with opened(project) as runner:
+        hanging = await running(runner, "hang")
+        beside = await runner.submit(spec(lr="2"))
+        hanging.cancel()
+        hanging.cancel()
+        result = await hanging.wait()
+        assert (await beside.wait()).succeeded
+        hanging.cancel()
+        assert await hanging.wait() is result
+        assert not project.processes()
+    assert result.reason == "cancelled"
+    assert result.stages["train"] is StageResult.CANCELLED
+    assert states(project)["hang"] is State.HELD
+
+
+async def test_cancelling_what_waits_settles_it_at_once(project: Project) -> None:
+    async with opened(project, jobs=1) as runner:
+        first = await running(runner, "wait")
+        waiting = [await runner.submit(spec(lr=lr)) for lr in "23456"]
+        for handle in waiting:
+            handle.cancel()
+        results = [await handle.wait() for handle in waiting]
+        assert not any(result.succeeded for result in results)
+        project.gate.touch()
+        assert (await first.wait()).succeeded
+    assert {states(project)[handle.name] for handle in waiting} == {State.HELD}
+
+
+async def test_cancelling_a_waiter_leaves_the_experiment_alone(project: Project) -> None:
+    async with opened(project) as runner:
+        handle = await running(runner, "wait")
+        with anyio.move_on_after(0):
+            await handle.wait()
+        assert handle.result is None
+        project.gate.touch()
+        assert (await handle.wait()).succeeded
+
+
+async def test_cancelling_run_stops_the_experiment(project: Project) -> None:
+    async with opened(project) as runner, anyio.create_task_group() as tasks:
+        async with runner.subscribe(events.StageOutput) as stream:
+            tasks.start_soon(runner.run, spec("hang"))
+            await until(stream, b"training")
+        tasks.cancel_scope.cancel()
+    assert not project.processes()
+    assert set(states(project).values()) == {State.HELD}
+
+
+class Oops(Exception):
+    """The embedding program's own."""
+
+
+async def test_an_exception_stops_every_process_and_is_raised_again(project: Project) -> None:
+    oops = Oops()
+    with pytest.raises(Oops) as raised:
+        async with opened(project) as runner:
+            handle = await running(runner, "hang")
+            waiting = [await runner.submit(spec(lr=lr)) for lr in "2345"]
+            assert project.processes()
+            raise oops
+    assert raised.value is oops
+    assert not project.processes()
+    assert handle.result and not handle.result.succeeded
+    assert all(each.result for each in waiting)
+    assert states(project)["hang"] is State.INTERRUPTED
+    assert State.HELD not in states(project).values(), "what was not asked for stays queued"
+
+
+@pytest.mark.parametrize("native", [False, True])
+async def test_cancelling_the_block_stops_every_process(project: Project, native: bool) -> None:
+    started = anyio.Event()
+
+    async def embed() -> None:
+        async with opened(project) as runner:
+            await running(runner, "hang")
+            started.set()
+            await anyio.sleep_forever()
+
+    if native:
+        task = asyncio.create_task(embed())
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    else:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(embed)
+            await started.wait()
+            tasks.cancel_scope.cancel()
+    assert not project.processes()
+    assert states(project) == {"hang": State.INTERRUPTED}
+
+
+async def test_cancelling_the_runner_ends_it(project: Project) -> None:
+    async with opened(project) as runner:
+        handle = await running(runner, "hang")
+        runner.cancel()
+        runner.cancel(CancelReason.KILLED)
+        assert not (await handle.wait()).succeeded
+        with pytest.raises(UsageError, match="no more"):
+            await runner.submit(spec())
+    assert not project.processes()
+    assert states(project) == {"hang": State.INTERRUPTED}
+
+
+async def test_two_runners_share_an_event_loop(make_project: Callable[[str], Project]) -> None:
+    one, two = make_project("one"), make_project("two")
+    async with opened(one) as first, opened(two) as second:
+        held = await running(first, "wait")
+        async with second.subscribe(events.StageEvent) as stream:
+            assert (await second.run(spec(name="other", lr="2"))).succeeded
+        assert held.result is None
+        one.gate.touch()
+        assert (await held.wait()).succeeded
+        second_root = second.root
+    assert second_root == str(two.root)
+    assert {event.experiment for event in stream._waiting if isinstance(event, events.StageEvent)}
+    assert list(states(one)) == ["wait"]
+    assert list(states(two)) == ["other"]
+
+
+async def test_events_tell_the_story_in_order(project: Project) -> None:
+    async with opened(project) as runner:
+        async with runner.subscribe() as stream, runner.subscribe(events.StageOutput) as output:
+            await runner.run(spec(name="told", lr="2"))
+            runner.cancel()
+    seen = [event async for event in stream]
+    kinds = [type(event).__name__ for event in seen]
+    told = ["ExperimentQueued", "ExperimentStarted", "StageStarted", "CommandStarted"]
+    assert kinds[:4] == told
+    assert kinds[-3:] == ["ExperimentFinished", "RunCancelling", "RunFinished"]
+    assert [event.seq for event in seen] == sorted(event.seq for event in seen)
+    assert len({event.run for event in seen}) == 1
+    text = b"".join([e.data async for e in output if isinstance(e, events.StageOutput)])
+    assert text == b"training good\n"
+
+
+async def test_others_may_stop_and_remove_what_was_submitted(project: Project) -> None:
+    async with opened(project, jobs=1) as runner:
+        hanging = await running(runner, "hang")
+        removed, held = [await runner.submit(spec(lr=lr)) for lr in "23"]
+        queue = queue_of(project)
+        queue.remove([removed.id])
+        queue.hold([held.id])
+        queue.wish_stop([hanging.id])
+        assert (await hanging.wait()).reason == "interrupted"
+        assert (await removed.wait()).reason == "removed from the queue"
+        assert held.result is None
+        queue.release([held.id])
+        assert (await held.wait()).succeeded
+
+
+async def test_nothing_of_the_process_is_touched(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for word in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(word, "/nowhere")
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    cwd, environ = os.getcwd(), dict(os.environ)
+    async with opened(project) as runner:
+        assert (await runner.run(spec(lr="2"))).succeeded
+        assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert (os.getcwd(), dict(os.environ)) == (cwd, environ)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_package_offers_its_names_when_asked() -> None:
+    assert exprun.open_runner is open_runner
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        exprun.nothing  # noqa: B018
