@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
+from exprun.cli.commands.logs import show_logs
+from exprun.cli.logs import Logs
 from exprun.cli.messages import warn
 from exprun.cli.parsing import Parser
 from exprun.errors import UsageError
@@ -20,14 +21,11 @@ from exprun.queue.records import State
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Sequence
-    from typing import BinaryIO
 
     from exprun.queue.records import Entry
 
 _DESCRIPTION = "See and change the queue of experiments, and read the logs of what has run."
 _COLUMNS = ("id", "name", "created", "status")
-_PERIOD_S = 0.1
-_CHUNK = 1 << 16
 
 
 class _Command(Parser):
@@ -111,6 +109,7 @@ def _as_json(entry: Entry, queue: Queue) -> dict[str, object]:
         "message": last.message if last else None,
         "exit_code": last.exit_code if last else None,
         "rev": last.rev if last else None,
+        "kept": last.kept if last else None,
         "held": entry.held,
         "overrides": list(entry.fields.get("set_params", ())),
         "attempts": len(entry.attempts),
@@ -185,49 +184,5 @@ def _logs(namespace: argparse.Namespace, cwd: str) -> int:
     entry = queue.find([namespace.name])[-1]
     if entry.last is None:
         raise UsageError(f"experiment '{entry.name}' has not run yet")
-    shown = _Logs(sys.stdout.buffer)
-    while True:
-        # Asked first: what is written until it ends is shown after.
-        now = queue.entry(entry.id)
-        if now is not None and now.last is not None:
-            shown.show(queue.log_dir(now.last.id))
-        is_running = now is not None and now.state is State.RUNNING
-        if not (namespace.follow and is_running):
-            return exits.OK
-        time.sleep(_PERIOD_S)
-
-
-class _Logs:
-    """Shows the logs of a directory byte by byte, each under a title if there are several."""
-
-    def __init__(self, out: BinaryIO) -> None:
-        self._out = out
-        self._offsets: dict[str, int] = {}
-        self._latest = ""
-
-    def show(self, directory: str) -> None:
-        """Show what was written since the last call."""
-        for path in _logs_in(directory):
-            with open(path, "rb") as file:
-                file.seek(self._offsets.get(path, 0))
-                while data := file.read(_CHUNK):
-                    if path != self._latest:
-                        self._begin(path)
-                    self._out.write(data)
-                self._offsets[path] = file.tell()
-        self._out.flush()
-
-    def _begin(self, path: str) -> None:
-        title = os.path.basename(path).removesuffix(".log")
-        gap = "\n" if self._latest else ""
-        self._out.write(f"{gap}==> {title} <==\n".encode(errors="surrogateescape"))
-        self._latest = path
-
-
-def _logs_in(directory: str) -> list[str]:
-    """The logs of an attempt, the one that was last written to last."""
-    try:
-        names = [name for name in os.listdir(directory) if name.endswith(".log")]
-    except FileNotFoundError:
-        return []
-    return sorted((os.path.join(directory, name) for name in names), key=os.path.getctime)
+    show_logs(queue, [entry], Logs(sys.stdout.buffer), follow=namespace.follow)
+    return exits.OK
