@@ -45,7 +45,7 @@ def add_talk_options(parser: argparse.ArgumentParser) -> None:
 def add_job_options(parser: argparse.ArgumentParser) -> None:
     """How many stages at once, with what, and how patiently they are stopped."""
     parser.add_argument(
-        "-j", "--jobs", type=_positive, default=1, metavar="N", help="stages to run at a time"
+        "-j", "--jobs", type=positive, default=1, metavar="N", help="stages to run at a time"
     )
     parser.add_argument(
         "--resources",
@@ -67,11 +67,12 @@ def add_failure_options(parser: argparse.ArgumentParser) -> None:
         "--fail-fast", action="store_true", help="stop all experiments when one fails"
     )
     parser.add_argument(
-        "--max-failures", type=_positive, metavar="N", help="start no more after N failures"
+        "--max-failures", type=positive, metavar="N", help="start no more after N failures"
     )
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A whole number of at least 1, as an argument type."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")

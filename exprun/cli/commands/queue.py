@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
+from exprun.cli.background import start_in_background
 from exprun.cli.commands.logs import show_logs
 from exprun.cli.logs import Logs
 from exprun.cli.messages import warn
-from exprun.cli.parsing import Parser
+from exprun.cli.parsing import Parser, positive
 from exprun.errors import UsageError
 from exprun.project.root import find_project
 from exprun.queue.queue import Queue
@@ -63,6 +64,12 @@ def _parser() -> Parser:
         command = add(name, help, _change)
         command.set_defaults(change=name)
         _add_names(command)
+    start = add("start", "run what is queued in the background", _start)
+    start.add_argument(
+        "-j", "--jobs", type=positive, default=1, metavar="N", help="stages to run at a time"
+    )
+    add("stop", "start no more experiments; those that run are finished", _stop)
+    _add_names(add("kill", "stop running experiments; they are queued again", _kill))
     logs = add("logs", "show what the stages of an experiment wrote", _logs)
     logs.add_argument("name", metavar="NAME", help="its name or id")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until it has ended")
@@ -176,6 +183,32 @@ def _change(namespace: argparse.Namespace, cwd: str) -> int:
     ids = [entry.id for entry in queue.find(namespace.names)]
     change: Callable[[Sequence[str]], None] = getattr(queue, namespace.change)
     change(ids)
+    return exits.OK
+
+
+def _start(namespace: argparse.Namespace, cwd: str) -> int:
+    pid, log = start_in_background(find_project(cwd), jobs=namespace.jobs)
+    sys.stdout.write(f"Running the queue in the background (pid {pid}), output in {log}\n")
+    return exits.OK
+
+
+def _stop(namespace: argparse.Namespace, cwd: str) -> int:
+    if _open(cwd).drain():
+        sys.stdout.write("No more experiments are started; those that run are finished.\n")
+    else:
+        sys.stdout.write("Nothing runs the queue.\n")
+    return exits.OK
+
+
+def _kill(namespace: argparse.Namespace, cwd: str) -> int:
+    queue = _open(cwd)
+    found = queue.find(namespace.names)
+    running = [entry for entry in found if entry.state is State.RUNNING]
+    idle = [entry.name for entry in found if entry.state is not State.RUNNING]
+    if idle:
+        raise UsageError(f"not running: {', '.join(idle)}", hint="see `exprun queue status`")
+    queue.wish_stop([entry.id for entry in running])
+    sys.stdout.write(f"Stopping: {', '.join(entry.name for entry in running)}\n")
     return exits.OK
 
 
