@@ -66,38 +66,6 @@ def _project(place: Place, script: str) -> dict[str, object]:
     return git_state(place)
 
 
-@pytest.mark.parametrize(
-    ("number", "told", "code"),
-    [
-        (signal.SIGINT, "INT", 130),
-        (signal.SIGTERM, "TERM", 143),
-        (signal.SIGHUP, "TERM", 129),
-    ],
-)
-@pytest.mark.parametrize("where", ["workspace", "temp"])
-def test_a_signal_reaches_the_stage_once_and_nothing_is_lost(
-    place: Place, gate: Gate, number: signal.Signals, told: str, code: int, where: str
-) -> None:
-    before = _project(place, TELLING.replace("..", str(place.root)))
-    temp = ["--temp"] if where == "temp" else []
-    with Program(place, "run", "-n", "e", *temp) as program:
-        assert gate.passed() == "ready"
-        program.send(number)
-        assert gate.passed() == told
-        ended = program.end()
-
-    assert (ended.code, "Traceback" in ended.stderr) == (code, False), ended
-    assert ended.duration_s < 4
-    assert gate.is_empty()
-    assert git_state(place) == before
-    assert not experiments(place)
-    assert not (place.repo / ".gitignore").exists()
-    logs = ended.stderr.strip().rpartition(" ")[2]
-    assert {"first.log", "second.json"} <= set(os.listdir(logs))
-    again = run(place, "run", "-n", "e", "first")
-    assert again.code == 0, again
-
-
 def test_repro_keeps_what_was_finished(place: Place, gate: Gate) -> None:
     _project(place, TELLING)
     with Program(place, "repro") as program:
