@@ -182,6 +182,7 @@ class ForkServer:
         self._process.stdin.close()
         self._process.wait(timeout=20)
         self._process.stdout.close()
+        self._home.cleanup()
 
     def __enter__(self) -> Self:
         return self
