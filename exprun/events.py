@@ -80,11 +80,15 @@ class ExperimentPushing(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentFinished(Event):
-    """An experiment ended: with its commit `rev`, or with the `reason` why there is none."""
+    """An experiment ended: with its commit `rev`, or with the `reason` why there is none.
+
+    `kept` is a commit of what there was of one that failed or was stopped.
+    """
 
     experiment: str
     rev: str | None = None
     reason: str | None = None
+    kept: str | None = None
     isolated: bool = False
 
 
@@ -155,8 +159,15 @@ class StageStopping(StageEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageRetrying(StageEvent):
+    """The commands failed, which `StageFinished` told, and are run again after `delay_s`."""
+
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageFinished(StageEvent):
-    """A stage reached its end. `message` says why it failed, `failure` what kind of failure."""
+    """A stage, or one try of it, ended. `message` says why it failed, `failure` the kind of it."""
 
     result: StageResult
     message: str | None = None

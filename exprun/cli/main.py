@@ -20,6 +20,8 @@ COMMANDS = {
     "run": "run an experiment and keep it as a commit",
     "repro": "bring the pipeline up to date, without an experiment",
     "queue": "see and change the queue of experiments",
+    "logs": "show what the stages of experiments wrote",
+    "retry": "run experiments again that have failed or were stopped",
     "status": "show what has changed since the stages last ran",
     "show": "show the workspace and experiments with parameters and metrics",
     "list": "list stored experiments",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import anyio
+
 from exprun import events
 from exprun.cli.messages import warn
 from exprun.model.experiment import StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
     from exprun.events import StageEvent
 
@@ -28,6 +31,16 @@ class ManyOutput:
         self._quiet = quiet
         self._partial: dict[str, bytes] = {}
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    async def keep_fresh(self) -> None:
+        """Lines that were printed stay as they are."""
+        await anyio.sleep_forever()
+
     def show(self, event: events.Event) -> None:
         """Print what `event` is worth a line for."""
         match event:
@@ -44,6 +57,8 @@ class ManyOutput:
                 self._tell(event, f"> {command}")
             case events.StageOutput(data=data):
                 self._add_output(event, data)
+            case events.StageRetrying(stage=stage, delay_s=delay_s):
+                self._tell(event, f"Stage '{stage}' is tried again in {delay_s:g} s")
             case events.StageFinished(result=result, message=message):
                 self._end_output(event)
                 if result is StageResult.FAILED:

@@ -35,12 +35,22 @@ def add_talk_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--log-json", metavar="FILE", help="append every event to FILE as one JSON object a line"
     )
+    parser.add_argument(
+        "--events",
+        metavar="FILE",
+        help="write every event to FILE as it happens, as NDJSON; -: to standard output, alone",
+    )
 
 
 def add_job_options(parser: argparse.ArgumentParser) -> None:
-    """How many stages at once, and how patiently they are stopped."""
+    """How many stages at once, with what, and how patiently they are stopped."""
     parser.add_argument(
-        "-j", "--jobs", type=_positive, default=1, metavar="N", help="stages to run at a time"
+        "-j", "--jobs", type=positive, default=1, metavar="N", help="stages to run at a time"
+    )
+    parser.add_argument(
+        "--resources",
+        metavar="NAME=N,...",
+        help="what running stages share: gpus=2 (or ids: gpus=0:3), cpus=8, mem=16G",
     )
     parser.add_argument(
         "--grace",
@@ -51,7 +61,18 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _positive(text: str) -> int:
+def add_failure_options(parser: argparse.ArgumentParser) -> None:
+    """What the failure of one experiment does to the others."""
+    parser.add_argument(
+        "--fail-fast", action="store_true", help="stop all experiments when one fails"
+    )
+    parser.add_argument(
+        "--max-failures", type=positive, metavar="N", help="start no more after N failures"
+    )
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, as an argument type."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")

@@ -1,22 +1,31 @@
-"""``exprun run --run-all``, and sweeps that run at once: many experiments under one scheduler."""
+"""``exprun run --run-all``, sweeps and retries: many experiments under one scheduler."""
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
 from exprun.cli.many import ManyOutput
 from exprun.cli.running import run_session
-from exprun.errors import ExperimentFailed
+from exprun.errors import ExperimentFailed, UsageError
+from exprun.model.experiment import ReproOptions
+from exprun.queue.records import State
 from exprun.runner.queue_run import run_queued
 from exprun.runner.queueing import open_queue, queue_experiments, tidy_queue
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
-    from exprun.model.experiment import ExperimentSpec, ReproOptions
+    from exprun.cli.live import LiveOutput
+    from exprun.model.experiment import ExperimentSpec
     from exprun.runner.opening import Opened
     from exprun.runner.session import Session
+
+_READY = (State.QUEUED, State.INTERRUPTED)
+_ENDED = (State.FAILED, State.INTERRUPTED)
 
 
 def run_all(opened: Opened, namespace: argparse.Namespace, options: ReproOptions) -> int:
@@ -36,21 +45,60 @@ def run_sweep(
     return _run(opened, namespace, options, ids)
 
 
+def run_again(opened: Opened, namespace: argparse.Namespace, names: Sequence[str]) -> int:
+    """Run the experiments of these names that have failed or were interrupted."""
+    queue = open_queue(opened)
+    found = queue.find(names)
+    # A name may also be that of an experiment that has succeeded, on another baseline.
+    ended = [entry for entry in found if entry.state in _ENDED]
+    for name in names:
+        if not any(name in (entry.name, entry.id) for entry in ended):
+            [*_, entry] = (entry for entry in found if name in (entry.name, entry.id))
+            raise UsageError(
+                f"experiment '{name}' has not failed: it is {entry.state.value}",
+                hint="to run what is queued: exprun run --run-all",
+            )
+    ids = [entry.id for entry in ended]
+    queue.retry(ids)
+    return _run(opened, namespace, ReproOptions(), ids)
+
+
 def _run(
     opened: Opened,
     namespace: argparse.Namespace,
     options: ReproOptions,
     ids: list[str] | None,
 ) -> int:
-    output = ManyOutput(quiet=namespace.quiet)
+    with _output(opened, namespace, ids) as output:
 
-    async def work(session: Session) -> int:
-        run = await run_queued(
-            session, open_queue(opened), ids, max_failures=namespace.max_failures
+        async def work(session: Session) -> int:
+            run = await run_queued(
+                session,
+                open_queue(opened),
+                ids,
+                max_failures=namespace.max_failures,
+                fail_fast=namespace.fail_fast,
+            )
+            output.finish(run.succeeded, run.failed)
+            if session.cancelled is not None:
+                raise ExperimentFailed("interrupted")
+            return exits.FAILED if run.failed else exits.OK
+
+        return run_session(
+            opened, namespace, options, work, show=output.show, beside=output.keep_fresh
         )
-        output.finish(run.succeeded, run.failed)
-        if session.cancelled is not None:
-            raise ExperimentFailed("interrupted")
-        return exits.FAILED if run.failed else exits.OK
 
-    return run_session(opened, namespace, options, work, show=output.show)
+
+def _output(
+    opened: Opened, namespace: argparse.Namespace, ids: list[str] | None
+) -> ManyOutput | LiveOutput:
+    """A live view on a terminal, unless something else writes there too; else plain lines."""
+    talks = namespace.quiet or namespace.verbose or namespace.events == "-"
+    if talks or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+        return ManyOutput(quiet=namespace.quiet or namespace.events == "-")
+    from exprun.cli.live import LiveOutput
+
+    if ids is not None:
+        return LiveOutput(total=len(ids))
+    waiting = [entry for entry in open_queue(opened).entries() if entry.state in _READY]
+    return LiveOutput(total=len(waiting))

@@ -15,15 +15,18 @@ from exprun.cli import exits
 from exprun.cli.displays import Displays
 from exprun.cli.ending import Ending, received_signals
 from exprun.cli.messages import warn
+from exprun.cli.ndjson import write_events
 from exprun.cli.plain import PlainOutput
 from exprun.errors import ExprunError
 from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
+from exprun.runner.resources import Resources, load_resources, parse_resources
 from exprun.runner.session import Session
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import Any
 
     from exprun import events
     from exprun.model.experiment import ReproOptions
@@ -37,36 +40,44 @@ def run_session(
     work: Callable[[Session], Awaitable[int]],
     *,
     show: Callable[[events.Event], None] | None = None,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> int:
     """Carry out `work` in a session and return its exit code, or that of the signal it got.
 
-    What happens is given to `show`, which prints plain lines by default.
+    What happens is given to `show`, which prints plain lines by default; `beside` runs meanwhile.
     """
+    namespace.quiet = namespace.quiet or namespace.events == "-"
     with ExitStack() as stack:
         displays = _displays(namespace, show or _plain(namespace, options), stack)
         session = Session(
             opened,
-            LocalExecutor(console=Console()),
+            LocalExecutor(console=Console() if namespace.events != "-" else None),
             emit=displays.emit,
             jobs=namespace.jobs,
+            resources=_resources(opened, namespace),
             grace_s=namespace.grace,
-            shows_output=bool(show or namespace.log_json or namespace.verbose > 1)
-            and not namespace.quiet,
+            shows_output=bool(namespace.events)
+            or (bool(show or namespace.log_json or namespace.verbose > 1) and not namespace.quiet),
         )
         ending = Ending(session, grace_s=namespace.grace)
         session.confirm = partial(_confirm, ending)
         displays.on_deaf = partial(ending.begin, signal.SIGPIPE)
-        return anyio.run(_until_the_end, session, work, ending)
+        return anyio.run(_until_the_end, session, work, ending, beside)
 
 
 async def _until_the_end(
-    session: Session, work: Callable[[Session], Awaitable[int]], ending: Ending
+    session: Session,
+    work: Callable[[Session], Awaitable[int]],
+    ending: Ending,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None,
 ) -> int:
     code = exits.OK
     failure: ExprunError | None = None
     with received_signals() as signals:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ending.watch, signals, tasks)
+            if beside is not None:
+                tasks.start_soon(beside)
             try:
                 code = await work(session)
             except ExprunError as error:
@@ -86,6 +97,14 @@ def _tell_what_is_kept(session: Session) -> None:
             warn(f"interrupted; what was finished before is kept, the logs in {session.log_dir}")
         else:
             warn("interrupted before a stage ran")
+
+
+def _resources(opened: Opened, namespace: argparse.Namespace) -> Resources:
+    """The budget: of the command line, of the project, of the user."""
+    from platformdirs import user_config_dir
+
+    asked = parse_resources(namespace.resources) if namespace.resources else Resources()
+    return asked.or_else(load_resources((opened.place.root, user_config_dir("exprun"))))
 
 
 def _plain(namespace: argparse.Namespace, options: ReproOptions) -> Callable[[events.Event], None]:
@@ -110,6 +129,10 @@ def _displays(
         stack.enter_context(suppress(OSError))
         stack.callback(file.close)
         displays.add(trace_to_json(file))
+    if namespace.events:
+        to_file = namespace.events != "-"
+        stream = stack.enter_context(open(namespace.events, "w")) if to_file else sys.stdout
+        displays.add(write_events(stream))
     return displays
 
 

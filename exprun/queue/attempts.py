@@ -86,14 +86,19 @@ class Attempt:
         self._end(rev=rev)
 
     def fail(
-        self, reason: FailureClass, message: str | None = None, *, exit_code: int | None = None
+        self,
+        reason: FailureClass,
+        message: str | None = None,
+        *,
+        exit_code: int | None = None,
+        kept: str | None = None,
     ) -> None:
-        """Record a failure; an interrupted attempt puts the experiment back into the queue."""
-        self._end(reason=reason.value, message=message, exit_code=exit_code)
+        """Record a failure; `kept` is a commit of what there was."""
+        self._end(reason=reason.value, message=message, exit_code=exit_code, kept=kept)
 
-    def interrupt(self, message: str | None = None) -> None:
-        """Record that the attempt was stopped."""
-        self._end(reason=State.INTERRUPTED.value, message=message)
+    def interrupt(self, message: str | None = None, *, kept: str | None = None) -> None:
+        """Record that the attempt was stopped, which puts the experiment back into the queue."""
+        self._end(reason=State.INTERRUPTED.value, message=message, kept=kept)
 
     def _end(
         self,
@@ -102,6 +107,7 @@ class Attempt:
         reason: str | None = None,
         message: str | None = None,
         exit_code: int | None = None,
+        kept: str | None = None,
     ) -> None:
         ended = replace(
             self.record,
@@ -110,5 +116,6 @@ class Attempt:
             reason=reason,
             message=message,
             exit_code=exit_code,
+            kept=kept,
         )
         self.queue.end(self.entry.id, ended)

@@ -29,7 +29,7 @@ _Row = dict[str, Any]
 
 _CHANGES = frozenset({"remove", "hold", "release", "first", "retry", "stop"})
 _MAX_SUCCESSES = 10_000
-_ENDED = ("ended", "rev", "reason", "message", "exit_code")
+_ENDED = ("ended", "rev", "reason", "message", "exit_code", "kept")
 
 
 class Ledger:

@@ -39,7 +39,8 @@ WAITING = frozenset({State.QUEUED, State.HELD, State.INTERRUPTED})
 class AttemptRecord:
     """One start of an experiment. While `ended` is None it runs, or its orchestrator died.
 
-    `reason` is a `FailureClass` as spelled, `rev` the experiment's commit.
+    `reason` is a `FailureClass` as spelled, `rev` the experiment's commit, `kept` a commit of what
+    there was when it failed or was stopped.
     """
 
     id: str
@@ -50,6 +51,7 @@ class AttemptRecord:
     reason: str | None = None
     message: str | None = None
     exit_code: int | None = None
+    kept: str | None = None
     stop_wished: bool = False
 
 
@@ -132,7 +134,7 @@ def is_attempt(value: object) -> bool:
         and _is_id(value.get("orchestrator"))
         and _is_time(value.get("started"))
         and (value.get("ended") is None or _is_time(value["ended"]))
-        and (value.get("rev") is None or _is_sha(value["rev"]))
+        and all(value.get(key) is None or _is_sha(value[key]) for key in ("rev", "kept"))
         and all(isinstance(value.get(key), str | None) for key in ("reason", "message"))
         and isinstance(value.get("exit_code"), int | None)
     )

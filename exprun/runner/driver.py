@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from exprun.scheduler.machine import Scheduler
     from exprun.scheduler.vocabulary import Instruction, StageState, Stimulus
 
+_FIRST_WAIT_S = 2.0
+_LONGEST_WAIT_S = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class NotOpened:
@@ -49,6 +52,7 @@ class Driver:
         self._source = source
         self._lasting = lasting
         self._open: dict[str, Reproduction] = {}
+        self._waits: dict[words.StageKey, anyio.CancelScope] = {}
         self._send, self._receive = anyio.create_memory_object_stream["Stimulus"](float("inf"))
 
     def tell(self, stimulus: Stimulus) -> None:
@@ -69,17 +73,32 @@ class Driver:
                 async for stimulus in self._receive:
                     for instruction in self._scheduler.handle(stimulus):
                         if isinstance(instruction, words.StopStage):
-                            self._open[instruction.key.experiment].stop(
-                                instruction.key, instruction.reason
-                            )
-                        else:
-                            effects.start_soon(self._carry_out, instruction)
+                            self._stop(instruction)
+                            continue
+                        if isinstance(instruction, words.WaitToRetry):
+                            # Now, not in the task: a stop may come before that has begun.
+                            self._waits[instruction.key] = anyio.CancelScope()
+                        effects.start_soon(self._carry_out, instruction)
                     if self._is_over:
                         return
 
     @property
     def _is_over(self) -> bool:
         return self._scheduler.is_idle and (self._scheduler.is_draining or not self._lasting)
+
+    def _stop(self, instruction: words.StopStage) -> None:
+        wait = self._waits.get(instruction.key)
+        if wait is not None:
+            wait.cancel()
+        else:
+            self._open[instruction.key.experiment].stop(instruction.key, instruction.reason)
+
+    async def _wait_to_retry(self, key: words.StageKey, attempt: int) -> None:
+        delay_s = min(_FIRST_WAIT_S * 2.0 ** (attempt - 1), _LONGEST_WAIT_S)
+        self._open[key.experiment].waits_to_retry(key, delay_s)
+        with self._waits[key]:
+            await anyio.sleep(delay_s)
+        del self._waits[key]
 
     async def _carry_out(self, instruction: Instruction) -> None:
         self.tell(await self._effect(instruction))
@@ -99,7 +118,7 @@ class Driver:
             case words.SaveStage(key):
                 return await self._open[key.experiment].save(key)
             case words.WaitToRetry(key, attempt):
-                await anyio.sleep(min(2.0**attempt, 60.0))
+                await self._wait_to_retry(key, attempt)
                 return words.RetryDue(key)
             case words.FinishExperiment(experiment, verdict, states):
                 reproduction = self._open.pop(experiment)

@@ -71,6 +71,7 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
     stops the commands.
     """
     prepared = await to_thread.run_sync(prepare, session.opened, spec)
+    session.require_fit(prepared.stages)
     sharing = await to_thread.run_sync(open_sharing, session.opened)
     await session.make_way()
     session.emit(

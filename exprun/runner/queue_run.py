@@ -17,6 +17,7 @@ from exprun.runner.experiment import Prepared, publish_experiment, set_out_isola
 from exprun.runner.failures import FAULTS, failure_from
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import project_root, source_of
+from exprun.runner.keeping import keep_state
 from exprun.runner.sharing import open_sharing
 from exprun.runner.slots import SlotPool
 from exprun.scheduler import vocabulary as words
@@ -126,7 +127,7 @@ class QueueRun:
                 attempt.succeed(rev)
                 self._ended(attempt, rev=rev)
                 return True
-            self._give_up(attempt, reproduction, verdict)
+            await self._give_up(opened, reproduction, verdict)
         except FAULTS as error:
             failure = failure_from(error)
             attempt.fail(failure.kind, failure.message)
@@ -148,10 +149,12 @@ class QueueRun:
                 continue
             stamp = self._queue.stamp()
             entries = await to_thread.run_sync(self._queue.entries)
-            new = tuple(e.id for e in entries if e.id not in known and e.state is State.QUEUED)
-            known.update(new)
+            new = [e for e in entries if e.id not in known and e.state is State.QUEUED]
+            known.update(entry.id for entry in new)
+            for entry in new:
+                self._session.emit(events.ExperimentQueued(experiment=entry.name))
             if new:
-                tell(words.ExperimentsOffered(new))
+                tell(words.ExperimentsOffered(tuple(entry.id for entry in new)))
             for entry in entries:
                 if entry.id in self._open and entry.last is not None and entry.last.stop_wished:
                     tell(words.CancelRequested(CancelReason.REQUESTED, entry.id))
@@ -182,6 +185,7 @@ class QueueRun:
                 root,
                 attempt.copies_dir,
             )
+            self._session.require_fit(prepared.stages)
         except BaseException:
             self._slots.give_back(slot)
             raise
@@ -202,21 +206,43 @@ class QueueRun:
             trailer=TRAILER + opened.attempt.record.id,
         )
 
-    def _give_up(
-        self, attempt: Attempt, reproduction: Reproduction, verdict: ExperimentVerdict
+    async def _give_up(
+        self, opened: _Open, reproduction: Reproduction, verdict: ExperimentVerdict
     ) -> None:
-        """Record a failure, or put the experiment back into the queue."""
+        """Record a failure, or put the experiment back into the queue; its files are kept."""
+        attempt = opened.attempt
+        kept = None
+        # Whoever asks twice for the end does not want to wait for this.
+        if self._session.cancelled is not CancelReason.KILLED:
+            kept = await to_thread.run_sync(self._keep, opened, reproduction, limiter=self._git)
         if verdict is not ExperimentVerdict.FAILED:
-            attempt.interrupt()
-            self._ended(attempt, reason="interrupted", failed=False)
+            attempt.interrupt(kept=kept)
+            self._ended(attempt, reason="interrupted", failed=False, kept=kept)
             return
         index = min(reproduction.failures)
         failure = reproduction.failures[index]
         reason = f"failed to reproduce '{reproduction.address(index)}': {failure.message}"
         outcome = failure.outcome
         code = outcome.code if isinstance(outcome, Exited) else None
-        attempt.fail(failure.kind, reason, exit_code=code)
-        self._ended(attempt, reason=reason)
+        attempt.fail(failure.kind, reason, exit_code=code, kept=kept)
+        self._ended(attempt, reason=reason, kept=kept)
+
+    def _keep(self, opened: _Open, reproduction: Reproduction) -> str | None:
+        """The commit of what there is; None, and a warning, if there can be none."""
+        entry = opened.attempt.entry
+        try:
+            return keep_state(
+                self._session.opened.repository,
+                reproduction,
+                worktree=opened.repository,
+                baseline=entry.baseline,
+                message=f"exprun: experiment {entry.name}, unfinished",
+            )
+        except FAULTS as error:
+            self._session.opened.warn(
+                f"the state of experiment '{entry.name}' is not kept: {error}"
+            )
+            return None
 
     def _ended(
         self,
@@ -225,6 +251,7 @@ class QueueRun:
         rev: str | None = None,
         reason: str | None = None,
         failed: bool = True,
+        kept: str | None = None,
     ) -> None:
         name = attempt.entry.name
         if rev is not None:
@@ -232,7 +259,9 @@ class QueueRun:
         elif failed:
             self.failed.append(name)
         self._session.emit(
-            events.ExperimentFinished(experiment=name, rev=rev, reason=reason, isolated=True)
+            events.ExperimentFinished(
+                experiment=name, rev=rev, reason=reason, kept=kept, isolated=True
+            )
         )
 
 
@@ -242,10 +271,12 @@ async def run_queued(
     ids: Sequence[str] | None = None,
     *,
     max_failures: int | None = None,
+    fail_fast: bool = False,
 ) -> QueueRun:
     """Run queued experiments, those of `ids` or all; which of them succeeded and which failed.
 
-    After `max_failures` failures no further one is started. What is queued meanwhile is run too,
+    After `max_failures` failures no further one is started; to `fail_fast` is to stop those that
+    run at the first one, and they stay in the queue. What is queued meanwhile is run too,
     unless `ids` are given. Other processes may do the same at the same time: no experiment is run
     twice. Being cancelled stops the commands, and what has not finished stays in the queue.
     """
@@ -258,7 +289,11 @@ async def run_queued(
             if ids is not None:
                 offered = [id for id in offered if id in set(ids)]
             await session.run(
-                run, offered, beside=None if ids else run.watch, max_failures=max_failures
+                run,
+                offered,
+                beside=None if ids else run.watch,
+                max_failures=max_failures,
+                fail_fast=fail_fast,
             )
         finally:
             run.remove_workspaces()

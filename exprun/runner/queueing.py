@@ -28,8 +28,10 @@ from exprun.params.sweeps import expand, is_sweep, names
 from exprun.pipeline.datafile import update_data_file
 from exprun.project.locks import Patience, RepoLock
 from exprun.queue.queue import Draft, Names, Queue
+from exprun.queue.records import State
 from exprun.runner.data_stages import commit_data, concerned_stages
 from exprun.runner.editing import edit_params, parse_edits
+from exprun.runner.keeping import kept_refs
 from exprun.runner.overlay import Overlay
 from exprun.store.durability import sync_files
 from exprun.workspaces.copying import copy_path
@@ -123,8 +125,10 @@ def tidy_queue(opened: Opened) -> None:
     # Whoever is alive may still be queueing; whoever is not is in the journal by now, or never.
     left = [ref for ref in held if not queue.is_alive(ref.removeprefix(REFS))]
     needed = queue.batches()
+    unfinished = [entry.id for entry in queue.entries() if entry.state is not State.SUCCESS]
+    stale = [ref for ref in left if ref.removeprefix(REFS) not in needed]
     try:
-        let_go(repository, [ref for ref in left if ref.removeprefix(REFS) not in needed])
+        let_go(repository, [*stale, *kept_refs(repository, unfinished)])
     except GitError as error:
         opened.warn(f"refs of the queue were not removed: {error}")
     remove_stale_keeps(

@@ -43,6 +43,7 @@ async def reproduce(session: Session, options: ReproOptions) -> Reproduced:
     opened = session.opened
     project = await to_thread.run_sync(opened.load)
     stages = plan_stages(opened, project, options.selection)
+    session.require_fit(stages)
     await session.make_way()
     site = workspace_site(opened, project)
     reproduction = session.reproduction(stages, site, options=options, guard=session.shared_guard())

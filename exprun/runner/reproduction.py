@@ -20,6 +20,7 @@ from exprun.model.paths import is_outside, is_url, spell
 from exprun.model.values import dataclass, field
 from exprun.pipeline.targets import address
 from exprun.runner.failures import FAULTS, failure_from, failure_of_job
+from exprun.runner.needs import requirements_of
 from exprun.runner.work import Need
 from exprun.scheduler import vocabulary as words
 from exprun.scheduler.vocabulary import StageState, Verdict
@@ -102,6 +103,7 @@ class Reproduction:
         self._emit = emit
         self._confirm = confirm
         self._in_hand: dict[int, _InHand] = {}
+        self._requirements = [requirements_of(stage) for stage in stages]
 
     @property
     def experiment(self) -> str | None:
@@ -117,12 +119,14 @@ class Reproduction:
         places = {stage.id: index for index, stage in enumerate(self.stages)}
         active = None if self._options.selection.single_item else self.site.project.graph.active()
         planned = []
-        for stage in self.stages:
+        for stage, required in zip(self.stages, self._requirements, strict=True):
             upstream = active.upstream(stage.id) if active else ()
             planned.append(
                 words.PlannedStage(
                     upstream=tuple(sorted({places[id] for id in upstream if id in places})),
                     forced=self._options.force,
+                    needs=required.needs,
+                    retries=required.retries,
                 )
             )
         return words.ExperimentPlan(
@@ -178,7 +182,10 @@ class Reproduction:
         index = key.stage
         hand = self._in_hand[index]
         stage = self.stages[index]
-        hand.log = log_path(self._settings.log_dir, self.address(index))
+        hand.outcome = None
+        hand.log = log_path(self._settings.log_dir, _log_name(self.address(index), attempt))
+        self.failures.pop(index, None)
+        may_retry = attempt <= self._requirements[index].retries
         try:
             with self._guard.running(stage, self.site):
                 await to_thread.run_sync(self._prepare, stage)
@@ -194,13 +201,12 @@ class Reproduction:
                     self._job(index, gpus), _Sink(self, index), stop=hand.stop
                 )
         except FAULTS as error:
-            self._failed(index, failure_from(error))
-            return words.StageRan(
-                key, succeeded=False, retryable=isinstance(error, ExecutorError) and error.transient
-            )
+            may_help = isinstance(error, ExecutorError) and error.transient
+            self._failed(index, failure_from(error), is_last=not (may_help and may_retry))
+            return words.StageRan(key, succeeded=False, retryable=may_help)
         failure = failure_of_job(hand.outcome, self._commands(stage))
         if failure is not None:
-            self._failed(index, failure)
+            self._failed(index, failure, is_last=not may_retry)
         return words.StageRan(key, succeeded=failure is None)
 
     async def save(self, key: words.StageKey) -> words.StageSaved:
@@ -220,6 +226,14 @@ class Reproduction:
             )
         )
         self._in_hand[key.stage].stop.request(reason)
+
+    def waits_to_retry(self, key: words.StageKey, delay_s: float) -> None:
+        """Tell that a stage is run again after a while."""
+        self._emit(
+            events.StageRetrying(
+                stage=self.address(key.stage), experiment=self.experiment, delay_s=delay_s
+            )
+        )
 
     # In worker threads
 
@@ -252,7 +266,7 @@ class Reproduction:
 
     def _job(self, index: int, gpus: tuple[str, ...]) -> JobSpec:
         settings = self._settings
-        stage = self.stages[index]
+        stage, required = self.stages[index], self._requirements[index]
         return JobSpec(
             mark=secrets.token_hex(16),
             stage=self.address(index),
@@ -267,7 +281,9 @@ class Reproduction:
             ),
             log=self._in_hand[index].log or "",
             grace_s=settings.grace_s,
+            timeout_s=required.timeout_s,
             foreground=settings.foreground,
+            allow_daemons=required.allow_daemons,
         )
 
     def _commands(self, stage: Stage) -> tuple[Command, ...]:
@@ -339,7 +355,7 @@ class Reproduction:
             )
         )
 
-    def _failed(self, index: int, failure: Failure) -> None:
+    def _failed(self, index: int, failure: Failure, *, is_last: bool = True) -> None:
         hand = self._in_hand[index]
         self.failures[index] = failure
         if hand.log:
@@ -355,7 +371,7 @@ class Reproduction:
                 duration_s=hand.outcome.duration_s if hand.outcome else 0.0,
             )
         )
-        if self._options.on_error is OnError.KEEP_GOING and not cancelled:
+        if self._options.on_error is OnError.KEEP_GOING and is_last and not cancelled:
             self._report_blocked(index)
 
     def _write_record(self, log: str, record: LogRecord) -> None:
@@ -386,6 +402,11 @@ class Reproduction:
                     experiment=self.experiment,
                 )
             )
+
+
+def _log_name(address: str, attempt: int) -> str:
+    """Each try has a log of its own; no stage can be called like a later one's."""
+    return address if attempt == 1 else f"{address}.attempt-{attempt}"
 
 
 class _Sink:

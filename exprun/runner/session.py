@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from exprun.errors import ExperimentFailed
+from exprun.errors import ExperimentFailed, UsageError
 from exprun.executors.descendants import with_mark
 from exprun.project.locks import Patience, RepoLock
 from exprun.project.rwlock import ReadWriteLock
 from exprun.runner.driver import Driver
 from exprun.runner.guard import Guard
+from exprun.runner.needs import requirements_of
 from exprun.runner.presence import end_what_the_dead_left, present
 from exprun.runner.pulling import Puller
 from exprun.runner.reproduction import JobSettings, Reproduction
+from exprun.runner.resources import Resources
 from exprun.runner.studio import studio_env
 from exprun.runner.work import StageWork
-from exprun.scheduler.budget import Limits
+from exprun.scheduler.budget import Budget
 from exprun.scheduler.machine import Scheduler
 from exprun.scheduler.vocabulary import (
     CancelRequested,
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """Runs plans, at most `jobs` stages at a time."""
+    """Runs plans, at most `jobs` stages at a time, which share `resources`. Raises UsageError."""
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class Session:
         *,
         emit: Emit,
         jobs: int = 1,
+        resources: Resources | None = None,
         grace_s: float = 10.0,
         confirm: Confirm | None = None,
         shows_output: bool = False,
@@ -67,6 +70,7 @@ class Session:
         self.opened = opened
         self.emit = emit
         self.jobs = jobs
+        self._limits = (resources or Resources()).limits(jobs, opened.env)
         self.mark = secrets.token_hex(16)
         self.log_dir = os.path.join(opened.place.state_dir, "logs", secrets.token_hex(6))
         self._executor = executor
@@ -92,6 +96,20 @@ class Session:
             self._cancelled = reason
             if self._driver is not None:
                 self._driver.tell(CancelRequested(reason))
+
+    def require_fit(self, stages: Sequence[Stage]) -> None:
+        """Raise UsageError if a stage could never run with these resources, PipelineError if it
+        asks for them in a wrong way.
+        """
+        budget = Budget(self._limits)
+        for stage in stages:
+            refusal = budget.refusal(requirements_of(stage).needs)
+            if refusal is not None:
+                raise UsageError(
+                    f"stage '{stage.name}' can never run here: {refusal}",
+                    where=stage.file,
+                    hint="give more with --resources, or in exprun.toml",
+                )
 
     async def make_way(self) -> None:
         """End what a killed session has left running in this project."""
@@ -163,6 +181,7 @@ class Session:
         *,
         beside: Beside | None = None,
         max_failures: int | None = None,
+        fail_fast: bool = False,
         lasting: bool = False,
     ) -> None:
         """Run experiments of `source` until none is left, or the session is cancelled.
@@ -171,7 +190,7 @@ class Session:
         for more experiments when none is left, until the scheduler is told to drain.
         """
         await self.make_way()
-        scheduler = Scheduler(Limits(jobs=self.jobs), max_failures=max_failures)
+        scheduler = Scheduler(self._limits, max_failures=max_failures, fail_fast=fail_fast)
         self._driver = driver = Driver(scheduler, source, lasting=lasting)
         driver.tell(ExperimentsOffered(tuple(experiments)))
         if self._cancelled is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exprun.model.quantities import format_size
 from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
@@ -42,11 +43,12 @@ class Budget:
         """Why a stage with these needs could never run, however long it waited."""
         limits = self.limits
         if needs.gpus > len(limits.gpus):
-            return f"needs {needs.gpus} GPUs, the budget has {len(limits.gpus)}"
+            return f"it needs {_counted(needs.gpus, 'GPU')}, the budget has {len(limits.gpus)}"
         if limits.cpus is not None and needs.cpus > limits.cpus:
-            return f"needs {needs.cpus:g} CPUs, the budget has {limits.cpus:g}"
+            return f"it needs {_counted(needs.cpus, 'CPU')}, the budget has {limits.cpus:g}"
         if limits.mem is not None and needs.mem > limits.mem:
-            return f"needs {needs.mem} bytes of memory, the budget has {limits.mem}"
+            needed, there = format_size(needs.mem), format_size(limits.mem)
+            return f"it needs {needed} of memory, the budget has {there}"
         return None
 
     def fits(self, needs: Needs) -> bool:
@@ -77,3 +79,7 @@ class Budget:
         self.mem -= needs.mem
         self.mutexes.difference_update(needs.mutexes)
         self.free_gpus.extend(gpus)
+
+
+def _counted(number: float, what: str) -> str:
+    return f"{number:g} {what}{'' if number == 1 else 's'}"

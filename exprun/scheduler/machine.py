@@ -15,15 +15,15 @@ from collections import deque
 from typing import TYPE_CHECKING, assert_never
 
 from exprun.model.experiment import OnError
+from exprun.model.job import CancelReason
 from exprun.model.values import dataclass, field
 from exprun.scheduler import vocabulary as words
 from exprun.scheduler.budget import Budget, Limits
-from exprun.scheduler.vocabulary import StageState, Verdict
+from exprun.scheduler.vocabulary import ExperimentVerdict, StageState, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exprun.model.job import CancelReason
     from exprun.scheduler.vocabulary import (
         ExperimentPlan,
         Instruction,
@@ -80,15 +80,21 @@ class Scheduler:
     """Decides what runs next within `limits`; see the module's text and `vocabulary`."""
 
     def __init__(
-        self, limits: Limits, *, max_open: int | None = None, max_failures: int | None = None
+        self,
+        limits: Limits,
+        *,
+        max_open: int | None = None,
+        max_failures: int | None = None,
+        fail_fast: bool = False,
     ) -> None:
         self._budget = Budget(limits)
         self._max_open = max_open or 2 * limits.jobs + 2
         self._max_failures = max_failures
+        self._fail_fast = fail_fast
         self._offered: deque[str] = deque()
         self._opening: dict[str, CancelReason | None] = {}
         self._open: dict[str, _Experiment] = {}
-        self._closing: dict[str, None] = {}
+        self._closing: dict[str, ExperimentVerdict] = {}
         self._eligible: list[_Stage] = []  # a heap; stages that ended meanwhile stay until met
         self._eligible_count = 0
         self._ready: list[_Stage] = []
@@ -134,7 +140,10 @@ class Scheduler:
             case words.ExperimentOpened(experiment, plan):
                 self._admit(stimulus, experiment, plan)
             case words.ExperimentNotOpened(experiment, failed):
-                self._forget(self._opening, experiment, stimulus, failed=failed)
+                if experiment not in self._opening:
+                    raise InvalidTransition(experiment, "not being opened", stimulus)
+                del self._opening[experiment]
+                self._count(failed)
             case words.StageChecked(key, verdict, flight):
                 stage = self._stage(key, StageState.CHECKING, stimulus)
                 self._checking -= 1
@@ -152,7 +161,10 @@ class Scheduler:
                 else:
                     self._make_ready(stage)
             case words.ExperimentClosed(experiment, succeeded):
-                self._forget(self._closing, experiment, stimulus, failed=not succeeded)
+                if experiment not in self._closing:
+                    raise InvalidTransition(experiment, "not being closed", stimulus)
+                ended = self._closing.pop(experiment)
+                self._count(not succeeded and ended is not ExperimentVerdict.CANCELLED)
             case words.CancelRequested(reason, experiment):
                 self._cancel(reason, experiment)
             case words.DrainRequested():
@@ -190,31 +202,24 @@ class Scheduler:
         if cancelled is not None:
             self._cancel_open(record, cancelled)
 
-    def _forget(
-        self,
-        place: dict[str, object] | dict[str, CancelReason | None] | dict[str, None],
-        experiment: str,
-        stimulus: Stimulus,
-        *,
-        failed: bool,
-    ) -> None:
-        if experiment not in place:
-            raise InvalidTransition(experiment, "elsewhere", stimulus)
-        del place[experiment]
+    def _count(self, failed: bool) -> None:
+        """Take an experiment's end into account; one that was cancelled has not failed."""
         self._failures += failed
+        if failed and self._fail_fast:
+            self._cancel(CancelReason.STAGE_FAILED, None)
         if self._max_failures is not None and self._failures >= self._max_failures:
             self._draining = True
 
     def _finish(self, experiment: _Experiment) -> None:
         states = tuple(stage.state for stage in experiment.stages)
         if all(state.satisfies for state in states):
-            verdict = words.ExperimentVerdict.SUCCEEDED
+            verdict = ExperimentVerdict.SUCCEEDED
         elif experiment.failed:
-            verdict = words.ExperimentVerdict.FAILED
+            verdict = ExperimentVerdict.FAILED
         else:
-            verdict = words.ExperimentVerdict.CANCELLED
+            verdict = ExperimentVerdict.CANCELLED
         del self._open[experiment.id]
-        self._closing[experiment.id] = None
+        self._closing[experiment.id] = verdict
         self._instructions.append(words.FinishExperiment(experiment.id, verdict, states))
 
     # Cancelling
@@ -358,6 +363,8 @@ class Scheduler:
 
     def _fail(self, experiment: _Experiment, stage: _Stage) -> None:
         experiment.failed = True
+        if self._fail_fast:
+            self._cancel(CancelReason.STAGE_FAILED, None)
         if experiment.plan.on_error is OnError.FAIL:
             self._give_up_waiting(experiment)
             return

@@ -77,7 +77,8 @@ def test_status(cli: Cli, project: DvcProject) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d", row.pop("created"))
     assert row == {
         "name": "one", "baseline": project.git("rev-parse", "HEAD"), "status": "queued",
-        "reason": None, "message": None, "exit_code": None, "rev": None, "held": False,
+        "reason": None, "message": None, "exit_code": None, "rev": None, "kept": None,
+        "held": False,
         "overrides": ["lr=7", "seed=2"], "attempts": 0, "log_dir": None,
     }  # fmt: skip
     header, line = cli("queue", "status").splitlines()

@@ -30,7 +30,9 @@ _EXPERIMENTS = {
     "fast": ("train.lr=0.5",),
     "plain": ("train.lr=0.5", "train.l2=0"),
 }
-_SETTINGS = Namespace(jobs=1, grace=10.0, quiet=True, verbose=0, log_json=None)
+_SETTINGS = Namespace(
+    jobs=1, resources=None, grace=10.0, quiet=True, verbose=0, log_json=None, events=None
+)
 
 Row = tuple[str, dict[str, object], dict[str, object]]
 """An experiment's name, its parameters and its metrics."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
+from exprun.cli.background import start_in_background
+from exprun.cli.commands.logs import show_logs
+from exprun.cli.logs import Logs
 from exprun.cli.messages import warn
-from exprun.cli.parsing import Parser
+from exprun.cli.parsing import Parser, positive
 from exprun.errors import UsageError
 from exprun.project.root import find_project
 from exprun.queue.queue import Queue
@@ -20,14 +22,11 @@ from exprun.queue.records import State
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Sequence
-    from typing import BinaryIO
 
     from exprun.queue.records import Entry
 
 _DESCRIPTION = "See and change the queue of experiments, and read the logs of what has run."
 _COLUMNS = ("id", "name", "created", "status")
-_PERIOD_S = 0.1
-_CHUNK = 1 << 16
 
 
 class _Command(Parser):
@@ -65,6 +64,12 @@ def _parser() -> Parser:
         command = add(name, help, _change)
         command.set_defaults(change=name)
         _add_names(command)
+    start = add("start", "run what is queued in the background", _start)
+    start.add_argument(
+        "-j", "--jobs", type=positive, default=1, metavar="N", help="stages to run at a time"
+    )
+    add("stop", "start no more experiments; those that run are finished", _stop)
+    _add_names(add("kill", "stop running experiments; they are queued again", _kill))
     logs = add("logs", "show what the stages of an experiment wrote", _logs)
     logs.add_argument("name", metavar="NAME", help="its name or id")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until it has ended")
@@ -111,6 +116,7 @@ def _as_json(entry: Entry, queue: Queue) -> dict[str, object]:
         "message": last.message if last else None,
         "exit_code": last.exit_code if last else None,
         "rev": last.rev if last else None,
+        "kept": last.kept if last else None,
         "held": entry.held,
         "overrides": list(entry.fields.get("set_params", ())),
         "attempts": len(entry.attempts),
@@ -180,54 +186,36 @@ def _change(namespace: argparse.Namespace, cwd: str) -> int:
     return exits.OK
 
 
+def _start(namespace: argparse.Namespace, cwd: str) -> int:
+    pid, log = start_in_background(find_project(cwd), jobs=namespace.jobs)
+    sys.stdout.write(f"Running the queue in the background (pid {pid}), output in {log}\n")
+    return exits.OK
+
+
+def _stop(namespace: argparse.Namespace, cwd: str) -> int:
+    if _open(cwd).drain():
+        sys.stdout.write("No more experiments are started; those that run are finished.\n")
+    else:
+        sys.stdout.write("Nothing runs the queue.\n")
+    return exits.OK
+
+
+def _kill(namespace: argparse.Namespace, cwd: str) -> int:
+    queue = _open(cwd)
+    found = queue.find(namespace.names)
+    running = [entry for entry in found if entry.state is State.RUNNING]
+    idle = [entry.name for entry in found if entry.state is not State.RUNNING]
+    if idle:
+        raise UsageError(f"not running: {', '.join(idle)}", hint="see `exprun queue status`")
+    queue.wish_stop([entry.id for entry in running])
+    sys.stdout.write(f"Stopping: {', '.join(entry.name for entry in running)}\n")
+    return exits.OK
+
+
 def _logs(namespace: argparse.Namespace, cwd: str) -> int:
     queue = _open(cwd)
     entry = queue.find([namespace.name])[-1]
     if entry.last is None:
         raise UsageError(f"experiment '{entry.name}' has not run yet")
-    shown = _Logs(sys.stdout.buffer)
-    while True:
-        # Asked first: what is written until it ends is shown after.
-        now = queue.entry(entry.id)
-        if now is not None and now.last is not None:
-            shown.show(queue.log_dir(now.last.id))
-        is_running = now is not None and now.state is State.RUNNING
-        if not (namespace.follow and is_running):
-            return exits.OK
-        time.sleep(_PERIOD_S)
-
-
-class _Logs:
-    """Shows the logs of a directory byte by byte, each under a title if there are several."""
-
-    def __init__(self, out: BinaryIO) -> None:
-        self._out = out
-        self._offsets: dict[str, int] = {}
-        self._latest = ""
-
-    def show(self, directory: str) -> None:
-        """Show what was written since the last call."""
-        for path in _logs_in(directory):
-            with open(path, "rb") as file:
-                file.seek(self._offsets.get(path, 0))
-                while data := file.read(_CHUNK):
-                    if path != self._latest:
-                        self._begin(path)
-                    self._out.write(data)
-                self._offsets[path] = file.tell()
-        self._out.flush()
-
-    def _begin(self, path: str) -> None:
-        title = os.path.basename(path).removesuffix(".log")
-        gap = "\n" if self._latest else ""
-        self._out.write(f"{gap}==> {title} <==\n".encode(errors="surrogateescape"))
-        self._latest = path
-
-
-def _logs_in(directory: str) -> list[str]:
-    """The logs of an attempt, the one that was last written to last."""
-    try:
-        names = [name for name in os.listdir(directory) if name.endswith(".log")]
-    except FileNotFoundError:
-        return []
-    return sorted((os.path.join(directory, name) for name in names), key=os.path.getctime)
+    show_logs(queue, [entry], Logs(sys.stdout.buffer), follow=namespace.follow)
+    return exits.OK

@@ -8,6 +8,7 @@ from exprun.cli import exits
 from exprun.cli.opening import open_here
 from exprun.cli.parsing import (
     Parser,
+    add_failure_options,
     add_job_options,
     add_repro_options,
     add_talk_options,
@@ -91,7 +92,7 @@ def _parser() -> Parser:
     add("-m", "--message", help="the message of the experiment's commit")
     add("--run-all", action="store_true", help="run everything that is queued")
     add("--retry-failed", action="store_true", help="with --run-all: failed experiments again, too")
-    add("--max-failures", type=int, metavar="N", help="start no more after N failures")
+    add_failure_options(parser)
     add("--queue", action="store_true", help="keep it for later, sweeps as one experiment each")
     add("--temp", action="store_true", help="run in a directory of its own, not in the workspace")
     add(

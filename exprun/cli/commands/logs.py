@@ -1,0 +1,68 @@
+"""``exprun logs``: what the stages of queued experiments wrote, whatever became of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from exprun.cli import exits
+from exprun.cli.logs import Logs
+from exprun.cli.messages import warn
+from exprun.cli.parsing import Parser
+from exprun.errors import UsageError
+from exprun.project.root import find_project
+from exprun.queue.queue import Queue
+from exprun.queue.records import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exprun.queue.records import Entry
+
+_PERIOD_S = 0.1
+
+
+def main(arguments: Sequence[str], *, cwd: str) -> int:
+    """Show logs: of the experiments named, else of those that run, else of the latest."""
+    parser = Parser("logs", "Show what the stages of experiments wrote.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="names or ids of experiments")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until they have ended")
+    parser.add_argument("--stage", metavar="STAGE", help="only what this stage wrote")
+    namespace = parser.parse_args(arguments)
+    queue = Queue(os.path.join(find_project(cwd).state_dir, "queue"), warn=warn)
+    chosen = _named(queue, namespace.names) if namespace.names else _latest(queue)
+    logs = Logs(sys.stdout.buffer, stage=namespace.stage)
+    show_logs(queue, chosen, logs, follow=namespace.follow)
+    return exits.OK
+
+
+def show_logs(queue: Queue, chosen: Sequence[Entry], logs: Logs, *, follow: bool) -> None:
+    """Show the logs of experiments; to `follow` is to go on until none of them runs."""
+    while True:
+        # Asked first: what is written until it ends is shown after.
+        now = [entry for each in chosen if (entry := queue.entry(each.id)) and entry.last]
+        for entry in now:
+            assert entry.last is not None
+            logs.show(queue.log_dir(entry.last.id), entry.name if len(chosen) > 1 else "")
+        if not (follow and any(entry.state is State.RUNNING for entry in now)):
+            return
+        time.sleep(_PERIOD_S)
+
+
+def _named(queue: Queue, names: Sequence[str]) -> list[Entry]:
+    # Of experiments of one name the latest counts.
+    found = [queue.find([name])[-1] for name in names]
+    for entry in found:
+        if entry.last is None:
+            raise UsageError(f"experiment '{entry.name}' has not run yet")
+    return found
+
+
+def _latest(queue: Queue) -> list[Entry]:
+    entries = [entry for entry in queue.entries() if entry.last]
+    running = [entry for entry in entries if entry.state is State.RUNNING]
+    if running or not entries:
+        return running
+    return [max(entries, key=lambda entry: (entry.last and entry.last.started) or 0.0)]

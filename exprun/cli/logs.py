@@ -1,0 +1,57 @@
+"""Showing the logs of stages as they grow."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from exprun.executors.logs import file_name
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+_CHUNK = 1 << 16
+
+
+class Logs:
+    """Shows logs byte by byte, each under a title; with `stage`, only those of that stage."""
+
+    def __init__(self, out: BinaryIO, *, stage: str | None = None) -> None:
+        self._out = out
+        self._stage = stage
+        self._offsets: dict[str, int] = {}
+        self._latest = ""
+
+    def show(self, directory: str, title: str = "") -> None:
+        """Show what was written in a directory since the last call."""
+        for path in self._logs_in(directory):
+            with open(path, "rb") as file:
+                file.seek(self._offsets.get(path, 0))
+                while data := file.read(_CHUNK):
+                    if path != self._latest:
+                        self._begin(path, title)
+                    self._out.write(data)
+                self._offsets[path] = file.tell()
+        self._out.flush()
+
+    def _begin(self, path: str, title: str) -> None:
+        name = os.path.basename(path).removesuffix(".log")
+        gap = "\n" if self._latest else ""
+        shown = f"{title}: {name}" if title else name
+        self._out.write(f"{gap}==> {shown} <==\n".encode(errors="surrogateescape"))
+        self._latest = path
+
+    def _logs_in(self, directory: str) -> list[str]:
+        """The logs of an attempt, the one that was last written to last."""
+        try:
+            names = [name for name in os.listdir(directory) if name.endswith(".log")]
+        except FileNotFoundError:
+            return []
+        paths = (os.path.join(directory, name) for name in names if self._is_wanted(name))
+        return sorted(paths, key=os.path.getctime)
+
+    def _is_wanted(self, name: str) -> bool:
+        if self._stage is None:
+            return True
+        wanted = file_name(self._stage)
+        return name == f"{wanted}.log" or name.startswith(f"{wanted}.attempt-")

@@ -1,0 +1,101 @@
+"""What an experiment that failed or was stopped leaves behind: its files, as a commit.
+
+The commit's parent is the baseline, as of one that succeeded, so it can be compared, applied and
+looked into like that; the ref ``refs/exprun/failed/<id>`` holds it until the experiment succeeds or
+is removed from the queue.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from exprun.errors import RefConflict
+from exprun.git.experiments import write_commit
+from exprun.git.identity import signatures
+from exprun.git.tree import FILE, Entry, edit_tree
+from exprun.model.paths import is_outside
+from exprun.model.stage import OutputKind
+from exprun.runner.publishing import build_tree, files_to_add
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from exprun.git.repository import Repository
+    from exprun.runner.reproduction import Reproduction
+
+REFS = "refs/exprun/failed/"
+
+_LARGEST_METRICS = 10_000_000
+_ATTEMPTS = 5
+
+
+def keep_state(
+    repository: Repository,
+    reproduction: Reproduction,
+    *,
+    worktree: Repository,
+    baseline: str,
+    message: str,
+) -> str:
+    """Store in `repository` what an experiment's workspace holds now; the commit.
+
+    Unlike that of a success it has the metrics that belong into the cache, since no lock file
+    tells of them. Raises GitError.
+    """
+    site = reproduction.site
+    site.records.flush()
+    files = files_to_add(reproduction.stages, site.project)
+    tree = build_tree(worktree, site.root, files, target=repository)
+    metrics = {
+        worktree.inside(path): Entry(FILE, repository.objects.write_file(path))
+        for path in _cached_metrics(reproduction)
+    }
+    author, committer = signatures(repository.env, repository.config)
+    commit = write_commit(
+        repository,
+        tree=edit_tree(repository.objects, tree, metrics),
+        parent=baseline,
+        message=message,
+        author=author,
+        committer=committer,
+    )
+    repository.objects.sync()
+    _point(repository, REFS + reproduction.id, commit)
+    return commit
+
+
+def kept_refs(repository: Repository, needed: Iterable[str]) -> list[str]:
+    """The refs that hold what is left of other experiments than those of the ids `needed`."""
+    wanted = {REFS + id for id in needed}
+    return [ref for ref, _ in repository.refs.iterate(REFS) if ref not in wanted]
+
+
+def _cached_metrics(reproduction: Reproduction) -> Iterator[str]:
+    for stage in reproduction.stages:
+        for out in stage.outs:
+            if out.kind is OutputKind.METRIC and out.cache and not is_outside(out.location):
+                path = reproduction.site.path(out.location)
+                if _is_small_file(path):
+                    yield path
+
+
+def _is_small_file(path: str) -> bool:
+    try:
+        # A link into the cache counts: what it leads to is the metrics.
+        status = os.stat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST_METRICS
+
+
+def _point(repository: Repository, ref: str, commit: str) -> None:
+    for _ in range(_ATTEMPTS):
+        existing = repository.refs.read(ref)
+        try:
+            repository.refs.write(ref, commit, expected=existing)
+        except RefConflict:
+            continue
+        return
+    raise RefConflict(f"ref {ref} keeps changing")

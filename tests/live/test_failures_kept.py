@@ -1,0 +1,120 @@
+"""What stays of experiments that failed or were stopped, and trying them again."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.live.conftest import Project
+
+FAILING = """\
+echo "of $1" && echo $1 > m.json && echo half > untracked.txt
+test -e ${FLAG} || test $1 != 2 || exit 9
+echo $1 > out.txt
+"""
+
+
+def failing(project: Project) -> str:
+    """A script that fails for 2 until a file is there; its path."""
+    flag = str(project.place.root / "flag")
+    project.setup(FAILING.replace("${FLAG}", flag))
+    return flag
+
+
+def test_a_failed_experiment_keeps_its_files_and_can_be_tried_again(project: Project) -> None:
+    flag = failing(project)
+    project.run("run", "--queue", "-S", "x=1,2")
+    before = project.git("status", "--porcelain")
+    assert project.run("run", "--run-all", "-j", "2").code == 1
+    failed = project.queue()["2"]
+    assert (failed["status"], failed["reason"], failed["exit_code"]) == ("failed", "stage-exit", 9)
+
+    kept = failed["kept"]
+    ref = f"refs/exprun/failed/{failed['id']}"
+    assert project.git("rev-parse", ref).strip() == kept
+    assert project.git("rev-parse", f"{kept}^").strip() == failed["baseline"]
+    assert project.git("show", f"{kept}:params.yaml") == "x: 2\n"
+    # The metrics belong into the cache, which has them only of stages that have succeeded.
+    assert project.git("show", f"{kept}:m.json") == "2\n"
+    assert project.git("status", "--porcelain") == before
+
+    assert project.run("retry", failed["name"]).code == 1
+    again = project.queue()["2"]
+    assert (again["status"], again["attempts"]) == ("failed", 2)
+    open(flag, "w").close()
+    assert project.run("retry", failed["name"]).code == 0
+    assert project.queue()["2"]["status"] == "success"
+    # The next command that runs the queue finds nobody who needs it.
+    assert project.run("run", "--run-all").code == 0
+    assert "refs/exprun/failed" not in project.git("for-each-ref")
+
+
+def test_what_has_not_failed_is_not_tried_again(project: Project) -> None:
+    failing(project)
+    project.run("run", "--queue", "-S", "x=1", "-n", "one")
+    done = project.run("retry", "one")
+    assert done.code == 2
+    assert "experiment 'one' has not failed: it is queued" in done.stderr
+    assert project.run("retry", "none").code == 2
+
+
+def test_removing_a_failed_experiment_lets_go_of_its_files(project: Project) -> None:
+    failing(project)
+    assert project.run("run", "-S", "x=1,2").code == 1
+    assert "refs/exprun/failed" in project.git("for-each-ref")
+    assert project.run("queue", "remove", "--failed").code == 0
+    assert "refs/exprun/failed" not in project.git("for-each-ref")
+
+
+def test_an_interrupted_experiment_keeps_its_files_and_is_queued_again(project: Project) -> None:
+    project.setup("echo 7 > m.json; echo started; exec sleep 60\n")
+    project.run("run", "--queue", "-S", "x=1")
+    process = project.start("run", "--run-all", stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout:
+        while b"started" not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+    assert process.wait(30) == 130
+    entry = project.queue()["1"]
+    assert entry["status"] == "interrupted"
+    assert project.git("show", f"{entry['kept']}:m.json") == "7\n"
+
+
+def test_logs_are_shown_of_those_named_or_of_the_latest(project: Project) -> None:
+    failing(project)
+    assert project.run("logs").stdout == ""
+    assert project.run("run", "-S", "x=1,2", "-n", "e").code == 1
+    assert project.run("logs", "e-2").stdout == "==> train <==\nof 2\n"
+    assert project.run("retry", "e-2").code == 1
+    assert project.run("logs", "-f").stdout == "==> train <==\nof 2\n"
+    both = project.run("logs", "e-1", "e-2", "--stage", "train").stdout
+    assert both == "==> e-1: train <==\nof 1\n\n==> e-2: train <==\nof 2\n"
+    assert project.run("logs", "e-1", "--stage", "other").stdout == ""
+
+
+def test_failing_fast_stops_the_others_which_stay_in_the_queue(project: Project) -> None:
+    fifo = project.place.root / "fifo"
+    # The failing one waits until the other runs, and that ends only by being stopped.
+    project.setup(
+        f"if [ $1 = 1 ]; then read line < {fifo}; exit 1; fi\necho go > {fifo}; exec sleep 60\n"
+    )
+    subprocess.run(["mkfifo", str(fifo)], check=True)
+    done = project.run("run", "-S", "x=1,2,3", "-j", "2", "--fail-fast")
+    assert done.code == 1, done.stderr
+    states = {value: row["status"] for value, row in project.queue().items()}
+    assert states["1"] == "failed"
+    assert states["2"] == "interrupted"
+    assert states["3"] in {"queued", "interrupted"}
+
+
+def test_after_so_many_failures_nothing_more_is_started(project: Project) -> None:
+    project.setup("exit 1\n")
+    done = project.run("run", "-S", "x=range(0,20)", "--max-failures", "1")
+    assert done.code == 1
+    states = [row["status"] for row in project.queue().values()]
+    assert 1 <= states.count("failed") <= 4
+    assert set(states) == {"failed", "queued"}

@@ -1,0 +1,46 @@
+"""The queue run in the background: started, watched, stopped."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+from typing import TYPE_CHECKING
+
+from tests.queue.test_commands import Cli, cli
+
+if TYPE_CHECKING:
+    from tests.queue.conftest import DvcProject
+
+__all__ = ["cli"]
+
+PID = re.compile(r"\(pid (\d+)\)")
+
+
+def test_started_killed_and_stopped(cli: Cli, project: DvcProject) -> None:
+    started = project.root.parent / "started"
+    os.mkfifo(started)
+    project.write(
+        "dvc.yaml",
+        f"stages:\n  s:\n    cmd: echo yes > {started}; sleep 1000\n"
+        "    params: [lr]\n    outs: [out.txt]\n",
+    )
+    project.commit_all()
+    cli("run", "--queue", "-n", "long")
+    assert "Nothing runs" in cli("queue", "stop")
+
+    told = PID.search(cli("queue", "start", "-j", "2"))
+    assert told is not None
+    background = os.pidfd_open(int(told[1]))
+    try:
+        with open(started) as fifo:
+            assert fifo.read() == "yes\n"
+        assert cli.states() == {"long": "running"}
+        assert "No more" in cli("queue", "stop")
+        assert cli("queue", "kill", "long") == "Stopping: long\n"
+        ended, _, _ = select.select([background], [], [], 60)
+        assert ended, "it goes on"
+    finally:
+        os.close(background)
+    assert cli.states() == {"long": "interrupted"}
+    assert "not running: long" in cli("queue", "kill", "long", code=2)
