@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
 from exprun.git.tree import GITLINK, Entry, changes_between, files_of
+from exprun.model.values import dataclass
 from exprun.workspaces.checkout import write_files
 from exprun.workspaces.materialise import check_path
 

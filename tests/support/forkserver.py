@@ -17,6 +17,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -124,8 +125,13 @@ class ForkServer:
     def __init__(self, program: str) -> None:
         self._lock = threading.Lock()
         self._is_ready = False
+        # libgit2 looks for the user's configuration when it is loaded, so the home is this one.
+        self._home = tempfile.TemporaryDirectory()
+        with open(os.path.join(self._home.name, ".gitconfig"), "w") as file:
+            file.write("[user]\n\tname = Ada Tester\n\temail = ada@example.com\n")
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, program],
+            env=os.environ | {"HOME": self._home.name},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
