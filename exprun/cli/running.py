@@ -124,7 +124,10 @@ def _displays(
     if namespace.log_json:
         from exprun.cli.tracing import trace_to_json
 
-        file = stack.enter_context(open(namespace.log_json, "a", encoding="utf-8", buffering=1))
+        file = open(namespace.log_json, "a", encoding="utf-8", buffering=1)
+        # What could not be written has been told of by then.
+        stack.enter_context(suppress(OSError))
+        stack.callback(file.close)
         displays.add(trace_to_json(file))
     if namespace.events:
         to_file = namespace.events != "-"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from exprun.errors import StoreError
 from exprun.model.lock import LockedPath, LockedStage
 from exprun.model.paths import is_outside, is_url
 from exprun.runner.boundaries import Boundaries
@@ -102,9 +103,17 @@ def check_out_outputs(site: Site, stages: Iterable[Stage], *, everything: bool) 
 
 
 def _check_out(site: Site, location: Location, content: Content) -> None:
-    if content.same_data(site.probe.content(location, legacy=content.legacy)):
+    if _holds(site, location, content):
         return
     try:
         site.store.checkout(content, site.path(location), root=site.root)
     except MissingObjects as error:
         site.warn(f"'{location}' is not checked out: {error.message}")
+
+
+def _holds(site: Site, location: Location, content: Content) -> bool:
+    try:
+        return content.same_data(site.probe.content(location, legacy=content.legacy))
+    except StoreError:
+        # Links into the cache are broken when their objects have gone; the stage may make it anew.
+        return False

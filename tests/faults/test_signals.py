@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,12 +36,17 @@ stages:
     deps: [one, hang.sh]
     outs: [two]
 """
-# Tells its signals through the gate, and waits on a FIFO that nobody ever writes to.
+# Tells its first signal through the gate. Blocked from the start, none can slip through.
 TELLING = """\
-trap 'echo INT > ../gate; exit 1' INT
-trap 'echo TERM > ../gate; exit 1' TERM
-echo ready > ../gate
-cat ../never
+exec {python} -c '
+import signal
+numbers = {{signal.SIGINT, signal.SIGTERM, signal.SIGHUP}}
+signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+with open("{gate}", "w", buffering=1) as gate:
+    print("ready", file=gate)
+    print(signal.Signals(signal.sigwait(numbers)).name, file=gate)
+    raise SystemExit(f"and then {{signal.sigpending()}}" if signal.sigpending() else 1)
+'
 """
 IGNORING = """\
 trap '' INT TERM HUP
@@ -61,15 +67,51 @@ def gate(place: Place) -> Iterator[Gate]:
         yield gate
 
 
+def _telling(place: Place) -> str:
+    return TELLING.format(python=sys.executable, gate=place.root / "gate")
+
+
 def _project(place: Place, script: str) -> dict[str, object]:
     make_project(place, HANGING, write("hang.sh", script))
     return git_state(place)
 
 
+@pytest.mark.parametrize(
+    ("number", "told", "code"),
+    [
+        (signal.SIGINT, "SIGINT", 130),
+        (signal.SIGTERM, "SIGTERM", 143),
+        (signal.SIGHUP, "SIGTERM", 129),
+    ],
+)
+@pytest.mark.parametrize("where", ["workspace", "temp"])
+def test_a_signal_reaches_the_stage_once_and_nothing_is_lost(
+    place: Place, gate: Gate, number: signal.Signals, told: str, code: int, where: str
+) -> None:
+    before = _project(place, _telling(place))
+    temp = ["--temp"] if where == "temp" else []
+    with Program(place, "run", "-n", "e", *temp) as program:
+        assert gate.passed() == "ready"
+        program.send(number)
+        assert gate.passed() == told
+        ended = program.end()
+
+    assert (ended.code, "Traceback" in ended.stderr) == (code, False), ended
+    assert ended.duration_s < 10, "the stage ended by itself, so there is nothing to wait for"
+    assert gate.is_empty()
+    assert git_state(place) == before
+    assert not experiments(place)
+    assert not (place.repo / ".gitignore").exists()
+    logs = ended.stderr.strip().rpartition(" ")[2]
+    assert {"first.log", "second.json"} <= set(os.listdir(logs))
+    again = run(place, "run", "-n", "e", "first")
+    assert again.code == 0, again
+
+
 def test_repro_keeps_what_was_finished(place: Place, gate: Gate) -> None:
-    _project(place, TELLING)
+    _project(place, _telling(place))
     with Program(place, "repro") as program:
-        gate.passed()
+        assert gate.passed() == "ready"
         program.send(signal.SIGINT)
         ended = program.end()
 
@@ -118,11 +160,11 @@ def test_what_hides_in_another_session_is_found(place: Place, gate: Gate) -> Non
 def test_parallel_stages_are_all_told(place: Place, gate: Gate) -> None:
     stage = "{cmd: sh hang.sh, outs: [%s]}"
     stages = "".join(f"  {name}: {stage % name}\n" for name in "abc")
-    make_project(place, f"stages:\n{stages}", write("hang.sh", TELLING))
+    make_project(place, f"stages:\n{stages}", write("hang.sh", _telling(place)))
     with Program(place, "repro", "-P", "-j", "3") as program:
         assert [gate.passed() for _ in range(3)] == ["ready"] * 3
         program.send(signal.SIGINT)
-        assert [gate.passed() for _ in range(3)] == ["INT"] * 3
+        assert [gate.passed() for _ in range(3)] == ["SIGINT"] * 3
         assert program.end().code == 130
 
 

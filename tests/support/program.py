@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from tests.support.project import Action
 
 PATIENCE_S = 30
+COMMAND = (sys.executable, "-m", "exprun")
+
+
+def environ_of(place: Place) -> dict[str, str]:
+    """The environment of exprun in `place`, in which it is found though not installed."""
+    package = os.path.dirname(os.path.dirname(exprun.__file__))
+    return place.environ() | {"PYTHONPATH": package}
 
 
 def make_project(place: Place, dvc_yaml: str, *more: Action) -> None:
@@ -132,13 +139,12 @@ class Program:
         env: Mapping[str, str | None] | None = None,
         **popen: Any,
     ) -> None:
-        package = os.path.dirname(os.path.dirname(exprun.__file__))
-        environ: dict[str, str | None] = {**place.environ(), "PYTHONPATH": package, **(env or {})}
+        environ: dict[str, str | None] = {**environ_of(place), **(env or {})}
         streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
         streams |= {"stderr": subprocess.PIPE} | popen
         self._asked = time.monotonic()
         self.process: subprocess.Popen[bytes] = subprocess.Popen(
-            [sys.executable, "-m", "exprun", *args],
+            [*COMMAND, *args],
             cwd=cwd or place.repo,
             env={name: value for name, value in environ.items() if value is not None},
             **streams,

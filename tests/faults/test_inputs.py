@@ -1,0 +1,70 @@
+"""Stages that change what they read."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.program import experiments, make_project
+from tests.support.project import write
+
+if TYPE_CHECKING:
+    from tests.support.environment import Place
+    from tests.support.tools import Tool
+
+# `edit` writes into its dependency in place, whatever the modes say.
+PIPELINE = """\
+stages:
+  make:
+    cmd: mkdir -p made && echo 1 > made/file && echo 1 > one
+    outs: [made, one]
+  edit:
+    cmd: chmod u+w %(dep)s && echo 2 >> %(dep)s && echo > out
+    deps: [made, one]
+    outs: [out]
+"""
+
+
+@pytest.mark.parametrize("link", ["hardlink", "symlink"])
+@pytest.mark.parametrize("dep", ["one", "made/file"])
+def test_a_stage_that_writes_into_the_cache_fails(
+    place: Place, link: str, dep: str, exprun: Tool
+) -> None:
+    make_project(
+        place, PIPELINE % {"dep": dep}, write(".dvc/config", f"[cache]\n    type = {link}\n")
+    )
+
+    ended = exprun.run(("run", "-n", "e"), place=place)
+
+    assert ended.code == 1, ended
+    assert "'edit'" in ended.stderr and "wrote into the cache" in ended.stderr
+    assert not experiments(place)
+    assert len(os.listdir(place.repo / ".dvc/cache/corrupt")) == 1
+    mended = PIPELINE.replace("echo 2 >> %(dep)s", "true") % {"dep": dep}
+    (place.repo / "dvc.yaml").write_text(mended)
+    again = exprun.run(("run", "-n", "f"), place=place)
+    assert again.code == 0, again
+    assert (place.repo / dep).read_text() == "1\n"
+
+
+def test_copies_may_be_edited_and_that_is_told(place: Place, exprun: Tool) -> None:
+    make_project(place, PIPELINE % {"dep": "one"})
+
+    ended = exprun.run(("run", "-n", "e"), place=place)
+
+    assert ended.code == 0, ended
+    assert "WARNING: dependency 'one' changed while stage 'edit' ran" in ended.stderr
+    assert not (place.repo / ".dvc/cache/corrupt").exists()
+
+
+def test_an_import_from_elsewhere_is_refused(place: Place, exprun: Tool) -> None:
+    text = "deps:\n- path: https://example.com/x\nouts:\n- path: x\n"
+    make_project(place, "stages: {}\n", write("x.dvc", text))
+
+    ended = exprun.run(("repro", "x.dvc"), place=place)
+
+    assert ended.code == 1, ended
+    assert "not supported" in ended.stderr
+    assert "dvc update x.dvc" in ended.stderr

@@ -1,0 +1,170 @@
+"""What a run says and where, and what a failed one leaves behind."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.program import (
+    COMMAND,
+    Program,
+    environ_of,
+    experiments,
+    git_state,
+    make_project,
+    run,
+)
+
+if TYPE_CHECKING:
+    from tests.support.environment import Place
+    from tests.support.tools import Tool
+
+FORK = """\
+stages:
+  good: {cmd: echo good | tee good, outs: [good]}
+  bad: {cmd: 'echo trying; exit 3', deps: [good], outs: [bad]}
+  below: {cmd: cp bad below, deps: [bad], outs: [below]}
+  beside: {cmd: cp good beside, deps: [good], outs: [beside]}
+"""
+
+
+def test_a_failed_stage_keeps_its_log_and_its_record(place: Place, exprun: Tool) -> None:
+    make_project(place, FORK)
+    before = git_state(place)
+
+    ended = exprun.run(("run", "-n", "e"), place=place)
+
+    assert ended.code == 1
+    assert "ERROR: failed to reproduce 'bad': failed to run: echo trying; exit 3, " in ended.stderr
+    assert git_state(place) == before
+    assert not experiments(place)
+    assert not (place.repo / ".gitignore").exists()
+    logs = Path(ended.stderr.rpartition("logs: ")[2].strip())
+    assert (logs / "bad.log").read_bytes() == b"trying\n"
+    record = json.loads((logs / "bad.json").read_bytes())
+    assert (record["failure"], record["exit_code"]) == ("stage-exit", 3)
+    assert json.loads((logs / "good.json").read_bytes())["failure"] is None
+
+
+def test_keep_going_warns_and_skips_what_is_below(place: Place, exprun: Tool) -> None:
+    make_project(place, FORK)
+
+    ended = exprun.run(("repro", "-k", "-j", "2"), place=place)
+
+    assert ended.code == 1
+    assert "WARNING: failed to run: echo trying; exit 3, exited with 3\n" in ended.stderr
+    assert "WARNING: Stage 'below' will be skipped due to this failure\n" in ended.stderr
+    assert "ERROR: failed to reproduce 'bad'" in ended.stderr
+    assert (place.repo / "beside").exists()
+
+
+def test_ignored_errors_are_warnings(place: Place, exprun: Tool) -> None:
+    make_project(place, FORK)
+
+    ended = exprun.run(("repro", "--ignore-errors", "bad", "beside"), place=place)
+
+    assert ended.code == 0, ended
+    assert "exited with 3 (ignored)\n" in ended.stderr
+
+
+def test_quiet_leaves_the_stages_and_errors(place: Place, exprun: Tool) -> None:
+    make_project(place, FORK)
+
+    good = exprun.run(("run", "-q", "-n", "e", "good"), place=place)
+    bad = exprun.run(("run", "-q", "-n", "f"), place=place)
+
+    assert (good.code, good.stdout, good.stderr) == (0, "good\n", "")
+    assert (bad.code, bad.stdout) == (1, "trying\n")
+    assert bad.stderr.startswith("ERROR: failed to reproduce 'bad'")
+
+
+def test_verbose_traces_on_standard_error(place: Place, exprun: Tool) -> None:
+    make_project(place, FORK)
+
+    some = exprun.run(("run", "-v", "-n", "e", "good"), place=place)
+    more = exprun.run(("run", "-vv", "-n", "f", "-f", "good"), place=place)
+
+    assert (some.code, more.code) == (0, 0)
+    assert "StageFinished" in some.stderr
+    assert "StageOutput" not in some.stderr
+    assert "StageOutput" in more.stderr
+    assert "StageFinished" not in some.stdout + more.stdout
+
+
+def test_the_json_log_is_one_object_a_line(place: Place, exprun: Tool) -> None:
+    make_project(place, FORK)
+
+    exprun.run(("run", "-n", "e", "--log-json", "../log.json"), place=place)
+
+    told = [json.loads(line) for line in (place.root / "log.json").read_text().splitlines()]
+    names = [event["event"] for event in told]
+    assert names[0] == "ExperimentStarted"
+    assert names[-1] == "ExperimentFinished"
+    failed = next(e for e in told if e["event"] == "StageFinished" and e["result"] == "failed")
+    assert (failed["stage"], failed["failure"]) == ("bad", "stage-exit")
+    assert [event["seq"] for event in told] == list(range(1, len(told) + 1))
+
+
+def test_a_json_log_that_cannot_be_opened_stops_before_anything(place: Place, exprun: Tool) -> None:
+    make_project(place, FORK)
+
+    ended = exprun.run(("run", "-n", "e", "--log-json", "no/such/dir"), place=place)
+
+    assert ended.code == 3
+    assert ended.stderr.startswith("ERROR: no/such/dir")
+    assert not (place.repo / "good").exists()
+
+
+def test_a_full_json_log_does_not_fail_the_run(place: Place, exprun: Tool) -> None:
+    make_project(place, FORK)
+
+    ended = exprun.run(("run", "-n", "e", "--log-json", "/dev/full", "good"), place=place)
+
+    assert ended.code == 0, ended
+    assert "WARNING: events are no longer shown: " in ended.stderr
+    assert experiments(place) == ["e"]
+
+
+def test_a_reader_that_goes_away_ends_the_run_as_it_does_others(place: Place) -> None:
+    make_project(place, FORK)
+    before = git_state(place)
+    with Program(place, "run", "-n", "e") as program:
+        assert program.process.stdout
+        assert program.process.stdout.readline() == b"Reproducing experiment 'e'\n"
+        program.process.stdout.close()
+        program.process.stdout = None
+        ended = program.end()
+
+    assert ended.code == 128 + 13, ended
+    assert "Traceback" not in ended.stderr
+    assert git_state(place) == before
+    assert not experiments(place)
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_missing_streams_do_no_harm(place: Place, closed: str) -> None:
+    make_project(place, "stages:\n  s: {cmd: 'echo o; echo e >&2; cat > o', outs: [o]}\n")
+
+    done = subprocess.run(
+        ["sh", "-c", f"exec {shlex.join(COMMAND)} run -n e {closed}"],
+        cwd=place.repo,
+        env=environ_of(place),
+        capture_output=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done
+    assert experiments(place) == ["e"]
+    assert (place.repo / "o").read_bytes() == b""
+
+
+def test_nothing_is_run_without_a_project(place: Place) -> None:
+    ended = run(place, "run")
+
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("ERROR: ")
