@@ -23,7 +23,12 @@ from exprun.git.snapshot import take_snapshot
 from exprun.model.experiment import ExperimentResult
 from exprun.model.values import dataclass
 from exprun.pipeline.datafile import update_data_file
-from exprun.runner.data_stages import check_out_outputs, commit_data, concerned_stages
+from exprun.runner.data_stages import (
+    check_out_outputs,
+    commit_data,
+    concerned_stages,
+    ignore_data,
+)
 from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import isolated_workspace
@@ -160,6 +165,7 @@ def _set_out(guard: Guard, site: Site, prepared: Prepared, repository: Repositor
     """Make the workspace what the experiment starts from."""
     with guard.working():
         mark = IndexMark(repository)
+        ignore_data(site, _concerned(prepared))
         for location, data in prepared.edits.items():
             os.makedirs(os.path.dirname(site.path(location)), exist_ok=True)
             replace_file(site.path(location), data)
@@ -236,6 +242,7 @@ def set_out_isolated(
     site = workspace_site(there, project, immediate=False)
     prepared = Prepared(spec=spec, ref=ref, edits={}, project=project, stages=stages)
     _check_out(site, prepared)
+    ignore_data(site, _concerned(prepared))
     return site, prepared
 
 
