@@ -134,7 +134,7 @@ class ForkServer:
             file.write("[user]\n\tname = Ada Tester\n\temail = ada@example.com\n")
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, program],
-            env=os.environ | {"HOME": self._home.name} | (env or {}),
+            env={**os.environ, "HOME": self._home.name, **(env or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

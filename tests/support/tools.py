@@ -59,7 +59,7 @@ class Tool:
         return self._server.run(
             args,
             cwd=place.repo / cwd,
-            env=place.environ() | (env or {}),
+            env={**place.environ(), **(env or {})},
             streams=streams,
             timeout_s=timeout_s,
         )
