@@ -15,6 +15,11 @@ def warn(message: str) -> None:
     sys.stderr.flush()
 
 
+def not_changed(name: str, *, is_data: bool) -> str:
+    """DVC's line for a stage that has nothing to do; `is_data` is a .dvc file of added data."""
+    return f"{'' if is_data else 'Stage '}'{name}' didn't change, skipping"
+
+
 def report(error: ExprunError) -> None:
     """Print an error: what, where, and what to type next."""
     lines = [f"ERROR: {error}"]

@@ -113,11 +113,7 @@ class Session:
 
     async def make_way(self) -> None:
         """End what a killed session has left running in this project."""
-        await end_what_the_dead_left(self._presence_dir, self.opened.warn)
-
-    @property
-    def _presence_dir(self) -> str:
-        return os.path.join(self.opened.place.state_dir, "running")
+        await end_what_the_dead_left(self.opened.place.running_dir, self.opened.warn)
 
     def shared_guard(self) -> Guard:
         """DVC's locks of the user's own workspace."""
@@ -196,7 +192,7 @@ class Session:
         if self._cancelled is not None:
             driver.tell(CancelRequested(self._cancelled))
         try:
-            with present(self._presence_dir, self.mark):
+            with present(self.opened.place.running_dir, self.mark):
                 await self._run_beside(driver, beside)
         finally:
             self._driver = None
