@@ -9,9 +9,11 @@ from exprun.cli.messages import warn
 from exprun.runner.opening import open_project
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exprun.runner.opening import Opened
 
 
-def open_here(cwd: str) -> Opened:
+def open_here(cwd: str, *, warn: Callable[[str], None] = warn) -> Opened:
     """The project around the current directory, with this process's environment."""
     return open_project(cwd, env=dict(os.environ), warn=warn)

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
-from exprun.cli.messages import not_changed
+from exprun.cli.messages import Warnings, not_changed, warn
 from exprun.cli.opening import open_here
 from exprun.cli.parsing import (
     Parser,
@@ -18,7 +18,10 @@ from exprun.cli.parsing import (
     repro_options,
 )
 from exprun.pipeline.targets import address
+from exprun.project.answers import ask
 from exprun.runner.planning import are_up_to_date, plan_stages
+from exprun.runner.witness import keep_answer
+from exprun.store.clock import file_clock
 
 if TYPE_CHECKING:
     import argparse
@@ -36,8 +39,10 @@ _UP_TO_DATE = "Data and pipelines are up to date."
 
 def main(arguments: Sequence[str], *, cwd: str) -> int:
     """Bring stages up to date in the workspace."""
+    began_ns = file_clock()
     namespace = _parser().parse_args(arguments)
-    opened = open_here(cwd)
+    heard = Warnings(warn)
+    opened = open_here(cwd, warn=heard)
     options = repro_options(namespace, opened.place.cwd)
     project = opened.load()
     if options.dry:
@@ -46,8 +51,14 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         return show_plan(opened, project, project.plan(options.selection), options)
     stages = plan_stages(opened, project, options.selection)
     if _looking_may_do(namespace) and are_up_to_date(opened, project, stages, options):
+        text = _unchanged(stages, opened.place.cwd)
         if not namespace.quiet:
-            sys.stdout.write(_unchanged(stages, opened.place.cwd))
+            sys.stdout.write(text)
+        if not heard.any:
+            question = ask(["repro", *arguments], cwd=cwd, env=opened.env)
+            keep_answer(
+                question, text, opened=opened, project=project, stages=stages, began_ns=began_ns
+            )
         return exits.OK
     from exprun.cli.running import run_session
 
