@@ -33,8 +33,9 @@ from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import isolated_workspace
 from exprun.runner.overlay import Overlay
+from exprun.runner.planning import plan_stages
 from exprun.runner.publishing import build_tree, commit_experiment, entries_by_name, files_to_add
-from exprun.runner.repro import plan_stages, workspace_site
+from exprun.runner.repro import workspace_site
 from exprun.runner.sharing import open_sharing
 from exprun.runner.writing import replace_file
 from exprun.workspaces.copying import copy_path
