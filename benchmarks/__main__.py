@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from benchmarks.data import data
 from benchmarks.experiment import experiment
 from benchmarks.measuring import Failed, adopt_orphans
+from benchmarks.queue import queue
 from benchmarks.report import Row, table
 from benchmarks.startup import startup
 from benchmarks.status import status
@@ -21,7 +22,13 @@ from benchmarks.status import status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WORKS = {"startup": startup, "experiment": experiment, "status": status, "data": data}
+WORKS = {
+    "startup": startup,
+    "experiment": experiment,
+    "status": status,
+    "data": data,
+    "queue": queue,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
