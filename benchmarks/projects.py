@@ -113,7 +113,7 @@ def two_stages(directory: Path, *, first: str = "true", second: str = "true") ->
     `first` and `second` are commands that the stages run besides.
     """
     bench = Bench.create(directory)
-    bench.write("params.yaml", "lr: 0\nsize: 3\n")
+    bench.write("params.yaml", "lr: 0\nrows: 3\n")
     bench.write("in.txt", "a\nb\nc\n")
     bench.write(
         "dvc.yaml",
@@ -122,7 +122,7 @@ stages:
   prepare:
     cmd: {first}; head -n 3 in.txt > prepared.txt; echo prepare >> $RUNS
     deps: [in.txt]
-    params: [size]
+    params: [rows]
     outs: [prepared.txt]
   train:
     cmd: sh train.sh

@@ -36,7 +36,7 @@ ANSWERING = Target(reach=100, stretch=50, unit=" ms")
 WITHOUT_EXPRUN = """\
 seq {first} {last} | xargs -P {jobs} -I@ sh -c '
 mkdir -p {at}/@ && cp in.txt prepared.txt train.sh {at}/@/ && cd {at}/@ || exit 255
-printf "lr: @\\nsize: 3\\n" > params.yaml
+printf "lr: @\\nrows: 3\\n" > params.yaml
 sh train.sh'
 """
 
