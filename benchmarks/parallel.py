@@ -78,22 +78,22 @@ def _sharing(directory: Path, *, quick: bool) -> Row:
 def _pipeline(directory: Path, *, quick: bool) -> Iterator[Row]:
     count, nap_s = (32, 0.1) if quick else (64, 0.25)
     bench = Bench.create(directory)
-    cmd = f"sleep {nap_s}; echo @ > out/@; echo @ >> $RUNS"
+    cmd = f"sleep {nap_s}; echo @ > o@; echo @ >> $RUNS"
     numbers = [str(number) for number in range(count)]
-    stages = (f"  s{n}:\n    cmd: {cmd.replace('@', n)}\n    outs: [out/{n}]\n" for n in numbers)
+    stages = (f"  s{n}:\n    cmd: {cmd.replace('@', n)}\n    outs: [o{n}]\n" for n in numbers)
     bench.write("dvc.yaml", "stages:\n" + "".join(stages))
-    bench.write(".gitignore", "/out\n")
+    bench.write(".gitignore", "/o[0-9]*\n")
     bench.commit()
-    edges = "".join(f"build out/{n}: work\n  n = {n}\n" for n in numbers)
+    edges = "".join(f"build o{n}: work\n  n = {n}\n" for n in numbers)
     script = cmd.replace("$RUNS", "$$RUNS").replace("@", "$n")
     bench.write("build.ninja", f"rule work\n  command = {script}\n{edges}")
 
     def afresh(_: int) -> Sequence[str]:
         bench.runs.unlink(missing_ok=True)
-        for name in ("out", ".dvc/cache", ".dvc/tmp", ".ninja_log"):
+        for name in (".dvc/cache", ".dvc/tmp"):
             shutil.rmtree(bench.root / name, ignore_errors=True)
-        (bench.root / "dvc.lock").unlink(missing_ok=True)
-        (bench.root / ".ninja_log").unlink(missing_ok=True)
+        for name in ("dvc.lock", ".ninja_log", *(f"o{number}" for number in numbers)):
+            (bench.root / name).unlink(missing_ok=True)
         return ()
 
     # Just after `it`, there is nothing to do: that is what starting up and looking costs.
@@ -127,7 +127,7 @@ def _without_exprun() -> Sequence[str]:
     """ninja, or what comes nearest where there is none."""
     if shutil.which("ninja"):
         return ("ninja", "-j8")
-    script = "mkdir out; sed -n 's/^ *cmd: //p' dvc.yaml | tr '\\n' '\\0' | xargs -0 -P8 -n1 sh -c"
+    script = "sed -n 's/^ *cmd: //p' dvc.yaml | tr '\\n' '\\0' | xargs -0 -P8 -n1 sh -c"
     return ("sh", "-c", script)
 
 
@@ -136,6 +136,6 @@ def _require_pipeline(bench: Bench, numbers: Sequence[str]) -> None:
     if sorted(bench.runs.read_text().split()) != sorted(numbers):
         raise Failed("not every stage ran once")
     for number in numbers:
-        if (bench.root / "out" / number).read_text() != f"{number}\n":
-            raise Failed(f"out/{number} is wrong")
+        if (bench.root / f"o{number}").read_text() != f"{number}\n":
+            raise Failed(f"o{number} is wrong")
     bench.require_clean()
