@@ -204,7 +204,7 @@ class Reproduction:
         self.failures.pop(index, None)
         may_retry = attempt <= self._requirements[index].retries
         try:
-            with self._guard.running(stage, self.site):
+            async with self._guard.running(stage, self.site):
                 await to_thread.run_sync(self._prepare, stage)
                 self._emit(
                     events.StageStarted(
