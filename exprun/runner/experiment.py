@@ -196,7 +196,7 @@ async def share(emit: Emit, sharing: Sharing | None, published: Published, site:
 async def _run_isolated(session: Session, prepared: Prepared, sharing: Sharing | None) -> Published:
     opened = session.opened
     tree = await to_thread.run_sync(_snapshot, opened, prepared)
-    with isolated_workspace(opened, prepared.ref.baseline, tree) as (repository, root):
+    async with isolated_workspace(opened, prepared.ref.baseline, tree) as (repository, root):
         cwd = os.path.join(opened.place.root, prepared.spec.options.selection.cwd)
         site, inside = await to_thread.run_sync(
             set_out_isolated, opened, prepared.spec, prepared.ref, root, cwd

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio import to_thread
 
 from exprun.errors import ExperimentFailed, UsageError
 from exprun.executors.descendants import with_mark
@@ -15,6 +17,7 @@ from exprun.project.locks import Patience, RepoLock
 from exprun.project.rwlock import ReadWriteLock
 from exprun.runner.announcing import Announcements, forget_the_dead
 from exprun.runner.driver import Driver
+from exprun.runner.durations import Durations
 from exprun.runner.guard import Guard
 from exprun.runner.needs import requirements_of
 from exprun.runner.presence import end_what_the_dead_left, present
@@ -74,6 +77,7 @@ class Session:
         self._limits = (resources or Resources()).limits(jobs, opened.env)
         self.mark = secrets.token_hex(16)
         self.log_dir = os.path.join(opened.place.state_dir, "logs", secrets.token_hex(6))
+        self._durations = Durations(os.path.join(opened.place.state_dir, "durations"))
         self._executor = executor
         self._grace_s = grace_s
         self._shows_output = shows_output
@@ -178,6 +182,7 @@ class Session:
                 grace_s=self._grace_s,
             ),
             executor=self._executor,
+            durations=self._durations,
             emit=self.emit,
             confirm=self.confirm,
         )
@@ -268,7 +273,9 @@ class _Outcome:
 
     async def open(self, experiment: str) -> tuple[Reproduction, ExperimentPlan]:
         self._session.announce(self._reproduction)
-        return self._reproduction, self._reproduction.plan(serial=self._session.jobs == 1)
+        serial = self._session.jobs == 1
+        plan = await to_thread.run_sync(partial(self._reproduction.plan, serial=serial))
+        return self._reproduction, plan
 
     async def close(
         self,
