@@ -76,14 +76,20 @@ class Results:
 
     def workspace(self) -> State:
         """The workspace as it is now; what is wrong with it is part of the state."""
+        return self._on_disk(self._opened, self._collector, WORKSPACE)
+
+    def elsewhere(self, root: str, rev: str) -> State:
+        """As `workspace`, what the directory at `root` holds, where an experiment runs."""
+        opened = self._opened.at(root)
+        return self._on_disk(opened, Collector(opened.store, root), rev)
+
+    def _on_disk(self, opened: Opened, collector: Collector, rev: str) -> State:
         try:
-            project = describe_workspace(self._opened.load())
-            data = self._collector.collect(
-                project, WORKSPACE, timestamp=None, param_deps=self._param_deps
-            )
+            project = describe_workspace(opened.load())
+            data = collector.collect(project, rev, timestamp=None, param_deps=self._param_deps)
         except ExprunError as error:
-            return bare(WORKSPACE, error=project_failure(error))
-        return bare(WORKSPACE, data=data)
+            return bare(rev, error=project_failure(error))
+        return bare(rev, data=data)
 
     def commit(self, rev: str, known: Recollection | None = None) -> State:
         """A commit, from what is `known` if possible."""

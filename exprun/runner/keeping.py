@@ -35,11 +35,12 @@ def keep_state(
     repository: Repository,
     reproduction: Reproduction,
     *,
+    id: str,
     worktree: Repository,
     baseline: str,
     message: str,
 ) -> str:
-    """Store in `repository` what an experiment's workspace holds now; the commit.
+    """Store in `repository` what the workspace of the experiment `id` holds now; the commit.
 
     Unlike that of a success it has the metrics that belong into the cache, since no lock file
     tells of them. Raises GitError.
@@ -62,7 +63,7 @@ def keep_state(
         committer=committer,
     )
     repository.objects.sync()
-    _point(repository, REFS + reproduction.id, commit)
+    _point(repository, REFS + id, commit)
     return commit
 
 

@@ -9,13 +9,13 @@ from anyio import CapacityLimiter, to_thread
 
 from exprun import events
 from exprun.git.experiment_refs import ExperimentRef
-from exprun.model.job import CancelReason, Exited
+from exprun.model.job import CancelReason
 from exprun.model.values import dataclass
 from exprun.queue.records import State
 from exprun.runner.announcing import forget_the_dead
 from exprun.runner.driver import NotOpened
 from exprun.runner.experiment import Prepared, publish_experiment, set_out_isolated, share
-from exprun.runner.failures import FAULTS, failure_from
+from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import project_root, source_of
 from exprun.runner.keeping import keep_state
@@ -223,12 +223,8 @@ class QueueRun:
             attempt.interrupt(kept=kept)
             self._ended(attempt, reason="interrupted", failed=False, kept=kept)
             return
-        index = min(reproduction.failures)
-        failure = reproduction.failures[index]
-        reason = f"failed to reproduce '{reproduction.address(index)}': {failure.message}"
-        outcome = failure.outcome
-        code = outcome.code if isinstance(outcome, Exited) else None
-        attempt.fail(failure.kind, reason, exit_code=code, kept=kept)
+        kind, reason, code = failure_of_plan(reproduction)
+        attempt.fail(kind, reason, exit_code=code, kept=kept)
         self._ended(attempt, reason=reason, kept=kept)
 
     def _keep(self, opened: _Open, reproduction: Reproduction) -> str | None:
@@ -238,6 +234,7 @@ class QueueRun:
             return keep_state(
                 self._session.opened.repository,
                 reproduction,
+                id=entry.id,
                 worktree=opened.repository,
                 baseline=entry.baseline,
                 message=f"exprun: experiment {entry.name}, unfinished",

@@ -83,6 +83,13 @@ class _Request:
         return replace(spec, name=self.name, set_params=tuple(texts), params=(), isolated=True)
 
 
+def request_of(opened: Opened, spec: ExperimentSpec, name: str) -> ExperimentSpec:
+    """The request for one experiment as the queue keeps it. Raises UsageError for a sweep."""
+    [request] = _requests(opened, replace(spec, name=name))
+    kept = request.spec(spec)
+    return replace(kept, options=replace(kept.options, interactive=False))
+
+
 def open_queue(opened: Opened) -> Queue:
     """The queue of a project."""
     return queue_at(opened.place, opened.warn)
@@ -173,8 +180,8 @@ def _store(
             if not spec.options.force:
                 queue.check_names(drafts, taken)
             trees = list(_trees(opened, spec, requests, objects))
-            _copy(opened, spec, queue.copies_dir(batch))
-        who = _committer(repository)
+            copy_paths(opened, spec, queue.copies_dir(batch))
+        who = committer(repository)
         commits = [
             write_held_commit(
                 objects, tree=tree, parents=[baseline], message="exprun: queued experiment", who=who
@@ -244,7 +251,7 @@ def _commit_data(
     return files
 
 
-def _copy(opened: Opened, spec: ExperimentSpec, directory: str) -> None:
+def copy_paths(opened: Opened, spec: ExperimentSpec, directory: str) -> None:
     """Copy the paths of ``-C`` as they are now. Raises UsageError."""
     cwd = os.path.join(opened.place.root, spec.options.selection.cwd)
     for path in spec.copy_paths:
@@ -257,7 +264,8 @@ def _copy(opened: Opened, spec: ExperimentSpec, directory: str) -> None:
         sync_files(files)
 
 
-def _committer(repository: Repository) -> Signature:
+def committer(repository: Repository) -> Signature:
+    """Who makes the commits that only exprun sees."""
     now = int(time.time())
     offset = time.localtime(now).tm_gmtoff
     return signature(
