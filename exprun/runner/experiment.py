@@ -30,6 +30,7 @@ from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import isolated_workspace
 from exprun.runner.keeping import REFS as KEPT
+from exprun.runner.left_behind import warn_of_left_behind
 from exprun.runner.overlay import Overlay
 from exprun.runner.publishing import build_tree, commit_experiment, entries_by_name, files_to_add
 from exprun.runner.repro import plan_stages, workspace_site
@@ -255,7 +256,16 @@ def _snapshot(opened: Opened, prepared: Prepared) -> str:
         edits[stage.file] = update_data_file(prepared.project.data[stage.file], entry)
     repository = opened.repository
     inside = {repository.inside(site.path(name)): data for name, data in edits.items()}
-    return take_snapshot(repository, edited=inside)
+    tree = take_snapshot(repository, edited=inside)
+    warn_of_left_behind(
+        opened,
+        prepared.project,
+        prepared.stages,
+        tree,
+        repository.objects,
+        prepared.spec.copy_paths,
+    )
+    return tree
 
 
 def set_out_isolated(
