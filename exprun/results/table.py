@@ -76,20 +76,22 @@ class Results:
 
     def workspace(self) -> State:
         """The workspace as it is now; what is wrong with it is part of the state."""
-        return self._on_disk(self._opened, self._collector, WORKSPACE)
+        return self._on_disk(self._opened, self._collector)
 
-    def elsewhere(self, root: str, rev: str) -> State:
+    def elsewhere(self, root: str) -> State:
         """As `workspace`, what the directory at `root` holds, where an experiment runs."""
         opened = self._opened.at(root)
-        return self._on_disk(opened, Collector(opened.store, root), rev)
+        return self._on_disk(opened, Collector(opened.store, root))
 
-    def _on_disk(self, opened: Opened, collector: Collector, rev: str) -> State:
+    def _on_disk(self, opened: Opened, collector: Collector) -> State:
         try:
             project = describe_workspace(opened.load())
-            data = collector.collect(project, rev, timestamp=None, param_deps=self._param_deps)
+            data = collector.collect(
+                project, WORKSPACE, timestamp=None, param_deps=self._param_deps
+            )
         except ExprunError as error:
-            return bare(rev, error=project_failure(error))
-        return bare(rev, data=data)
+            return bare(WORKSPACE, error=project_failure(error))
+        return bare(WORKSPACE, data=data)
 
     def commit(self, rev: str, known: Recollection | None = None) -> State:
         """A commit, from what is `known` if possible."""

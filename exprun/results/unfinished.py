@@ -58,7 +58,7 @@ class UnfinishedExperiments:
         if running.location == WORKSPACE:
             state = self._results.workspace()
         else:
-            state = self._results.elsewhere(running.root, running.rev)
+            state = self._results.elsewhere(running.root)
         state["rev"], state["name"] = running.rev, running.name
         local = _local(root=running.root, log=running.log_dir, pid=running.pid)
         executor = Executor(state=RUNNING, name=running.location, local=local)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import RefConflict
 from exprun.git.experiments import write_commit
@@ -31,6 +31,13 @@ _LARGEST_METRICS = 10_000_000
 _ATTEMPTS = 5
 
 
+class Left(NamedTuple):
+    """What is left of an experiment. `tree` lacks the metrics that belong into the cache."""
+
+    commit: str
+    tree: str
+
+
 def keep_state(
     repository: Repository,
     reproduction: Reproduction,
@@ -39,8 +46,8 @@ def keep_state(
     worktree: Repository,
     baseline: str,
     message: str,
-) -> str:
-    """Store in `repository` what the workspace of the experiment `id` holds now; the commit.
+) -> Left:
+    """Store in `repository` what the workspace of the experiment `id` holds now.
 
     Unlike that of a success it has the metrics that belong into the cache, since no lock file
     tells of them. Raises GitError.
@@ -64,7 +71,7 @@ def keep_state(
     )
     repository.objects.sync()
     _point(repository, REFS + id, commit)
-    return commit
+    return Left(commit, tree)
 
 
 def kept_refs(repository: Repository, needed: Iterable[str]) -> list[str]:

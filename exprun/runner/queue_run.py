@@ -238,7 +238,7 @@ class QueueRun:
                 worktree=opened.repository,
                 baseline=entry.baseline,
                 message=f"exprun: experiment {entry.name}, unfinished",
-            )
+            ).commit
         except FAULTS as error:
             self._session.opened.warn(
                 f"the state of experiment '{entry.name}' is not kept: {error}"

@@ -64,7 +64,7 @@ def _record(
 ) -> str:
     repository = session.opened.repository
     id = queue.new_id()
-    kept = keep_state(
+    left = keep_state(
         repository,
         reproduction,
         id=id,
@@ -74,12 +74,10 @@ def _record(
     )
     spec = request_of(session.opened, prepared.spec, prepared.ref.name)
     with queue.lease() as lease:
-        commit = kept
         if start is None:
             spec = replace(spec, copy_paths=())
-        else:
-            commit = _hold(repository, prepared, start, REFS + lease.id)
-            copy_paths(session.opened, spec, queue.copies_dir(lease.id))
+        copy_paths(session.opened, spec, queue.copies_dir(lease.id))
+        commit = _hold(repository, prepared, start or left.tree, REFS + lease.id)
         draft = Draft(
             name=prepared.ref.name,
             baseline=prepared.ref.baseline,
@@ -87,8 +85,8 @@ def _record(
             batch=lease.id,
             spec=spec,
         )
-        queue.add_ended(id, draft, _attempt(session, reproduction, kept, began))
-    return kept
+        queue.add_ended(id, draft, _attempt(session, reproduction, left.commit, began))
+    return left.commit
 
 
 def _hold(repository: Repository, prepared: Prepared, tree: str, ref: str) -> str:
