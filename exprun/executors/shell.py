@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
+import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.model.job import Command
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_SHELL = "/bin/sh"
+_PATIENCE_S = 5.0
 
 _FLAGS = {"bash": ("--noprofile", "--norc"), "zsh": ("--no-rcs",)}
 _FISH_VERSION = re.compile(r"(\d+)\.(\d+)\S*\s*\Z")
@@ -34,15 +37,27 @@ def build_commands(
     """
     executable = shell or DEFAULT_SHELL
     name = posixpath.basename(executable).lower()
-    flags = _fish_flags(fish_version) if name == "fish" else _FLAGS.get(name, ())
+    flags = _fish_flags(fish_version) if _is_fish(executable) else _FLAGS.get(name, ())
     return tuple(
         Command(argv=(executable, *flags, "-c", text), display=text) for text in split_cmd(cmd)
     )
 
 
-def is_fish(shell: str | None) -> bool:
-    """Whether `shell` needs its version known."""
-    return shell is not None and posixpath.basename(shell).lower() == "fish"
+def ask_fish_version(env: Mapping[str, str]) -> str | None:
+    """What the ``SHELL`` of `env` says of its version; None if it is not fish, or does not say."""
+    shell = env.get("SHELL", "")
+    if not _is_fish(shell):
+        return None
+    asked = [shell, "--version"]
+    with suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(
+            asked, env=env, capture_output=True, text=True, check=True, timeout=_PATIENCE_S
+        ).stdout
+    return None
+
+
+def _is_fish(shell: str) -> bool:
+    return posixpath.basename(shell).lower() == "fish"
 
 
 def _fish_flags(version: str | None) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ class JobSettings:
     """How the commands of a plan are run. `env` is the caller's environment."""
 
     env: Mapping[str, str]
+    fish_version: str | None = None
     project_root: str
     cwd: Location
     log_dir: str
@@ -322,7 +323,10 @@ class Reproduction:
         )
 
     def _commands(self, stage: Stage) -> tuple[Command, ...]:
-        return build_commands(stage.cmd, shell=self._settings.env.get("SHELL"))
+        settings = self._settings
+        return build_commands(
+            stage.cmd, shell=settings.env.get("SHELL"), fish_version=settings.fish_version
+        )
 
     async def _ask(self, index: int) -> None:
         if not self._options.interactive:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,6 +13,7 @@ from anyio import to_thread
 
 from exprun.errors import ExperimentFailed, UsageError
 from exprun.executors.descendants import with_mark
+from exprun.executors.shell import ask_fish_version
 from exprun.project.locks import Patience, RepoLock
 from exprun.project.rwlock import ReadWriteLock
 from exprun.runner.announcing import Announcements, forget_the_dead
@@ -172,6 +173,7 @@ class Session:
             options=options,
             settings=JobSettings(
                 env=self._stage_env(is_experiment=experiment is not None),
+                fish_version=self._fish_version,
                 project_root=self.opened.place.root,
                 cwd=options.selection.cwd,
                 log_dir=log_dir or self.log_dir,
@@ -186,6 +188,10 @@ class Session:
             emit=self.emit,
             confirm=self.confirm,
         )
+
+    @cached_property
+    def _fish_version(self) -> str | None:
+        return ask_fish_version(self.opened.env)
 
     def _stage_env(self, *, is_experiment: bool) -> dict[str, str]:
         env = with_mark(self.opened.env, self.mark)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from dvc.env import DVC_ROOT
 from dvc.stage import run as dvc_run
@@ -9,7 +11,10 @@ from dvc.utils import fix_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exprun.executors.shell import build_commands, build_env, is_fish, split_cmd
+from exprun.executors.shell import ask_fish_version, build_commands, build_env, split_cmd
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PYENV = {"PYENV_DIR": "/w", "PYENV_HOOK_PATH": "/h", "PYENV_VERSION": "3.11", "PYENV_ROOT": "/py"}
 
@@ -33,7 +38,17 @@ def test_fish_skips_its_configuration_if_it_can(
     dvc_run._fish_supports_no_config.cache_clear()
     (command,) = build_commands("x", shell="/usr/bin/fish", fish_version=version + "\n")
     assert list(command.argv) == dvc_run._make_cmd("/usr/bin/fish", "x")
-    assert is_fish("/usr/bin/fish") and not is_fish("/bin/sh") and not is_fish(None)
+
+
+def test_fish_is_asked_for_its_version(tmp_path: Path) -> None:
+    fish = tmp_path / "fish"
+    assert ask_fish_version({"SHELL": str(fish)}) is None, "it is not there"
+    fish.write_text('#!/bin/sh\necho "fish, version 3.6.0"\n')
+    fish.chmod(0o755)
+    assert ask_fish_version({"SHELL": str(fish)}) == "fish, version 3.6.0\n"
+    fish.write_text("#!/bin/sh\nexit 1\n")
+    assert ask_fish_version({"SHELL": str(fish)}) is None
+    assert ask_fish_version({"SHELL": "/bin/sh"}) is ask_fish_version({}) is None
 
 
 @pytest.mark.parametrize("shell", ["", None])
