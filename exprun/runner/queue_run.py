@@ -12,6 +12,7 @@ from exprun.git.experiment_refs import ExperimentRef
 from exprun.model.job import CancelReason, Exited
 from exprun.model.values import dataclass
 from exprun.queue.records import State
+from exprun.runner.announcing import forget_the_dead
 from exprun.runner.driver import NotOpened
 from exprun.runner.experiment import Prepared, publish_experiment, set_out_isolated, share
 from exprun.runner.failures import FAULTS, failure_from
@@ -106,6 +107,7 @@ class QueueRun:
             id=experiment,
             log_dir=attempt.log_dir,
         )
+        self._session.announce(reproduction)
         return reproduction, reproduction.plan(serial=False)
 
     async def close(
@@ -134,6 +136,7 @@ class QueueRun:
             self._ended(attempt, reason=failure.message)
         finally:
             reproduction.site.store.close()
+            self._session.withdraw(reproduction)
             self._slots.give_back(opened.slot)
         return False
 
@@ -173,6 +176,7 @@ class QueueRun:
     def _set_out(self, attempt: Attempt) -> tuple[Site, _Open]:
         opened = self._session.opened
         entry = attempt.entry
+        forget_the_dead(opened.place)
         slot = self._slots.take()
         try:
             tree = opened.repository.tree_of(entry.commit)

@@ -110,6 +110,15 @@ class Reproduction:
         return self._settings.experiment[0] if self._settings.experiment else None
 
     @property
+    def baseline(self) -> str | None:
+        return self._settings.experiment[1] if self._settings.experiment else None
+
+    @property
+    def log_dir(self) -> str:
+        """Where the logs of the stages are."""
+        return self._settings.log_dir
+
+    @property
     def shows_output(self) -> bool:
         """Whether the output of stages is wanted as events."""
         return self._settings.shows_output
