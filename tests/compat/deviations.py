@@ -11,7 +11,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from tests.compat.differences import differences
-from tests.support.project import Dvc, Experiment, Git, Write
+from tests.support.project import Dvc, Experiment, Git, Reproduce, Write
 
 if TYPE_CHECKING:
     from tests.compat.case import Case
@@ -25,7 +25,11 @@ GENERATED = "generated"
 def disagreement(case: Case, *, dvc: Record, exprun: Record) -> str:
     """How exprun's record of `case` differs from what it owes after DVC's; empty if it does not."""
     owed, found = comparable(owed_by_exprun(dvc, case), case), comparable(exprun, case)
-    _keep_outputs(owed, found, case)
+    if case.name == GENERATED:
+        _keep_outputs(owed, found, case)
+        if _selects_few(case):
+            _forget_order(owed)
+            _forget_order(found)
     return differences(owed, found, names=("dvc", "exprun"))
 
 
@@ -69,7 +73,7 @@ def _keep_outputs(owed: Record, found: Record, case: Case) -> None:
     failed. What Git and DVC say of files that are there in one place only cannot be compared.
     """
     last = found["steps"][-1]
-    if case.name != GENERATED or last["exit"] != "failure":
+    if last["exit"] != "failure":
         return
     files, kept = owed["end"]["files"], found["end"]["files"]
     started = {line.split("'")[1] for line in last["lines"] if line.startswith("Running stage")}
@@ -91,7 +95,30 @@ def _keep_outputs(owed: Record, found: Record, case: Case) -> None:
 
 
 def _stage_of(path: str) -> str:
-    return path.rpartition("/")[2].partition("_")[0]
+    """The stage that makes `path`: `w/s0_d-a/f` is made by `s0@a`."""
+    part = next((part for part in path.split("/") if "_" in part), "")
+    _, dash, key = part.partition("-")
+    return part.partition("_")[0] + (f"@{key}" if dash else "")
+
+
+def _forget_order(record: Record) -> None:
+    """DVC's order of stages depends on a hash when few are selected (deviation 6)."""
+    for step in record["steps"]:
+        step["lines"] = sorted(step["lines"])
+    for path, file in record["end"]["files"].items():
+        if path.endswith(("dvc.lock", ".gitignore")) and isinstance((file or {}).get("text"), list):
+            file["text"] = sorted(file["text"])
+    for experiment in record["end"]["experiments"].values():
+        if experiment is not None:
+            del experiment["tree"]
+            experiment["changes"] = sorted(experiment["changes"])
+
+
+def _selects_few(case: Case) -> bool:
+    return any(
+        isinstance(step, Experiment | Reproduce) and step.args and step.args[-1][0] in "sdr"
+        for step in case.steps
+    )
 
 
 def _exempt(part: Record, case: Case, *names: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,55 +16,118 @@ from tests.support.project import Action, Chmod, Delete, commit, dvc, repro, run
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-KEYS = ("lr", "epochs", "m.x", "l.0")
-SOURCES = ("in0", "in1")
+KEYS = ("lr", "epochs", "m.x", "l.0", "m")
+OTHER_FILES = ({"p.json": ["k"]}, {"p.toml": ["t.x"]}, {"p.py": ["A"]}, {"vars.yaml": None})
+SOURCES = ("in0", "in1", "raw", "tree")
 VALUES: SearchStrategy[str] = st.sampled_from(
     ["1", "0.1", "1e-3", "true", "null", "text", "'1'", "[1, 2]", "a b"]
 )
+GROUPS: tuple[dict[str, object] | None, ...] = (
+    None, None, None, None,
+    {"foreach": ["a", "b"]},
+    {"foreach": {"a": 1, "b": 2}},
+    {"foreach": "${items}"},
+    {"matrix": {"x": ["a", "b"]}},
+)  # fmt: skip
+OPTIONS = (
+    (), (), (), (), (), ("-f",), ("-k",), ("--ignore-errors",), ("--force-downstream",),
+    ("--allow-missing",), ("-P",),
+)  # fmt: skip
+REPRO_OPTIONS = ((), ("--no-run-cache",), ("--no-commit",))
+RUN_OPTIONS = ((), (), ("--temp",))
+TARGET_OPTIONS = ((), ("-s",), ("-p",), ("--downstream",))
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One generated stage: it concatenates what it reads into each of its outputs."""
+    """A generated stage, or a group of them: it puts what it reads into each of its outputs.
+
+    The outputs of stage `s0` are called `s0_<kind>`, those of `s0@a` `s0_<kind>-a`.
+    """
 
     name: str
     deps: tuple[str, ...]
-    params: tuple[str, ...]
+    params: tuple[object, ...]
     outs: tuple[tuple[str, str], ...]
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...]
+    wdir: str
+    word: str
+    group: dict[str, object] | None
 
     def as_yaml(self) -> dict[str, object]:
-        reads = " ".join(dep + ("/f" if dep.endswith("_d") else "") for dep in self.deps)
-        commands = [_command(path, reads, self.name) for path, _ in self.outs]
+        commands = [self._command(path) for path, _ in self.outs]
         entry: dict[str, object] = {"cmd": commands if len(commands) > 1 else commands[0]}
+        if self.wdir:
+            entry["wdir"] = self.wdir
         if self.deps:
-            entry["deps"] = list(self.deps)
+            entry["deps"] = [self._spelled(dep) for dep in self.deps]
         if self.params:
-            entry["params"] = list(self.params)
+            entry["params"] = [self._params(each) for each in self.params]
         for kind in ("outs", "metrics"):
-            if entries := [_out(path, how) for path, how in self.outs if _list_of(how) == kind]:
+            if entries := [self._out(path, how) for path, how in self.outs if _list(how) == kind]:
                 entry[kind] = entries
-        return entry | dict.fromkeys(self.options, True)
+        entry |= dict.fromkeys(self.options, True)
+        if self.group is None:
+            return entry
+        if "matrix" in self.group:
+            return {**self.group, **entry}
+        return {**self.group, "do": entry}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, f"{self.name}@a") if self.group else (self.name,)
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The outputs, from the project's root."""
+        ends = ("-a", "-b") if self.group else ("",)
+        return tuple(posixpath.join(self.wdir, path + end) for path, _ in self.outs for end in ends)
+
+    def _suffix(self) -> str:
+        match self.group:
+            case None:
+                return ""
+            case {"foreach": dict()}:
+                return "-${key}"
+            case {"matrix": _}:
+                return "-${item.x}"
+        return "-${item}"
+
+    def _spelled(self, path: str) -> str:
+        return posixpath.relpath(path, self.wdir or ".")
+
+    def _params(self, entry: object) -> object:
+        if not self.wdir:
+            return entry
+        files = entry if isinstance(entry, dict) else {"params.yaml": [entry]}
+        return {self._spelled(file): keys for file, keys in files.items()}
+
+    def _out(self, path: str, how: str) -> object:
+        options = {
+            "uncached": {"cache": False},
+            "metric": {"cache": False},
+            "persist": {"persist": True},
+        }
+        path += self._suffix()
+        return {path: options[how]} if how in options else path
+
+    def _command(self, path: str) -> str:
+        reads = " ".join(
+            self._spelled(f"{dep}/f" if _is_directory(dep) else dep) for dep in self.deps
+        )
+        path += self._suffix()
+        text = f"{{ cat {reads} /dev/null; echo {self.name} {self.word}; }}"
+        return (
+            f"mkdir -p {path} && {text} > {path}/f" if _is_directory(path) else f"{text} > {path}"
+        )
 
 
-def _list_of(how: str) -> str:
+def _list(how: str) -> str:
     return "metrics" if how == "metric" else "outs"
 
 
-def _out(path: str, how: str) -> object:
-    options = {
-        "uncached": {"cache": False},
-        "metric": {"cache": False},
-        "persist": {"persist": True},
-    }
-    return {path: options[how]} if how in options else path
-
-
-def _command(path: str, reads: str, name: str) -> str:
-    source = f"cat {reads} /dev/null" if reads else "printf ''"
-    if path.endswith("_d"):
-        return f"mkdir -p {path} && {{ {source}; echo {name}; }} > {path}/f"
-    return f"{{ {source}; echo {name}; }} > {path}"
+def _is_directory(path: str) -> bool:
+    return path == "tree" or posixpath.basename(path).partition("-")[0].endswith("_d")
 
 
 @st.composite
@@ -71,75 +135,108 @@ def _stages(draw: DrawFn) -> tuple[Stage, ...]:
     available = list(SOURCES)
     stages = []
     for number in range(draw(st.integers(1, 4))):
-        name = f"s{number}"
-        kinds = draw(
-            st.lists(
-                st.sampled_from(["cached", "directory", "uncached", "metric", "persist"]),
-                min_size=1,
-                max_size=2,
-                unique=True,
-            )
+        kinds = st.sampled_from(["cached", "d", "uncached", "metric", "persist"])
+        params = st.sampled_from([*KEYS, *OTHER_FILES])
+        stage = Stage(
+            name=f"s{number}",
+            deps=tuple(draw(st.lists(st.sampled_from(available), max_size=3, unique=True))),
+            params=tuple(draw(st.lists(params, max_size=2, unique_by=str))),
+            outs=tuple(
+                (f"s{number}_{kind}", kind)
+                for kind in draw(st.lists(kinds, min_size=1, max_size=2, unique=True))
+            ),
+            options=draw(st.sampled_from([(), (), (), (), (), ("always_changed",), ("frozen",)])),
+            wdir=draw(st.sampled_from(["", "", "", "w"])),
+            word=draw(st.sampled_from(["", "", "${lr}", "${v.a}", "${w}"])),
+            group=draw(st.sampled_from(GROUPS)),
         )
-        outs = tuple((f"{name}_{'d' if kind == 'directory' else kind}", kind) for kind in kinds)
-        stages.append(
-            Stage(
-                name=name,
-                deps=tuple(draw(st.lists(st.sampled_from(available), max_size=3, unique=True))),
-                params=tuple(draw(st.lists(st.sampled_from(KEYS), max_size=2, unique=True))),
-                outs=outs,
-                options=tuple(draw(st.sampled_from([(), (), (), (), ("always_changed",)]))),
-            )
-        )
-        available += [path for path, _ in outs]
+        stages.append(stage)
+        available += stage.made
     return tuple(draw(st.permutations(stages)))
 
 
 def _edits(stages: tuple[Stage, ...]) -> SearchStrategy[Action]:
-    outs = [path for stage in stages for path, how in stage.outs if how != "directory"]
+    made = [path for stage in stages for path in stage.made]
+    files = [path for path in made if not _is_directory(path)]
+    lost = [*made, "raw", "tree"]
+    if not any("frozen" in stage.options for stage in stages):
+        # Else DVC deletes what a frozen stage made, as no lock records it, and then misses it.
+        lost.append("dvc.lock")
+    texts = st.sampled_from(["x\n", "y\n", ""])
     return st.one_of(
-        st.builds(write, st.sampled_from(SOURCES), st.sampled_from(["x\n", "y\n", ""])),
+        st.builds(write, st.sampled_from(["in0", "in1", "raw", "tree/f", "tree/new"]), texts),
         st.builds(
             lambda lr, x: write("params.yaml", f"lr: {lr}\nepochs: 3\nm: {{x: {x}}}\nl: [1]\n"),
-            VALUES,
+            st.sampled_from(["1", "0.1", "1e-3", "text"]),
             VALUES,
         ),
-        st.builds(
-            Delete,
-            st.sampled_from([*(path for s in stages for path, _ in s.outs), "dvc.lock"]),
-            missing_ok=st.just(True),
-        ),
-        st.builds(write, st.sampled_from(outs or ["other"]), st.just("by hand\n")),
-        st.builds(Chmod, st.sampled_from(SOURCES), st.sampled_from([0o755, 0o644])),
+        st.builds(lambda k: write("p.json", f'{{"k": {k}}}'), st.sampled_from(["1", "1.0", "[]"])),
+        st.builds(lambda t: write("p.toml", f"t.x = {t}\n"), st.sampled_from(["1", "'a'"])),
+        st.builds(lambda a: write("p.py", f"A = {a}\n"), st.sampled_from(["1", "'a'"])),
+        st.builds(lambda w: write("vars.yaml", _vars(w)), st.sampled_from(["1", "2", "1.0"])),
+        st.builds(Delete, st.sampled_from(lost), missing_ok=st.just(True)),
+        st.builds(write, st.sampled_from(files or ["other"]), st.just("by hand\n")),
+        st.builds(Chmod, st.sampled_from(["in0", "in1"]), st.sampled_from([0o755, 0o644])),
     )
+
+
+def _vars(word: str) -> str:
+    return f"w: {word}\nitems: [a, b]\n"
+
+
+@st.composite
+def _command(draw: DrawFn, stages: tuple[Stage, ...], name: str) -> Action:
+    options = draw(st.sampled_from(OPTIONS))
+    targets: tuple[str, ...] = ()
+    if draw(st.integers(0, 2)) == 0:
+        names = [name for stage in stages for name in (*stage.names, f"dvc.yaml:{stage.name}")]
+        targets = (draw(st.sampled_from([*names, "raw.dvc"])),)
+        options += draw(st.sampled_from(TARGET_OPTIONS))
+    if draw(st.booleans()):
+        return repro(*options, *draw(st.sampled_from(REPRO_OPTIONS)), *targets)
+    sets = draw(st.lists(st.tuples(st.sampled_from(["lr", "epochs", "m.x"]), VALUES), max_size=2))
+    overrides = [word for key, value in sets for word in ("-S", f"{key}={value}")]
+    where = draw(st.sampled_from(RUN_OPTIONS))
+    return run("-n", name, *options, *where, *overrides, *targets)
 
 
 @st.composite
 def _steps(draw: DrawFn, stages: tuple[Stage, ...]) -> tuple[Action, ...]:
-    steps: list[Action] = list(draw(st.lists(_edits(stages), max_size=3, unique_by=repr)))
-    targets = draw(st.lists(st.sampled_from([stage.name for stage in stages]), max_size=1))
-    options = draw(st.sampled_from([(), (), (), ("-f",), ("-k",), ("--temp",), ("-s",)]))
-    sets = draw(st.lists(st.tuples(st.sampled_from(["lr", "epochs", "m.x"]), VALUES), max_size=2))
-    overrides = [word for key, value in sets for word in ("-S", f"{key}={value}")]
-    if draw(st.booleans()) and options != ("--temp",):
-        steps.append(repro(*options, *targets))
-    else:
-        steps.append(run("-n", "e", *options, *overrides, *targets))
+    steps: list[Action] = []
+    for number in range(draw(st.sampled_from([1, 1, 2]))):
+        steps += draw(st.lists(_edits(stages), max_size=3, unique_by=repr))
+        steps.append(draw(_command(stages, f"e{number}")))
     return tuple(steps)
 
 
 @st.composite
 def cases(draw: DrawFn) -> Case:
-    """A case: a pipeline, perhaps run and committed already, then edits and one command."""
+    """A case: a pipeline, perhaps run and committed already, then edits and a command or two."""
     stages = draw(_stages())
-    document = {"stages": {stage.name: stage.as_yaml() for stage in stages}}
+    document = {
+        "vars": [{"v": {"a": 1}}, "vars.yaml"],
+        "stages": {stage.name: stage.as_yaml() for stage in stages},
+    }
+    final = json.dumps(document, indent=1)
+    # What is frozen before it has ever run cannot be reproduced.
     ran = draw(st.sampled_from([(), (dvc("repro"),), (dvc("repro"), *commit())]))
+    first = final.replace('"frozen": true', '"frozen": false') if ran else final
     return case(
         GENERATED,
         write("in0", "a\n"),
         write("in1", "b\n"),
+        write("raw", "r\n"),
+        write("tree/f", "f\n"),
+        dvc("add", "--quiet", "raw", "tree"),
         write("params.yaml", "lr: 0.1  # rate\nepochs: 3\nm: {x: 1}\nl: [1]\n"),
-        write("dvc.yaml", json.dumps(document, indent=1)),
+        write("p.json", '{"k": 0}'),
+        write("p.toml", "t.x = 0\n"),
+        write("p.py", "A = 0\n"),
+        write("vars.yaml", _vars("0")),
+        write("w/.keep", ""),
+        write("dvc.yaml", first),
         commit(),
         ran,
+        write("dvc.yaml", final),
         steps=draw(_steps(stages)),
     )

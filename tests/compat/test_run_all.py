@@ -72,6 +72,16 @@ def test_eight_queued_experiments_have_the_trees_of_dvc(
     assert _trees(place) == recorded
 
 
+@pytest.mark.parametrize("how", [("-j", "1"), ("-j", "4"), ("-j", "2", "-n", "name")])
+def test_a_sweep_that_runs_at_once_has_the_trees_of_dvc(
+    how: tuple[str, ...], builder: Builder, exprun: Tool, tmp_path: Path, recorded: list[str]
+) -> None:
+    place = builder.build(START, into=tmp_path / "exprun")
+    finished = exprun.run(["run", *how, *SWEEP], place=place)
+    assert finished.code == 0, finished.stderr
+    assert _trees(place) == recorded
+
+
 @pytest.mark.skipif("EXPRUN_LIVE_QUEUE" not in os.environ, reason="takes DVC minutes; CI asks")
 @pytest.mark.timeout(900)
 def test_the_record_is_still_true(builder: Builder, tmp_path: Path, recorded: list[str]) -> None:

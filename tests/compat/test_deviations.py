@@ -1,0 +1,293 @@
+"""Where exprun differs from DVC on purpose: each row of README's table is held by a test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.compat.case import flat
+from tests.compat.pipelines import CHAINED, TRAINED
+from tests.support.lines import known_lines
+from tests.support.project import commit, dvc, git, init_dvc, write
+
+if TYPE_CHECKING:
+    from tests.support.environment import Place
+    from tests.support.project import Action, Builder
+    from tests.support.tools import Tool
+
+TESTS = Path(__file__).parent.parent
+HERE = "compat/test_deviations.py"
+
+# The numbers are those of the list that the project was given; the rest was added by exprun.
+HELD_BY = {
+    1: (f"{HERE}::test_stages_see_the_users_head_index_and_stash",),
+    2: ("compat/test_bad_input.py::test_bad_input_is_named_and_harmless",),
+    3: ("faults/test_words.py::test_quiet_leaves_the_stages_and_errors",),
+    4: (f"{HERE}::test_a_parameter_named_size_counts",),
+    5: (f"{HERE}::test_an_older_result_is_as_good",),
+    6: (f"{HERE}::test_few_selected_stages_are_recorded_in_their_order",),
+    7: (f"{HERE}::test_the_lock_is_replaced_not_written_over",),
+    8: ("compat/test_bad_input.py::test_a_damaged_object_is_never_trusted",),
+    9: (f"{HERE}::test_an_output_outside_is_refused_and_not_deleted",),
+    10: ("compat/test_run_all.py::test_a_sweep_that_runs_at_once_has_the_trees_of_dvc",),
+    11: (
+        "faults/test_terminal.py::test_the_foreground_stage_has_the_terminal",
+        "executors/test_local.py::test_stdin_is_empty_and_no_descriptor_leaks",
+    ),
+    12: ("live/test_failures_kept.py::test_a_failed_experiment_keeps_its_files_and_can_be_tried",),
+    13: (f"{HERE}::test_a_relative_remote_is_found_from_an_isolated_run",),
+    14: (f"{HERE}::test_top_level_metrics_are_kept_from_a_sub_directory",),
+    15: ("queue/test_queue.py::test_a_name_in_use_is_refused_and_nothing_is_queued",),
+    16: ("compat/test_bad_input.py::test_a_broken_file_stops_only_what_needs_it",),
+    "unrecorded outputs": (f"{HERE}::test_outputs_that_no_lock_records_are_left_alone",),
+    "cannot start": (f"{HERE}::test_a_stage_that_cannot_start_keeps_its_outputs",),
+    "isolated": (f"{HERE}::test_an_isolated_run_leaves_the_workspace_alone",),
+    "hooks": (f"{HERE}::test_no_hook_runs",),
+    "empty sweep": ("params/test_sweeps.py::test_an_empty_sweep_is_refused",),
+    "names": ("compat/test_bad_input.py::test_bad_input_is_named_and_harmless",),
+    "empty command": (f"{HERE}::test_a_stage_without_a_command_copies_nothing",),
+    "file for directory": (f"{HERE}::test_a_file_that_became_a_directory_stays",),
+}
+
+
+def test_every_deviation_is_held_by_a_test() -> None:
+    for tests in HELD_BY.values():
+        for test in tests:
+            path, name = test.split("::")
+            assert f"def {name}" in (TESTS / path).read_text(), test
+    assert set(range(1, 17)) <= HELD_BY.keys()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "place"
+
+
+BEGIN = (git("init", "--quiet", "-b", "main"), *init_dvc())
+
+
+def _project(builder: Builder, path: Path, *actions: Action | tuple[Action, ...]) -> Place:
+    return builder.build(flat(*BEGIN, *actions), into=path)
+
+
+def _stage(cmd: str, more: str = "outs: [o]") -> tuple[Action, ...]:
+    text = f"stages:\n  s:\n    cmd: {cmd}\n    deps: [in]\n    {more}\n"
+    return write("in", "1\n"), write("dvc.yaml", text)
+
+
+def _git(place: Place, *args: str) -> str:
+    return subprocess.run(
+        ["git", *args], cwd=place.repo, env=place.environ(), capture_output=True, text=True,
+        check=True, timeout=30,
+    ).stdout  # fmt: skip
+
+
+def _text(place: Place, name: str) -> str:
+    return (place.repo / name).read_text()
+
+
+def test_stages_see_the_users_head_index_and_stash(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    look = "(git symbolic-ref HEAD; git diff --cached --name-only; git stash list) > o"
+    place = _project(
+        builder, path, _stage(look), write("f", "1\n"), commit(),
+        write("f", "2\n"), git("stash", "--quiet"), write("new", "1\n"), git("add", "new"),
+    )  # fmt: skip
+    index = (place.repo / ".git/index").read_bytes()
+
+    assert exprun.run(("run", "-n", "e"), place=place).code == 0
+
+    assert _text(place, "o").splitlines()[:2] == ["refs/heads/main", "new"]
+    assert "stash@{0}" in _text(place, "o")
+    assert (place.repo / ".git/index").read_bytes() == index
+    assert "refs/exps/exec" not in _git(place, "for-each-ref")
+
+
+def test_a_parameter_named_size_counts(builder: Builder, exprun: Tool, path: Path) -> None:
+    stage = _stage("cat in params.yaml > o", "params: [size]\n    outs: [o]")
+    place = _project(builder, path, stage, write("params.yaml", "size: 1\n"), commit())
+
+    for size in (1, 2, 1):
+        assert exprun.run(("run", "-S", f"size={size}"), place=place).code == 0
+        assert _text(place, "o") == f"1\nsize: {size}\n"
+
+
+def test_an_older_result_is_as_good(builder: Builder, exprun: Tool, path: Path) -> None:
+    stage = _stage("echo >> ../outside/runs; cat ../outside/runs | wc -l > o")
+    place = _project(builder, path, stage, commit())
+    for options in ((), ("-f",)):
+        assert exprun.run(("repro", *options), place=place).code == 0
+    [newest] = (
+        file
+        for file in (place.repo / ".dvc/cache/files/md5").glob("??/*")
+        if file.read_text() == _text(place, "o")
+    )
+    for name in (newest, "o", "dvc.lock"):
+        (place.repo / name).unlink()
+
+    again = exprun.run(("repro",), place=place)
+
+    assert known_lines(again.stdout) == [
+        "Stage 's' is cached - skipping run, checking out outputs"
+    ], again
+    assert _text(place, "o").strip() == "1"
+
+
+def test_few_selected_stages_are_recorded_in_their_order(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    names = "hgfedcba"
+    stages = "".join(f"  {n}:\n    cmd: echo {n} > {n}\n    outs: [{n}]\n" for n in names)
+    place = _project(builder, path, write("dvc.yaml", f"stages:\n{stages}"), commit())
+
+    assert exprun.run(("repro", "-j", "2", "a", "g", "d"), place=place).code == 0
+
+    lines = _text(place, "dvc.lock").splitlines()
+    assert [line.strip(" :") for line in lines if line in {"  a:", "  g:", "  d:"}] == [*"gda"]
+
+
+def test_the_lock_is_replaced_not_written_over(builder: Builder, exprun: Tool, path: Path) -> None:
+    place = _project(builder, path, TRAINED)
+    before = _text(place, "dvc.lock")
+    os.link(place.repo / "dvc.lock", place.outside / "old")
+
+    assert exprun.run(("run", "-S", "lr=3"), place=place).code == 0
+
+    assert (place.outside / "old").read_text() == before != _text(place, "dvc.lock")
+
+
+@pytest.mark.parametrize("output", ["../outside/precious", "{place}/outside/precious"])
+def test_an_output_outside_is_refused_and_not_deleted(
+    output: str, builder: Builder, exprun: Tool, path: Path
+) -> None:
+    output = output.format(place=path)
+    stage = _stage("echo 1 > x", f"outs: ['{output}']")
+    place = _project(builder, path, write("../outside/precious", "work\n"), stage, commit())
+
+    assert exprun.run(("run", "-n", "e"), place=place).code == 2
+
+    assert (place.outside / "precious").read_text() == "work\n"
+
+
+def test_a_relative_remote_is_found_from_an_isolated_run(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    remote = "[core]\n    remote = r\n['remote \"r\"']\n    url = ../../outside/remote\n"
+    place = _project(
+        builder, path, write("d", "1\n"), dvc("add", "-q", "d"), write(".dvc/config", remote),
+        write("dvc.yaml", "stages:\n  s: {cmd: cat d > o, deps: [d], outs: [o]}\n"),
+        commit(), dvc("push", "-q"),
+    )  # fmt: skip
+    (place.repo / "d").unlink()
+    subprocess.run(["rm", "-rf", str(place.repo / ".dvc/cache")], check=True, timeout=30)
+
+    finished = exprun.run(("run", "--temp", "--pull", "-n", "e"), place=place)
+
+    assert finished.code == 0, finished
+
+
+def test_top_level_metrics_are_kept_from_a_sub_directory(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    text = "metrics: [m.json]\nstages:\n  s:\n    cmd: echo {} > m.json\n"
+    place = _project(builder, path, write("dvc.yaml", text), write("sub/f", ""), commit())
+
+    assert exprun.run(("run", "-n", "e", "../dvc.yaml:s"), place=place, cwd="sub").code == 0
+
+    ref = _git(place, "for-each-ref", "--format=%(refname)", "refs/exps").strip()
+    assert _git(place, "show", f"{ref}:m.json") == "{}\n"
+
+
+def test_outputs_that_no_lock_records_are_left_alone(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    place = _project(builder, path, CHAINED)
+    (place.repo / "dvc.lock").unlink()
+    (place.repo / "prepared").rename(place.repo / "elsewhere")
+    (place.repo / "score.txt").write_text("by hand")
+
+    # Nothing makes `prepared` again, so the run ends before it comes to `evaluate`.
+    assert exprun.run(("run", "-s", "train", "evaluate"), place=place).code == 1
+
+    assert _text(place, "score.txt") == "by hand"
+
+
+@pytest.mark.parametrize("command", ["repro", "run"])
+def test_a_stage_that_cannot_start_keeps_its_outputs(
+    command: str, builder: Builder, exprun: Tool, path: Path
+) -> None:
+    place = _project(builder, path, TRAINED)
+    before = _text(place, "model.bin"), _text(place, "metrics.json")
+    (place.repo / "code.py").unlink()
+
+    assert exprun.run((command,), place=place).code == 1
+
+    assert (_text(place, "model.bin"), _text(place, "metrics.json")) == before
+
+
+def test_its_dependents_do_not_get_them_if_they_run_all_the_same(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    place = _project(builder, path, CHAINED)
+    (place.repo / "data.txt").unlink()
+
+    assert exprun.run(("repro", "--ignore-errors"), place=place).code == 0
+
+    assert not any((place.repo / name).exists() for name in ("prepared", "model", "score.txt"))
+    assert (place.repo / "lone.txt").exists()
+
+
+def test_an_isolated_run_leaves_the_workspace_alone(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    place = _project(
+        builder, path, TRAINED, write("d", "1\n"), dvc("add", "-q", "d"), write(".gitignore", ""),
+        write("more.yaml", "a: 1\n"),
+    )  # fmt: skip
+    status = _git(place, "status", "--porcelain")
+    index = (place.repo / ".git/index").read_bytes()
+
+    finished = exprun.run(("run", "--temp", "-n", "e", "-S", "more.yaml:a=2"), place=place)
+
+    assert finished.code == 0, finished
+    assert _text(place, ".gitignore") == ""
+    assert _text(place, "more.yaml") == "a: 1\n"
+    assert (place.repo / ".git/index").read_bytes() == index
+    assert _git(place, "status", "--porcelain") == status
+
+
+@pytest.mark.parametrize("hook", ["post-commit", "post-checkout", "reference-transaction"])
+def test_no_hook_runs(hook: str, builder: Builder, exprun: Tool, path: Path) -> None:
+    script = "#!/bin/sh\ntouch ../outside/ran\n"
+    place = _project(builder, path, TRAINED, write(f".git/hooks/{hook}", script, 0o755))
+
+    assert exprun.run(("run", "-S", "lr=2"), place=place).code == 0
+    assert exprun.run(("run", "--temp", "-S", "lr=3"), place=place).code == 0
+
+    assert os.listdir(place.outside) == []
+
+
+def test_a_stage_without_a_command_copies_nothing(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    place = _project(builder, path, _stage("''"), write("o", "by hand\n"), commit())
+
+    exprun.run(("run", "-n", "e"), place=place)
+
+    assert _text(place, "o") == "by hand\n"
+
+
+def test_a_file_that_became_a_directory_stays(builder: Builder, exprun: Tool, path: Path) -> None:
+    place = _project(builder, path, TRAINED, write("thing", "file\n"), commit())
+    (place.repo / "thing").unlink()
+    (place.repo / "thing").mkdir()
+    (place.repo / "thing/inside").write_text("work\n")
+
+    assert exprun.run(("run", "-S", "lr=2"), place=place).code == 0
+
+    assert _text(place, "thing/inside") == "work\n"
