@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,7 +11,7 @@ from anyio import CapacityLimiter, to_thread
 from exprun import events
 from exprun.git.experiment_refs import ExperimentRef
 from exprun.model.job import CancelReason, Exited
-from exprun.model.values import dataclass
+from exprun.model.values import dataclass, replace
 from exprun.queue.records import State
 from exprun.runner.announcing import forget_the_dead
 from exprun.runner.driver import NotOpened
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from exprun.git.repository import Repository
     from exprun.queue.attempts import Attempt, Orchestrator
     from exprun.queue.queue import Queue
+    from exprun.runner.failures import Failure
     from exprun.runner.reproduction import Reproduction
     from exprun.runner.session import Session
     from exprun.runner.site import Site
@@ -75,13 +77,17 @@ class QueueRun:
 
     async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
         """Claim an experiment and make its workspace; see `exprun.runner.driver.Source`."""
-        attempt = await to_thread.run_sync(self._orchestrator.claim, experiment)
+        try:
+            attempt = await to_thread.run_sync(self._orchestrator.claim, experiment)
+        except FAULTS as error:
+            self.failed.append(experiment)
+            self._session.opened.warn(f"experiment {experiment} is not started: {error}")
+            return NotOpened(failed=True)
         if attempt is None:
             return NotOpened(failed=False)
         stored = await to_thread.run_sync(self._stored, attempt, limiter=self._git)
         if stored is not None:
-            attempt.succeed(stored)
-            self._ended(attempt, rev=stored)
+            self._succeeded(attempt, stored)
             return NotOpened(failed=False)
         self._session.emit(
             events.ExperimentStarted(
@@ -93,9 +99,7 @@ class QueueRun:
         try:
             site, opened = await to_thread.run_sync(self._set_out, attempt, limiter=self._git)
         except FAULTS as error:
-            failure = failure_from(error)
-            attempt.fail(failure.kind, failure.message)
-            self._ended(attempt, reason=failure.message)
+            self._failed(attempt, failure_from(error))
             return NotOpened(failed=True)
         self._open[experiment] = opened
         reproduction = self._session.reproduction(
@@ -118,27 +122,24 @@ class QueueRun:
     ) -> bool:
         """Store a finished experiment, or record why there is none."""
         opened = self._open.pop(reproduction.id)
-        attempt = opened.attempt
         try:
-            if verdict is ExperimentVerdict.SUCCEEDED:
+            if verdict is not ExperimentVerdict.SUCCEEDED:
+                await self._give_up(opened, reproduction, verdict)
+                return False
+            try:
                 published = await to_thread.run_sync(
                     self._publish, opened, reproduction, states, limiter=self._git
                 )
-                await share(self._session.emit, self._sharing, published, reproduction.site)
-                rev = published.commit
-                attempt.succeed(rev)
-                self._ended(attempt, rev=rev)
-                return True
-            await self._give_up(opened, reproduction, verdict)
-        except FAULTS as error:
-            failure = failure_from(error)
-            attempt.fail(failure.kind, failure.message)
-            self._ended(attempt, reason=failure.message)
+            except FAULTS as error:
+                await to_thread.run_sync(opened.slot.clear)
+                self._failed(opened.attempt, failure_from(error))
+                return False
+            await share(self._session.emit, self._sharing, published, reproduction.site)
+            self._succeeded(opened.attempt, published.commit)
+            return True
         finally:
             reproduction.site.store.close()
-            self._session.withdraw(reproduction)
             self._slots.give_back(opened.slot)
-        return False
 
     async def watch(self, tell: Callable[[Stimulus], None]) -> None:
         """Pass on what others do to the queue meanwhile: more experiments, or a wish to stop."""
@@ -220,16 +221,15 @@ class QueueRun:
         if self._session.cancelled is not CancelReason.KILLED:
             kept = await to_thread.run_sync(self._keep, opened, reproduction, limiter=self._git)
         if verdict is not ExperimentVerdict.FAILED:
-            attempt.interrupt(kept=kept)
+            self._record(attempt, partial(attempt.interrupt, kept=kept))
             self._ended(attempt, reason="interrupted", failed=False, kept=kept)
             return
+        # Whatever filled the disk makes room before anything else is written.
+        await to_thread.run_sync(opened.slot.clear)
         index = min(reproduction.failures)
         failure = reproduction.failures[index]
-        reason = f"failed to reproduce '{reproduction.address(index)}': {failure.message}"
-        outcome = failure.outcome
-        code = outcome.code if isinstance(outcome, Exited) else None
-        attempt.fail(failure.kind, reason, exit_code=code, kept=kept)
-        self._ended(attempt, reason=reason, kept=kept)
+        message = f"failed to reproduce '{reproduction.address(index)}': {failure.message}"
+        self._failed(attempt, replace(failure, message=message), kept=kept)
 
     def _keep(self, opened: _Open, reproduction: Reproduction) -> str | None:
         """The commit of what there is; None, and a warning, if there can be none."""
@@ -247,6 +247,28 @@ class QueueRun:
                 f"the state of experiment '{entry.name}' is not kept: {error}"
             )
             return None
+
+    def _succeeded(self, attempt: Attempt, rev: str) -> None:
+        self._record(attempt, partial(attempt.succeed, rev))
+        self._ended(attempt, rev=rev)
+
+    def _failed(self, attempt: Attempt, failure: Failure, *, kept: str | None = None) -> None:
+        outcome = failure.outcome
+        code = outcome.code if isinstance(outcome, Exited) else None
+        fail = partial(attempt.fail, failure.kind, failure.message, exit_code=code, kept=kept)
+        self._record(attempt, fail)
+        self._ended(attempt, reason=failure.message, kept=kept)
+
+    def _record(self, attempt: Attempt, record: Callable[[], None]) -> None:
+        """Record how an attempt ended. If that cannot be, it is interrupted once we are gone: what
+        was stored is then found, and what was not is run again.
+        """
+        try:
+            record()
+        except FAULTS as error:
+            self._session.opened.warn(
+                f"how experiment '{attempt.entry.name}' ended is not recorded: {error}"
+            )
 
     def _ended(
         self,

@@ -39,7 +39,7 @@ stages:
     outs: [model]
     metrics: [metrics.yaml: {cache: false}]
 """
-KINDS = ("write", "fsync", "rename", "link", "create", "open", "unlink", "fork", "change")
+KINDS = ("write", "fsync", "rename", "link", "create", "open", "unlink", "fork", "thread", "change")
 _IGNORED = {".git", "cache", "tmp"}
 
 

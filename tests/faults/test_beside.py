@@ -146,9 +146,7 @@ def _dvc(place: Place, *args: str) -> str:
     return done.stdout
 
 
-def test_a_torn_and_a_foreign_record_are_named_and_harm_no_other(
-    place: Place, gate: Gate
-) -> None:
+def test_a_torn_and_a_foreign_record_are_named_and_harm_no_other(place: Place, gate: Gate) -> None:
     _queue(place, "1")
     journal = place.repo / ".dvc/tmp/exprun/queue/journal.jsonl"
     with open(journal, "ab") as file:
