@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False  # as in `exprun.cli.main`
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
 
 def warn(message: str) -> None:
     """Print a warning."""
-    sys.stderr.write(f"WARNING: {message}\n")
-    sys.stderr.flush()
+    _tell(f"WARNING: {message}\n")
 
 
 class Warnings:
@@ -39,4 +39,14 @@ def report(error: ExprunError) -> None:
     lines = [f"ERROR: {error}"]
     if error.hint:
         lines += [f"  {line}" for line in error.hint.splitlines()]
-    sys.stderr.write("\n".join(lines) + "\n")
+    _tell("\n".join(lines) + "\n")
+
+
+def _tell(text: str) -> None:
+    """Write what is no reason to do anything else, so that nobody can hear it is none either."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        # Python would try once more on exit.
+        sys.stderr = open(os.devnull, "w")

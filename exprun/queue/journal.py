@@ -27,7 +27,6 @@ LARGEST = 256 << 20
 
 Line = dict[str, object]
 
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _NOTICE_AFTER_S = 0.5
@@ -169,7 +168,7 @@ class Writer:
         self._path = path
 
     def append(self, line: Line) -> None:
-        """Append one line whole, or raise ProjectError and leave the file as it was."""
+        """Append one line whole, or raise OSError and leave the file as it was."""
         data = format_line(line)
         before = os.fstat(self._descriptor).st_size
         try:
@@ -178,10 +177,7 @@ class Writer:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             os.ftruncate(self._descriptor, before)
-            if error.errno in _NO_SPACE:
-                raise ProjectError(
-                    f"cannot be written: {error.strerror}", where=self._path
-                ) from error
+            error.filename = self._path
             raise
 
     def sync(self) -> None:

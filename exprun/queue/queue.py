@@ -162,7 +162,7 @@ class Queue:
                     entry = self._ledger.entry(added[-1], self._liveness())
                 assert entry is not None
                 yield entry
-        except ExprunError:
+        except (ExprunError, OSError):
             self._change("remove", [id for id in added if self._is_waiting(id)])
             raise
         finally:

@@ -6,13 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio import CancelScope, CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter
 
 from exprun import events
 from exprun.git.experiment_refs import ExperimentRef
 from exprun.model.job import CancelReason
 from exprun.model.values import dataclass
 from exprun.queue.records import State
+from exprun.runner import threads
 from exprun.runner.announcing import forget_the_dead
 from exprun.runner.driver import NotOpened
 from exprun.runner.experiment import Prepared, publish_experiment, set_out_isolated, share
@@ -84,14 +85,19 @@ class QueueRun:
     async def remove_workspaces(self) -> None:
         """Remove the workspaces that were used, even when everything is being cancelled."""
         with CancelScope(shield=True):
-            await to_thread.run_sync(self._slots.close)
+            await threads.run_sync(self._slots.close)
 
     async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
         """Claim an experiment and make its workspace; see `exprun.runner.driver.Source`."""
-        attempt = await to_thread.run_sync(self._orchestrator.claim, experiment)
+        try:
+            attempt = await threads.run_sync(self._orchestrator.claim, experiment)
+        except FAULTS as error:
+            self.failed.append(experiment)
+            self._session.opened.warn(f"experiment {experiment} is not started: {error}")
+            return NotOpened(failed=True)
         if attempt is None:
             return NotOpened(failed=False)
-        stored = await to_thread.run_sync(self._stored, attempt, limiter=self._git)
+        stored = await threads.run_sync(self._stored, attempt, limiter=self._git)
         if stored is not None:
             self._ended(attempt, rev=stored)
             return NotOpened(failed=False)
@@ -103,7 +109,7 @@ class QueueRun:
             )
         )
         try:
-            opened = await to_thread.run_sync(self._set_out, attempt, limiter=self._git)
+            opened = await threads.run_sync(self._set_out, attempt, limiter=self._git)
         except FAULTS as error:
             failure = failure_from(error)
             await self._fail(attempt, failure.kind, failure.message)
@@ -120,25 +126,26 @@ class QueueRun:
         """Store a finished experiment, or record why there is none."""
         opened = self._open.pop(reproduction.id)
         try:
-            if verdict is ExperimentVerdict.SUCCEEDED:
-                published = await to_thread.run_sync(
-                    self._publish, opened, states, limiter=self._git
-                )
-                await share(self._session.emit, self._sharing, published, reproduction.site)
-                self._ended(opened.attempt, rev=published.commit)
-                return True
-            await self._give_up(opened, verdict)
-        except FAULTS as error:
-            failure = failure_from(error)
-            await self._fail(opened.attempt, failure.kind, failure.message)
+            if verdict is not ExperimentVerdict.SUCCEEDED:
+                await self._give_up(opened, verdict)
+                return False
+            try:
+                published = await threads.run_sync(self._publish, opened, states, limiter=self._git)
+            except FAULTS as error:
+                await threads.run_sync(opened.slot.clear)
+                failure = failure_from(error)
+                await self._fail(opened.attempt, failure.kind, failure.message)
+                return False
+            await share(self._session.emit, self._sharing, published, reproduction.site)
+            self._ended(opened.attempt, rev=published.commit)
+            return True
         finally:
             with CancelScope(shield=True):
-                await to_thread.run_sync(self._leave, opened)
-        return False
+                await threads.run_sync(self._leave, opened)
 
     async def watch(self, tell: Callable[[Stimulus], None]) -> None:
         """Pass on what others do to the queue meanwhile: more experiments, or a wish to stop."""
-        known = {entry.id for entry in await to_thread.run_sync(self._queue.entries)}
+        known = {entry.id for entry in await threads.run_sync(self._queue.entries)}
         stamp = self._queue.stamp()
         while True:
             await anyio.sleep(POLL_S)
@@ -147,7 +154,7 @@ class QueueRun:
             if self._queue.stamp() == stamp:
                 continue
             stamp = self._queue.stamp()
-            entries = await to_thread.run_sync(self._queue.entries)
+            entries = await threads.run_sync(self._queue.entries)
             new = [e for e in entries if e.id not in known and e.state is State.QUEUED]
             known.update(entry.id for entry in new)
             for entry in new:
@@ -172,7 +179,7 @@ class QueueRun:
         trailers = (TRAILER + earlier for earlier in attempt.entry.attempts)
         if not any(text.endswith(trailer) for trailer in trailers):
             return None
-        attempt.succeed(commit)
+        self._record(attempt, partial(attempt.succeed, commit))
         return commit
 
     def _set_out(self, attempt: Attempt) -> _Open:
@@ -224,7 +231,7 @@ class QueueRun:
             opened.repository,
             trailer=TRAILER + opened.attempt.record.id,
         )
-        opened.attempt.succeed(published.commit)
+        self._record(opened.attempt, partial(opened.attempt.succeed, published.commit))
         return published
 
     def _leave(self, opened: _Open) -> None:
@@ -238,11 +245,13 @@ class QueueRun:
         kept = None
         # Whoever asks twice for the end does not want to wait for this.
         if self._session.cancelled is not CancelReason.KILLED:
-            kept = await to_thread.run_sync(self._keep, opened, limiter=self._git)
+            kept = await threads.run_sync(self._keep, opened, limiter=self._git)
         if verdict is not ExperimentVerdict.FAILED:
-            await to_thread.run_sync(partial(attempt.interrupt, kept=kept))
+            await threads.run_sync(self._record, attempt, partial(attempt.interrupt, kept=kept))
             self._ended(attempt, reason="interrupted", failed=False, kept=kept)
             return
+        # Whatever filled the disk makes room before anything else is written.
+        await threads.run_sync(opened.slot.clear)
         await self._fail(attempt, *failure_of_plan(reproduction), kept=kept)
 
     async def _fail(
@@ -255,8 +264,20 @@ class QueueRun:
         kept: str | None = None,
     ) -> None:
         """Record why an experiment has failed, and tell."""
-        await to_thread.run_sync(partial(attempt.fail, kind, reason, exit_code=code, kept=kept))
+        fail = partial(attempt.fail, kind, reason, exit_code=code, kept=kept)
+        await threads.run_sync(self._record, attempt, fail)
         self._ended(attempt, reason=reason, kept=kept)
+
+    def _record(self, attempt: Attempt, record: Callable[[], None]) -> None:
+        """Record how an attempt ended. If that cannot be, it is interrupted once we are gone: what
+        was stored is then found, and what was not is run again.
+        """
+        try:
+            record()
+        except FAULTS as error:
+            self._session.opened.warn(
+                f"how experiment '{attempt.entry.name}' ended is not recorded: {error}"
+            )
 
     def _keep(self, opened: _Open) -> str | None:
         """The commit of what there is; None, and a warning, if there can be none."""
@@ -299,8 +320,8 @@ class QueueRun:
 
 async def open_run(session: Session, queue: Queue, orchestrator: Orchestrator) -> QueueRun:
     """A source of the experiments that `orchestrator` can claim."""
-    source = await to_thread.run_sync(source_of, session.opened)
-    sharing = await to_thread.run_sync(open_sharing, session.opened)
+    source = await threads.run_sync(source_of, session.opened)
+    sharing = await threads.run_sync(open_sharing, session.opened)
     return QueueRun(session, queue, orchestrator, source=source, sharing=sharing)
 
 
@@ -323,7 +344,7 @@ async def run_queued(
         run = await open_run(session, queue, orchestrator)
         waiting = {State.QUEUED, State.INTERRUPTED}
         try:
-            entries = await to_thread.run_sync(queue.entries)
+            entries = await threads.run_sync(queue.entries)
             offered = [entry.id for entry in entries if entry.state in waiting]
             if ids is not None:
                 offered = [id for id in offered if id in set(ids)]

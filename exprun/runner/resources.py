@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FILE = "exprun.toml"
 
 _LARGEST_FILE = 1_000_000
+_DESCRIPTORS_OF_A_JOB = 10
+_OTHER_DESCRIPTORS = 30
 _MOST_GPUS = 4096
 _EXAMPLE = "for example: --resources gpus=2,cpus=8,mem=16G"
 
@@ -65,6 +67,21 @@ class Resources:
                 hint="name the ids themselves: --resources gpus=0:1",
             )
         return ids[: self.gpus]
+
+
+def jobs_that_fit(jobs: int, warn: Callable[[str], None]) -> int:
+    """At most `jobs`, and no more than there are descriptors for; `warn` is told if that is less.
+
+    Running out of them where a stage is started is put off; elsewhere it would end the run.
+    """
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = max(1, (limit - _OTHER_DESCRIPTORS) // _DESCRIPTORS_OF_A_JOB)
+    if limit == resource.RLIM_INFINITY or jobs <= most:
+        return jobs
+    warn(f"no more than {most} jobs run at a time, for {limit} files may be open (ulimit -n)")
+    return most
 
 
 def parse_resources(text: str) -> Resources:

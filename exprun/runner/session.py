@@ -24,7 +24,7 @@ from exprun.runner.needs import requirements_of
 from exprun.runner.presence import end_what_the_dead_left, present
 from exprun.runner.pulling import Puller
 from exprun.runner.reproduction import JobSettings, Reproduction
-from exprun.runner.resources import Resources
+from exprun.runner.resources import Resources, jobs_that_fit
 from exprun.runner.studio import studio_env
 from exprun.runner.work import StageWork
 from exprun.scheduler.budget import Budget
@@ -74,8 +74,8 @@ class Session:
         self.confirm = confirm
         self.opened = opened
         self.emit = emit
-        self.jobs = jobs
-        self._limits = (resources or Resources()).limits(jobs, opened.env)
+        self.jobs = jobs_that_fit(jobs, opened.warn)
+        self._limits = (resources or Resources()).limits(self.jobs, opened.env)
         self.mark = secrets.token_hex(16)
         self.log_dir = os.path.join(opened.place.state_dir, "logs", secrets.token_hex(6))
         self._durations = Durations(os.path.join(opened.place.state_dir, "durations"))

@@ -91,11 +91,16 @@ class Slot:
             os.close(self._lock)
             self._lock = -1
 
+    def clear(self) -> None:
+        """Delete the workspace; the slot stays."""
+        for path in (self._state, self._new_state):
+            _unlink(path)
+        remove_tree(self.root)
+
     def remove(self) -> None:
         """Delete the workspace and the slot, and let it go."""
-        remove_tree(self.root)
-        for path in (self._state, self._new_state, os.path.join(self.directory, "lock")):
-            _unlink(path)
+        self.clear()
+        _unlink(os.path.join(self.directory, "lock"))
         # Somebody else may be making it anew.
         with suppress(OSError):
             os.rmdir(self.directory)

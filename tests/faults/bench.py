@@ -39,7 +39,7 @@ stages:
     outs: [model]
     metrics: [metrics.yaml: {cache: false}]
 """
-KINDS = ("write", "fsync", "rename", "link", "create", "open", "unlink", "fork", "change")
+KINDS = ("write", "fsync", "rename", "link", "create", "open", "unlink", "fork", "thread", "change")
 _IGNORED = {".git", "cache", "tmp"}
 
 
@@ -114,7 +114,7 @@ class Bench:
         assert {name for name, state in states.items() if state == "success"} <= stored.keys()
         git(self.place, "fsck", "--strict", "--no-dangling")
         assert self.state_of_the_user() == self.before
-        self._require_true_objects()
+        self.require_true_objects()
         return states
 
     def finish(self) -> None:
@@ -141,7 +141,8 @@ class Bench:
         config = (self.place.repo / ".git/config").read_bytes()
         return state | {"refs": ours, "config": config, "files": files}
 
-    def _require_true_objects(self) -> None:
+    def require_true_objects(self) -> None:
+        """Check that each object of the cache is what it is called."""
         for stored in (self.place.repo / ".dvc/cache/files/md5").glob("??/*"):
             name = stored.parent.name + stored.name.removesuffix(".dir")
             if len(name) == 32:

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -16,7 +17,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { WRITE, FSYNC, RENAME, LINK, CREATE, OPEN, UNLINK, FORK, ANY_CHANGE };
+enum { WRITE, FSYNC, RENAME, LINK, CREATE, OPEN, UNLINK, FORK, THREAD, ANY_CHANGE };
 
 static int armed = -1;
 static int given;
@@ -36,7 +37,7 @@ void arm(int kind, long number, int error, const char *path)
 
 static int is_due(int kind)
 {
-    int counts = kind == armed || (armed == ANY_CHANGE && kind != OPEN);
+    int counts = kind == armed || (armed == ANY_CHANGE && kind != OPEN && kind != THREAD);
     if (!counts || syscall(SYS_getpid) != owner || atomic_fetch_sub(&left, 1) != 1)
         return 0;
     syscall(SYS_close, syscall(SYS_openat, AT_FDCWD, marker, O_WRONLY | O_CREAT, 0600));
@@ -103,6 +104,14 @@ ON_NAME(FORK, fork, (void), ())
 pid_t vfork(void)
 {
     return fork();
+}
+
+int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *x)
+{
+    static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    if (!real)
+        real = dlsym(RTLD_NEXT, "pthread_create");
+    return is_due(THREAD) ? given : real(t, a, f, x);
 }
 
 #define ON_OPEN(name, parameters, ...)                                                             \

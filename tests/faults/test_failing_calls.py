@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.bench import Fault, make_bench
-from tests.support.program import git
+from tests.support.program import git, git_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +74,63 @@ def test_run_all(queued: Bench, tmp_path: Path, kind: str, error: int, stride: i
     for bench in _accidents(queued, tmp_path, kind, error, stride, "run", "--run-all", "-j", "2"):
         bench.require_promises()
         bench.finish()
+
+
+@pytest.mark.timeout(1800 if EVERY else 120)
+@pytest.mark.parametrize(
+    ("kind", "error", "stride"),
+    [
+        ("write", errno.ENOSPC, 13),
+        ("fsync", errno.EIO, 5),
+        ("rename", errno.EIO, 3),
+        ("create", errno.ENOSPC, 13),
+        ("change", 0, 29),
+    ],
+)
+def test_a_run_in_the_workspace(
+    queued: Bench, tmp_path: Path, kind: str, error: int, stride: int
+) -> None:
+    command = ("run", "-n", "here", "-S", "lr=9")
+    whole = queued.copy(tmp_path / "whole")
+    assert whole.run(*command).code == 0
+    before = git_state(queued.place)
+    for bench in _accidents(queued, tmp_path, kind, error, stride, *command):
+        assert git_state(bench.place) == before
+        git(bench.place, "fsck", "--strict", "--no-dangling")
+        bench.require_true_objects()
+        assert set(bench.states().values()) == {"queued"}
+        if bench.stored() == {}:
+            assert bench.run(*command).code == 0
+        assert bench.stored() == whole.stored()
+        assert bench.state_of_the_user() == whole.state_of_the_user()
+
+
+@pytest.mark.timeout(1800 if EVERY else 120)
+@pytest.mark.parametrize(
+    ("kind", "error", "stride"),
+    [
+        ("write", errno.ENOSPC, 3),
+        ("fsync", errno.EIO, 2),
+        ("rename", errno.EIO, 2),
+        ("create", errno.ENOSPC, 5),
+    ],
+)
+def test_what_is_refused_is_not_queued(
+    queued: Bench, tmp_path: Path, kind: str, error: int, stride: int
+) -> None:
+    command = ("run", "--queue", "-n", "more", "-S", "lr=7,8")
+    for bench in _accidents(queued, tmp_path, kind, error, stride, *command):
+        more = bench.states().keys() - queued.trees.keys()
+        assert bench.state_of_the_user() == bench.before
+        git(bench.place, "fsck", "--strict", "--no-dangling")
+        if more:
+            assert more == {"more-1", "more-2"}
+        else:
+            assert bench.was_hit
+            assert bench.run(*command).code == 0
+        ended = bench.run("run", "--run-all")
+        assert ended.code == 0, ended
+        assert bench.stored().keys() == queued.trees.keys() | {"more-1", "more-2"}
 
 
 @pytest.mark.timeout(1800 if EVERY else 120)

@@ -1,0 +1,164 @@
+"""What others do while experiments run: Git's housekeeping, DVC, the user, another exprun."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.program import (
+    Gate,
+    Program,
+    environ_of,
+    experiments,
+    git,
+    git_state,
+    make_project,
+    run,
+)
+from tests.support.project import write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.environment import Place
+
+# Says that it runs, and waits for a line.
+PIPELINE = """\
+stages:
+  s:
+    cmd: echo $DVC_EXP_NAME > {root}/gate; read line < {root}/go; cat params.yaml code > out
+    deps: [code]
+    params: [lr]
+    outs: [out]
+"""
+
+
+@pytest.fixture
+def gate(place: Place) -> Iterator[Gate]:
+    make_project(
+        place,
+        PIPELINE.format(root=place.root),
+        write("params.yaml", "lr: 0\n"),
+        write("code", "committed\n"),
+    )
+    with Gate(place.root / "gate") as gate:
+        yield gate
+
+
+def _queue(place: Place, *rates: str) -> None:
+    queued = run(place, "run", "--queue", "-n", "e", "-S", f"lr={','.join(rates)}")
+    assert queued.code == 0, queued
+
+
+def test_housekeeping_during_a_run_loses_nothing(place: Place, gate: Gate) -> None:
+    (place.repo / "code").write_text("edited\n")
+    _queue(place, "1", "2", "3")
+    with (
+        Gate(place.root / "go") as _,
+        Program(place, "run", "--run-all", "-j", "2") as program,
+    ):
+        gate.passed(), gate.passed()
+        git(place, "stash")
+        git(place, "reflog", "expire", "--expire=now", "--all")
+        git(place, "pack-refs", "--all", "--prune")
+        git(place, "gc", "--quiet", "--prune=now")
+        git(place, "stash", "pop")
+        before = git_state(place)
+        (place.root / "go").write_text("\n\n\n")
+        ended = program.end()
+
+    assert ended.code == 0, ended
+    git(place, "gc", "--quiet", "--prune=now")
+    assert set(experiments(place)) == {"e-1", "e-2", "e-3"}
+    for ref in git(place, "for-each-ref", "--format=%(refname)", "refs/exps/??/*/*").split():
+        assert git(place, "show", f"{ref}:code") == "edited\n"
+    assert git_state(place) == before
+    assert (place.repo / "code").read_text() == "edited\n"
+    git(place, "fsck", "--strict", "--no-dangling")
+
+
+def test_what_the_user_does_meanwhile_is_no_concern_of_the_run(place: Place, gate: Gate) -> None:
+    _queue(place, "1", "2")
+    with Gate(place.root / "go") as _, Program(place, "run", "--run-all") as program:
+        gate.passed()
+        (place.repo / "code").write_text("later\n")
+        (place.repo / "dvc.yaml").write_text("stages: [")
+        git(place, "commit", "--quiet", "-a", "-m", "later")
+        git(place, "checkout", "--quiet", "-b", "other")
+        before = git_state(place)
+        (place.root / "go").write_text("\n\n")
+        ended = program.end()
+
+    assert ended.code == 0, ended
+    assert git_state(place) == before
+    for ref in git(place, "for-each-ref", "--format=%(refname)", "refs/exps/??/*/*").split():
+        assert git(place, "show", f"{ref}:code") == "committed\n"
+
+
+def test_two_that_run_all_share_the_work(place: Place, gate: Gate) -> None:
+    _queue(place, "1", "2", "3", "4")
+    with (
+        Gate(place.root / "go") as _,
+        Program(place, "run", "--run-all") as one,
+        Program(place, "run", "--run-all") as other,
+    ):
+        names = [gate.passed(), gate.passed()]
+        (place.root / "go").write_text("\n" * 4)
+        names += [gate.passed(), gate.passed()]
+        ends = [one.end(), other.end()]
+
+    assert [ended.code for ended in ends] == [0, 0], ends
+    assert sorted(names) == ["e-1", "e-2", "e-3", "e-4"]
+    assert gate.is_empty()
+    assert sorted(experiments(place)) == sorted(names)
+
+
+def test_dvc_at_the_same_time(place: Place, gate: Gate) -> None:
+    _queue(place, "1")
+    with Gate(place.root / "go") as _, Program(place, "run", "--run-all") as program:
+        gate.passed()
+        _dvc(place, "status")
+        shown = _dvc(place, "exp", "show", "--json")
+        _dvc(place, "gc", "-w", "-f")
+        (place.root / "go").write_text("\n")
+        ended = program.end()
+
+    assert ended.code == 0, ended
+    json.loads(shown)
+    listed = _dvc(place, "exp", "list", "--name-only")
+    assert listed.split() == ["e"]
+
+
+def _dvc(place: Place, *args: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *args],
+        cwd=place.repo,
+        env=environ_of(place),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_torn_and_a_foreign_record_are_named_and_harm_no_other(place: Place, gate: Gate) -> None:
+    _queue(place, "1")
+    journal = place.repo / ".dvc/tmp/exprun/queue/journal.jsonl"
+    with open(journal, "ab") as file:
+        file.write(b'\xff\x00 what is this?\n{"v":1,"op":"entry","id":"')
+    (journal.parent / "alive/not-a-lease").mkdir()
+    ref = place.repo / ".git/refs/exprun/queue/torn"
+    ref.write_bytes(b"\0" * 41)
+    with Gate(place.root / "go") as _, Program(place, "run", "--run-all") as program:
+        gate.passed()
+        (place.root / "go").write_text("\n")
+        ended = program.end()
+
+    assert ended.code == 0, ended
+    assert "damaged" in ended.stderr
+    assert experiments(place) == ["e"]

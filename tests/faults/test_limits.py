@@ -1,0 +1,183 @@
+"""Too much of something, or too little: output, experiments, descriptors, processes, disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.faults.bench import Bench, make_bench
+from tests.support.environment import Place
+from tests.support.program import (
+    Gate,
+    Program,
+    environ_of,
+    experiments,
+    make_project,
+    run,
+)
+from tests.support.project import write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.tools import Tool
+
+MB = 1 << 20
+_MOST_MEMORY = 200 * MB
+
+
+def _peak_memory(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
+
+
+@pytest.mark.parametrize("how", [("repro",), ("run", "-j", "2"), ("run", "--temp")])
+def test_200_mb_of_output(place: Place, how: tuple[str, ...]) -> None:
+    # Then the stage waits to be looked at.
+    cmd = f"head -c {200 * MB} /dev/zero; echo > ../gate; read line < ../go; echo > out"
+    if "--temp" in how:
+        cmd = cmd.replace("..", str(place.root))
+    make_project(place, f"stages:\n  s: {{cmd: {cmd}, outs: [out]}}\n")
+    with (
+        open(os.devnull, "wb") as nowhere,
+        Gate(place.root / "gate") as gate,
+        Gate(place.root / "go") as _,
+        Program(place, *how, stdout=nowhere) as program,
+    ):
+        gate.passed()
+        memory = _peak_memory(program.process.pid)
+        (place.root / "go").write_text("\n")
+        assert program.end().code == 0
+
+    assert memory < _MOST_MEMORY
+    [log] = (place.repo / ".dvc/tmp/exprun/logs").rglob("s.log")
+    assert log.stat().st_size == 200 * MB
+
+
+def test_a_thousand_queued_experiments(place: Place) -> None:
+    pipeline = (
+        "stages:\n"
+        f"  s: {{cmd: 'echo > {place.root}/gate; read line < {place.root}/go; cp params.yaml o',"
+        " params: [lr], outs: [o]}\n"
+    )
+    make_project(place, pipeline, write("params.yaml", "lr: 0\n"))
+    assert run(place, "run", "--queue", "-q", "-S", "lr=range(0,1000)").code == 0
+    with Gate(place.root / "gate") as gate, Program(place, "run", "--run-all", "-j2") as program:
+        gate.passed()
+        processes = Path(f"/proc/{program.process.pid}/task").iterdir()
+        memory = _peak_memory(program.process.pid)
+        assert len(list(processes)) < 20
+        program.send(signal.SIGINT)
+        ended = program.end()
+        rows = json.loads(run(place, "queue", "status", "--json").stdout)
+
+    assert ended.code == 130, ended
+    assert memory < _MOST_MEMORY
+    assert len(rows) == 1000
+    assert {row["status"] for row in rows} == {"queued", "interrupted"}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, exprun: Tool) -> Bench:
+    return make_bench(tmp_path, exprun, experiments=6)
+
+
+def test_few_descriptors_mean_fewer_jobs(bench: Bench) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+    ended = run(bench.place, "run", "--run-all", "-j", "16", preexec_fn=limit)
+
+    assert ended.code == 0, ended
+    assert "WARNING: no more than 3 jobs run at a time" in ended.stderr
+    bench.finish()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of eight megabytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(disk)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("may not mount a file system")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_fails_what_needs_room_and_only_that(small_disk: Path, exprun: Tool) -> None:
+    place = Place(small_disk / "place")
+    place.prepare()
+    pipeline = "stages:\n  s: {cmd: sh s.sh, params: [mb], outs: [out]}\n"
+    script = "head -c $(sed 's/mb: //;s/$/000000/' params.yaml) /dev/zero > out\n"
+    make_project(place, pipeline, write("params.yaml", "mb: 0\n"), write("s.sh", script))
+    assert exprun.run(("run", "--queue", "-n", "e", "-S", "mb=1,30,2"), place=place).code == 0
+
+    ended = exprun.run(("run", "--run-all"), place=place)
+
+    # Whether the others find room depends on when they look for it; all are told of.
+    assert ended.code == 1, ended
+    states = {row["name"]: row["status"] for row in _rows(place, exprun)}
+    assert states.pop("e-2") == "failed"
+    assert set(states.values()) <= {"failed", "success"}
+    assert exprun.run(("queue", "remove", "e-2"), place=place).code == 0
+    assert exprun.run(("run", "--run-all", "--retry-failed"), place=place).code == 0
+    assert experiments(place) == ["e-1", "e-3"]
+    filler = place.outside / "filler"
+    with pytest.raises(OSError), open(filler, "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    for command in (("run", "--queue", "-n", "f", "-S", "mb=1"), ("run", "-n", "f", "-S", "mb=1")):
+        full = exprun.run(command, place=place)
+        assert full.code in (1, 3), full
+        assert "Traceback" not in full.stderr
+    filler.unlink()
+    again = exprun.run(("run", "--queue", "-n", "f", "-S", "mb=1"), place=place)
+    assert again.code == 0, again
+    last = exprun.run(("run", "--run-all"), place=place)
+    assert last.code == 0, last
+    assert experiments(place) == ["e-1", "e-3", "f"]
+
+
+def _rows(place: Place, exprun: Tool) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(
+        exprun.run(("queue", "status", "--json"), place=place).stdout
+    )
+    return rows
+
+
+def test_a_file_that_may_grow_no_further_is_no_space(place: Place) -> None:
+    make_project(place, "stages:\n  s: {cmd: 'echo 1 > in && sh more.sh', outs: [in]}\n")
+    (place.repo / "more.sh").write_text("head -c 900000 /dev/zero >> in\n")
+    program = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))\n"
+        "import runpy\n"
+        "sys.argv = ['exprun', 'repro']\n"
+        "runpy.run_module('exprun', run_name='__main__', alter_sys=True)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=place.repo,
+        env=environ_of(place),
+        capture_output=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 1, done
+    assert b"Traceback" not in done.stderr
+    assert run(place, "repro").code == 0
