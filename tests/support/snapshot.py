@@ -1,8 +1,8 @@
 """Everything a run may have changed in a project, as plain values that can be compared.
 
 Not part of it, because both tools may do with them what they like: `.dvc/tmp`, the site cache,
-`refs/exps/exec`, `refs/exprun` and other scratch refs, times, and the hashes of experiment commits (which hold the
-time).
+`refs/exps/exec`, `refs/exprun` and other scratch refs, times, and the hashes of experiment commits
+(which hold the time).
 """
 
 from __future__ import annotations
