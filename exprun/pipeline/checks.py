@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
 from exprun.pipeline.problem import Path, Problem
@@ -49,11 +49,19 @@ def check_map(
     for key, inner in value.items():
         check = checks.get(key)
         if check is None:
-            raise Problem(f"{place(path)}unknown key '{key}' in {what}", (*path, key))
+            hint = _meant(str(key), checks)
+            raise Problem(f"{place(path)}unknown key '{key}' in {what}", (*path, key), hint=hint)
         check(inner, (*path, key))
     for key in required:
         if key not in value:
             raise Problem(f"{place(path)}required key '{key}' is missing", path)
+
+
+def _meant(key: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(key, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"known are: {', '.join(sorted(known))}"
 
 
 def list_of(check: Check) -> Check:

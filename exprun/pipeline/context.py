@@ -80,7 +80,8 @@ class Context:
                 node, step = _descend(node, word)
                 origin = (*origin, step) if origin is not None else None
         except (LookupError, ValueError):
-            raise Problem(f"could not find '{expression}'") from None
+            hint = "give it a value in the params.yaml beside dvc.yaml, or under 'vars'"
+            raise Problem(f"could not find '{expression}'", hint=hint) from None
         if isinstance(node, Ref):
             return Selected(node.value, node.origin)
         return Selected(plain(node) if origin is None else node, origin)

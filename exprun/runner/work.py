@@ -214,7 +214,10 @@ class StageWork:
                 continue
             content = self._site.probe.content_like(dep.location, recorded.get(dep.path))
             if content is None:
-                raise MissingDependency(f"dependency '{dep.path}' does not exist")
+                raise MissingDependency(
+                    f"dependency '{dep.path}' does not exist",
+                    hint="make it, or take it out of the stage's deps",
+                )
             if content.size == 0 or content.nfiles == 0:
                 self._site.warn(f"'{dep.path}' is empty.")
             contents[dep.location] = content

@@ -156,6 +156,9 @@ def _state(place: Place, *, whole: bool = True) -> dict[str, object]:
 
 
 def _counts(path: str, *, whole: bool) -> bool:
+    if path.startswith(".git/refs/exprun"):
+        # What a failed experiment leaves is kept there (deviation 12).
+        return whole
     if path.startswith(".git/"):
         return path in {".git/HEAD", ".git/index", ".git/packed-refs"} or path.startswith(
             (".git/refs/", ".git/hooks/")

@@ -1,8 +1,8 @@
 """Everything a run may have changed in a project, as plain values that can be compared.
 
 Not part of it, because both tools may do with them what they like: `.dvc/tmp`, the site cache,
-`refs/exps/exec` and other scratch refs, times, and the hashes of experiment commits (which hold the
-time).
+`refs/exps/exec`, `refs/exprun` and other scratch refs, times, and the hashes of experiment commits
+(which hold the time).
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def _git(place: Place, *args: str, index: Path | None = None) -> str:
 def _refs(place: Place) -> Iterator[tuple[str, str]]:
     for line in _git(place, "for-each-ref", "--format=%(refname) %(objectname)").splitlines():
         name, commit = line.split(" ")
-        if not name.startswith("refs/exps/"):
+        if not name.startswith(("refs/exps/", "refs/exprun/")):
             yield name, commit
 
 
