@@ -27,6 +27,7 @@ from exprun.runner.data_stages import check_out_outputs, commit_data, concerned_
 from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import isolated_workspace
+from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
 from exprun.runner.publishing import build_tree, commit_experiment, entries_by_name, files_to_add
 from exprun.runner.repro import plan_stages, workspace_site
@@ -71,7 +72,7 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
     stops the commands.
     """
     prepared = await to_thread.run_sync(prepare, session.opened, spec)
-    session.require_fit(prepared.stages)
+    require_fit(prepared.stages, session.limits, session.opened.files)
     sharing = await to_thread.run_sync(open_sharing, session.opened)
     await session.make_way()
     session.emit(

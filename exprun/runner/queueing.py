@@ -32,6 +32,7 @@ from exprun.queue.records import State
 from exprun.runner.data_stages import commit_data, concerned_stages
 from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.keeping import kept_refs
+from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
 from exprun.store.durability import sync_files
 from exprun.workspaces.copying import copy_path
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from exprun.project.root import Place
     from exprun.queue.records import Entry
     from exprun.runner.opening import Opened
+    from exprun.scheduler.budget import Limits
 
 REFS = "refs/exprun/queue/"
 
@@ -93,11 +95,14 @@ def queue_at(place: Place, warn: Callable[[str], None]) -> Queue:
     return Queue(os.path.join(place.state_dir, "queue"), warn=warn)
 
 
-def queue_experiments(opened: Opened, spec: ExperimentSpec) -> Iterator[Queued]:
+def queue_experiments(
+    opened: Opened, spec: ExperimentSpec, *, limits: Limits | None = None
+) -> Iterator[Queued]:
     """Queue the experiment, or all experiments of the sweep, that `spec` asks for.
 
     Each is in the queue, safe from a kill, when it is yielded; when the iterator has ended all are
-    durable. Raises UsageError, ProjectError, GitError or RefConflict, and then nothing was queued.
+    durable. Raises UsageError, also if a stage could never run within `limits`, ProjectError,
+    GitError or RefConflict, and then nothing was queued.
     """
     if opened.config.core.no_scm:
         raise NotAProject("experiments need Git, and core.no_scm turns it off")
@@ -107,7 +112,7 @@ def queue_experiments(opened: Opened, spec: ExperimentSpec) -> Iterator[Queued]:
     queue = open_queue(opened)
     with queue.lease() as lease:
         try:
-            drafts, taken = _store(opened, spec, requests, queue, lease.id)
+            drafts, taken = _store(opened, spec, requests, queue, lease.id, limits)
             entries = queue.add(drafts, taken, force=spec.options.force)
             for entry, request in zip(entries, requests, strict=True):
                 yield Queued(entry=entry, overrides=request.texts)
@@ -152,7 +157,12 @@ def _requests(opened: Opened, spec: ExperimentSpec) -> list[_Request]:
 
 
 def _store(
-    opened: Opened, spec: ExperimentSpec, requests: Sequence[_Request], queue: Queue, batch: str
+    opened: Opened,
+    spec: ExperimentSpec,
+    requests: Sequence[_Request],
+    queue: Queue,
+    batch: str,
+    limits: Limits | None,
 ) -> tuple[list[Draft], Names]:
     """Make all that the experiments need durable, short of telling the queue."""
     repository = opened.repository
@@ -172,7 +182,7 @@ def _store(
             ]
             if not spec.options.force:
                 queue.check_names(drafts, taken)
-            trees = list(_trees(opened, spec, requests, objects))
+            trees = list(_trees(opened, spec, requests, objects, limits))
             _copy(opened, spec, queue.copies_dir(batch))
         who = _committer(repository)
         commits = [
@@ -201,7 +211,11 @@ def _names(repository: Repository, baseline: str) -> Names:
 
 
 def _trees(
-    opened: Opened, spec: ExperimentSpec, requests: Sequence[_Request], objects: ObjectStore
+    opened: Opened,
+    spec: ExperimentSpec,
+    requests: Sequence[_Request],
+    objects: ObjectStore,
+    limits: Limits | None,
 ) -> Iterator[str]:
     """The tree that each experiment starts from."""
     repository = opened.repository
@@ -213,7 +227,7 @@ def _trees(
         edits = edit_params(opened, spec, request.overrides)
         if data is None or spec.options.selection.targets:
             # What a target needs may depend on parameters; all stages are always the same ones.
-            data = _commit_data(opened, spec, edits)
+            data = _commit_data(opened, spec, edits, limits)
         inside = {
             repository.inside(os.path.join(root, location)): content
             for location, content in (edits | data).items()
@@ -222,12 +236,15 @@ def _trees(
 
 
 def _commit_data(
-    opened: Opened, spec: ExperimentSpec, edits: Mapping[Location, bytes]
+    opened: Opened,
+    spec: ExperimentSpec,
+    edits: Mapping[Location, bytes],
+    limits: Limits | None,
 ) -> dict[Location, bytes]:
     """Bring the data that the experiment needs into the cache; the .dvc files that tell of it."""
     selection = spec.options.selection
     project = opened.load(Overlay(opened.files, edits) if edits else None)
-    project.plan(selection)
+    require_fit(project.plan(selection), limits, opened.files)
     if not project.data:
         return {}
     site = opened.site(project, edits=edits)

@@ -11,6 +11,7 @@ from exprun.model.values import dataclass
 from exprun.runner.boundaries import Boundaries
 from exprun.runner.gitignores import GitIgnores
 from exprun.runner.lockbook import lock_of
+from exprun.runner.needs import require_fit
 from exprun.runner.site import Site
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ async def reproduce(session: Session, options: ReproOptions) -> Reproduced:
     opened = session.opened
     project = await to_thread.run_sync(opened.load)
     stages = plan_stages(opened, project, options.selection)
-    session.require_fit(stages)
+    require_fit(stages, session.limits, opened.files)
     await session.make_way()
     site = workspace_site(opened, project)
     reproduction = session.reproduction(stages, site, options=options, guard=session.shared_guard())
