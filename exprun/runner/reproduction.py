@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from anyio import sleep_forever, to_thread
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from exprun.model.stage import Stage
     from exprun.runner.bus import Audience
     from exprun.runner.durations import Durations
+    from exprun.runner.exclusion import Exclusion
     from exprun.runner.failures import Failure
     from exprun.runner.guard import Guard
     from exprun.runner.site import Site
@@ -50,6 +52,7 @@ class JobSettings:
     """How the commands of a plan are run. `env` is the caller's environment."""
 
     env: Mapping[str, str]
+    exclusion: Exclusion
     project_root: str
     cwd: Location
     log_dir: str
@@ -204,8 +207,14 @@ class Reproduction:
         self.failures.pop(index, None)
         may_retry = attempt <= self._requirements[index].retries
         try:
-            async with self._guard.running(stage, self.site):
-                await to_thread.run_sync(self._prepare, stage)
+            async with (
+                self._settings.exclusion.held(
+                    self._exclusive(index, gpus), hand.stop, partial(self._waits, index)
+                ),
+                self._guard.running(stage, self.site),
+            ):
+                if hand.stop.reason is None:
+                    await to_thread.run_sync(self._prepare, stage)
                 self._emit(
                     events.StageStarted(
                         stage=self.address(index),
@@ -320,6 +329,14 @@ class Reproduction:
             foreground=settings.foreground,
             allow_daemons=required.allow_daemons,
         )
+
+    def _exclusive(self, index: int, gpus: tuple[str, ...]) -> list[str]:
+        """What no stage of any process may use meanwhile."""
+        mutexes = self._requirements[index].needs.mutexes
+        return [f"mutex '{name}'" for name in mutexes] + [f"GPU '{id}'" for id in gpus]
+
+    def _waits(self, index: int, held: str) -> None:
+        self.site.warn(f"'{self.address(index)}' waits for {held}, which another process uses")
 
     def _commands(self, stage: Stage) -> tuple[Command, ...]:
         return build_commands(stage.cmd, shell=self._settings.env.get("SHELL"))

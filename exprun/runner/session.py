@@ -18,6 +18,7 @@ from exprun.project.rwlock import ReadWriteLock
 from exprun.runner.announcing import Announcements, forget_the_dead
 from exprun.runner.driver import Driver
 from exprun.runner.durations import Durations
+from exprun.runner.exclusion import Exclusion
 from exprun.runner.guard import Guard
 from exprun.runner.presence import end_what_the_dead_left, presence_dir, present
 from exprun.runner.pulling import Puller
@@ -75,6 +76,7 @@ class Session:
         self.limits = (resources or Resources()).limits(jobs, opened.env)
         self.mark = secrets.token_hex(16)
         self.log_dir = os.path.join(opened.place.state_dir, "logs", secrets.token_hex(6))
+        self._exclusion = Exclusion(os.path.join(opened.place.state_dir, "locks"))
         self._durations = Durations(os.path.join(opened.place.state_dir, "durations"))
         self._executor = executor
         self._grace_s = grace_s
@@ -156,6 +158,7 @@ class Session:
             options=options,
             settings=JobSettings(
                 env=self._stage_env(is_experiment=experiment is not None),
+                exclusion=self._exclusion,
                 project_root=self.opened.place.root,
                 cwd=options.selection.cwd,
                 log_dir=log_dir or self.log_dir,

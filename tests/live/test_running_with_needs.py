@@ -84,6 +84,19 @@ def test_gpus_are_handed_out_by_id_and_never_twice(project: Project) -> None:
     assert len(output) == 5 and set(output) <= {"3", "8"}
 
 
+def test_two_processes_share_the_queue_and_its_mutexes(project: Project) -> None:
+    held, ran = project.place.root / "held", project.place.root / "ran"
+    project.setup(
+        f"mkdir {held} || exit 7\necho $1 >> {ran}\nsleep 0.2\n{OK}rmdir {held}\n",
+        meta="{mutex: db}",
+    )
+    project.run("run", "--queue", "-S", "x=1,2,3,4,5,6")
+    both = [project.start("run", "--run-all", "-j", "2") for _ in range(2)]
+    assert [process.wait(40) for process in both] == [0, 0]
+    assert sorted(ran.read_text().split()) == ["1", "2", "3", "4", "5", "6"]
+    assert {row["status"] for row in project.queue().values()} == {"success"}
+
+
 def test_a_mutex_is_held_by_one_at_a_time(project: Project) -> None:
     held = project.place.root / "held"
     project.setup(f"mkdir {held} || exit 7\n{OK}rmdir {held}\n", meta="{mutex: db}")
