@@ -10,14 +10,14 @@ from anyio import CancelScope, CapacityLimiter, to_thread
 
 from exprun import events
 from exprun.git.experiment_refs import ExperimentRef
-from exprun.model.job import CancelReason, Exited
+from exprun.model.job import CancelReason
 from exprun.model.values import dataclass
 from exprun.project.files import DiskFiles
 from exprun.queue.records import State
 from exprun.runner.announcing import forget_the_dead
 from exprun.runner.driver import NotOpened
 from exprun.runner.experiment import Prepared, publish_experiment, set_out_isolated, share
-from exprun.runner.failures import FAULTS, failure_from
+from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import project_root, source_of
 from exprun.runner.keeping import keep_state
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     from exprun.git.experiments import Published
     from exprun.git.repository import Repository
+    from exprun.model.job import FailureClass
     from exprun.queue.attempts import Attempt, Orchestrator
     from exprun.queue.queue import Queue
-    from exprun.runner.failures import Failure
     from exprun.runner.reproduction import Reproduction
     from exprun.runner.session import Session
     from exprun.runner.sharing import Sharing
@@ -107,7 +107,8 @@ class QueueRun:
         try:
             opened = await to_thread.run_sync(self._set_out, attempt, limiter=self._git)
         except FAULTS as error:
-            await self._fail(attempt, failure_from(error))
+            failure = failure_from(error)
+            await self._fail(attempt, failure.kind, failure.message)
             return NotOpened(failed=True)
         self._open[experiment] = opened
         return opened.reproduction, opened.plan
@@ -130,7 +131,8 @@ class QueueRun:
                 return True
             await self._give_up(opened, verdict)
         except FAULTS as error:
-            await self._fail(opened.attempt, failure_from(error))
+            failure = failure_from(error)
+            await self._fail(opened.attempt, failure.kind, failure.message)
         finally:
             with CancelScope(shield=True):
                 await to_thread.run_sync(self._leave, opened)
@@ -243,20 +245,19 @@ class QueueRun:
             await to_thread.run_sync(partial(attempt.interrupt, kept=kept))
             self._ended(attempt, reason="interrupted", failed=False, kept=kept)
             return
-        index = min(reproduction.failures)
-        failure = reproduction.failures[index]
-        failed = f"failed to reproduce '{reproduction.address(index)}': "
-        await self._fail(attempt, failure, failed=failed, kept=kept)
+        await self._fail(attempt, *failure_of_plan(reproduction), kept=kept)
 
     async def _fail(
-        self, attempt: Attempt, failure: Failure, *, failed: str = "", kept: str | None = None
+        self,
+        attempt: Attempt,
+        kind: FailureClass,
+        reason: str,
+        code: int | None = None,
+        *,
+        kept: str | None = None,
     ) -> None:
-        """Record that an experiment has `failed`, and tell."""
-        reason = failed + failure.message
-        code = failure.outcome.code if isinstance(failure.outcome, Exited) else None
-        await to_thread.run_sync(
-            partial(attempt.fail, failure.kind, reason, exit_code=code, kept=kept)
-        )
+        """Record why an experiment has failed, and tell."""
+        await to_thread.run_sync(partial(attempt.fail, kind, reason, exit_code=code, kept=kept))
         self._ended(attempt, reason=reason, kept=kept)
 
     def _keep(self, opened: _Open) -> str | None:
@@ -266,10 +267,11 @@ class QueueRun:
             return keep_state(
                 self._session.opened.repository,
                 opened.reproduction,
+                id=entry.id,
                 worktree=opened.repository,
                 baseline=entry.baseline,
                 message=f"exprun: experiment {entry.name}, unfinished",
-            )
+            ).commit
         except FAULTS as error:
             self._session.opened.warn(
                 f"the state of experiment '{entry.name}' is not kept: {error}"

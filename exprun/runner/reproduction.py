@@ -356,7 +356,7 @@ class Reproduction:
             events.StageSkipped(
                 stage=self.address(index),
                 experiment=self.experiment,
-                is_data=not stage.is_pipeline_stage and stage.is_data_source,
+                is_data=stage.has_only_data,
             )
         )
 

@@ -20,7 +20,7 @@ from exprun.runner.driver import Driver
 from exprun.runner.durations import Durations
 from exprun.runner.exclusion import Exclusion
 from exprun.runner.guard import Guard
-from exprun.runner.presence import end_what_the_dead_left, presence_dir, present
+from exprun.runner.presence import end_what_the_dead_left, present
 from exprun.runner.pulling import Puller
 from exprun.runner.reproduction import JobSettings, Reproduction
 from exprun.runner.resources import Resources
@@ -106,7 +106,7 @@ class Session:
     async def make_way(self) -> None:
         """End what a killed session has left running in this project."""
         forget_the_dead(self.opened.place)
-        await end_what_the_dead_left(presence_dir(self.opened.place), self.opened.warn)
+        await end_what_the_dead_left(self.opened.place.running_dir, self.opened.warn)
 
     def announce(self, reproduction: Reproduction) -> None:
         """Let DVC see that an experiment runs, until `withdraw`, or the end of `run`."""
@@ -202,7 +202,7 @@ class Session:
         if self._cancelled is not None:
             driver.tell(CancelRequested(self._cancelled))
         try:
-            with present(presence_dir(self.opened.place), self.mark):
+            with present(self.opened.place.running_dir, self.mark):
                 try:
                     await self._run_beside(driver, beside)
                 finally:
