@@ -67,7 +67,8 @@ def _command(path: str, reads: str, name: str) -> str:
 
 
 @st.composite
-def _stages(draw: DrawFn) -> tuple[Stage, ...]:
+def pipelines(draw: DrawFn) -> tuple[Stage, ...]:
+    """A few stages that read each other's outputs."""
     available = list(SOURCES)
     stages = []
     for number in range(draw(st.integers(1, 4))):
@@ -127,19 +128,21 @@ def _steps(draw: DrawFn, stages: tuple[Stage, ...]) -> tuple[Action, ...]:
     return tuple(steps)
 
 
-@st.composite
-def cases(draw: DrawFn) -> Case:
-    """A case: a pipeline, perhaps run and committed already, then edits and one command."""
-    stages = draw(_stages())
+def start_of(stages: tuple[Stage, ...]) -> tuple[Action, ...]:
+    """A committed project with these stages, of which nothing has run."""
     document = {"stages": {stage.name: stage.as_yaml() for stage in stages}}
-    ran = draw(st.sampled_from([(), (dvc("repro"),), (dvc("repro"), *commit())]))
-    return case(
-        GENERATED,
+    return (
         write("in0", "a\n"),
         write("in1", "b\n"),
         write("params.yaml", "lr: 0.1  # rate\nepochs: 3\nm: {x: 1}\nl: [1]\n"),
         write("dvc.yaml", json.dumps(document, indent=1)),
-        commit(),
-        ran,
-        steps=draw(_steps(stages)),
+        *commit(),
     )
+
+
+@st.composite
+def cases(draw: DrawFn) -> Case:
+    """A case: a pipeline, perhaps run and committed already, then edits and one command."""
+    stages = draw(pipelines())
+    ran = draw(st.sampled_from([(), (dvc("repro"),), (dvc("repro"), *commit())]))
+    return case(GENERATED, start_of(stages), ran, steps=draw(_steps(stages)))
