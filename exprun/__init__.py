@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     )
     from exprun.model.job import CancelReason
     from exprun.runner.embedding import Runner, open_runner
+    from exprun.runner.resources import Resources
     from exprun.runner.submitted import ExperimentHandle
 
 __version__ = "0.1.0"
@@ -24,6 +25,7 @@ __all__ = [
     "ExperimentSpec",
     "OnError",
     "ReproOptions",
+    "Resources",
     "Runner",
     "Selection",
     "StageResult",
@@ -34,6 +36,7 @@ __all__ = [
 _MODULES = {
     "CancelReason": "exprun.model.job",
     "ExperimentHandle": "exprun.runner.submitted",
+    "Resources": "exprun.runner.resources",
     "Runner": "exprun.runner.embedding",
     "open_runner": "exprun.runner.embedding",
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from exprun.cli import exits
 from exprun.cli.many import ManyOutput
-from exprun.cli.running import run_session
+from exprun.cli.running import resources, run_session
 from exprun.errors import ExperimentFailed, UsageError
 from exprun.model.experiment import ReproOptions
 from exprun.queue.records import State
@@ -40,7 +40,8 @@ def run_sweep(
     opened: Opened, namespace: argparse.Namespace, options: ReproOptions, spec: ExperimentSpec
 ) -> int:
     """Run the experiments of a sweep. What is interrupted stays in the queue."""
-    ids = [queued.entry.id for queued in queue_experiments(opened, spec)]
+    limits = resources(opened, namespace).limits(namespace.jobs, opened.env)
+    ids = [queued.entry.id for queued in queue_experiments(opened, spec, limits=limits)]
     return _run(opened, namespace, options, ids)
 
 

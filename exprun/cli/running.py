@@ -54,7 +54,7 @@ def run_session(
             LocalExecutor(console=Console() if namespace.events != "-" else None),
             emit=displays.emit,
             jobs=namespace.jobs,
-            resources=_resources(opened, namespace),
+            resources=resources(opened, namespace),
             grace_s=namespace.grace,
             shows_output=bool(namespace.events)
             or (bool(show or namespace.log_json or namespace.verbose > 1) and not namespace.quiet),
@@ -99,7 +99,7 @@ def _tell_what_is_kept(session: Session) -> None:
             warn("interrupted before a stage ran")
 
 
-def _resources(opened: Opened, namespace: argparse.Namespace) -> Resources:
+def resources(opened: Opened, namespace: argparse.Namespace) -> Resources:
     """The budget: of the command line, of the project, of the user."""
     from platformdirs import user_config_dir
 

@@ -21,6 +21,7 @@ from exprun.runner.editing import parse_edits
 from exprun.runner.opening import open_project
 from exprun.runner.queue_run import POLL_S, open_run
 from exprun.runner.queueing import open_queue, queue_experiments, tidy_queue
+from exprun.runner.resources import Resources, load_resources
 from exprun.runner.session import Session
 from exprun.runner.submitted import ExperimentHandle, Submitted
 from exprun.scheduler.vocabulary import DrainRequested
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from exprun.runner.bus import Subscription
     from exprun.runner.opening import Opened
     from exprun.runner.queue_run import QueueRun
+    from exprun.scheduler.budget import Limits
     from exprun.scheduler.vocabulary import Stimulus
 
 __all__ = ["ExperimentHandle", "Runner", "open_runner"]
@@ -49,6 +51,7 @@ async def open_runner(
     repo: str | os.PathLike[str],
     *,
     jobs: int = 1,
+    resources: Resources | None = None,
     env: Mapping[str, str] | None = None,
     executor: Executor | None = None,
     grace_s: float = 10.0,
@@ -59,6 +62,9 @@ async def open_runner(
     The process's own is not read: hand in ``os.environ`` if that is what you want. By default there
     is nothing in it but a PATH to the system's programs, so no ``~/.gitconfig`` either.
 
+    `resources` are what all running stages may hold together; for what they say nothing of, the
+    project's ``exprun.toml`` counts. An experiment with a stage that fits in neither is refused.
+
     Leaving the block waits for all experiments. Leaving it by an exception, or by being cancelled,
     first stops every process within `grace_s`; what had not finished stays in the project's queue.
     Raises UsageError, NotAProject, ConfigError and GitError.
@@ -67,12 +73,14 @@ async def open_runner(
         raise UsageError("jobs must be at least 1")
     site = _Site(repo, env if env is not None else {"PATH": os.defpath})
     opened = await to_thread.run_sync(site.open)
+    said = await to_thread.run_sync(load_resources, (opened.place.root,))
     async with AsyncExitStack() as stack:
         session = Session(
             opened,
             await stack.enter_async_context(executor or LocalExecutor()),
             emit=site.emit,
             jobs=jobs,
+            resources=(resources or Resources()).or_else(said),
             grace_s=grace_s,
             audience=site.bus,
         )
@@ -119,7 +127,7 @@ class Runner:
             raise UsageError("the runner takes no more experiments")
         # A thread is not abandoned, and nothing after it waits: what was queued gets its handle.
         entries = await to_thread.run_sync(
-            self._site.queue_up, spec, may_sweep, limiter=self._site.queueing
+            self._site.queue_up, spec, may_sweep, self._session.limits, limiter=self._site.queueing
         )
         return self._submitted.add(entries)
 
@@ -173,12 +181,13 @@ class _Site:
         tidy_queue(opened)
         return opened
 
-    def queue_up(self, spec: ExperimentSpec, may_sweep: bool) -> list[Entry]:
+    def queue_up(self, spec: ExperimentSpec, may_sweep: bool, limits: Limits) -> list[Entry]:
         """Queue the experiments of `spec`. In a worker thread."""
         if not may_sweep and is_sweep(parse_edits(spec)):
             raise UsageError("this is a sweep", hint="use submit_sweep, which returns a list")
         # Anew each time: a repository is for one thread, and configuration may have changed.
-        return [queued.entry for queued in queue_experiments(self._opened(), spec)]
+        queued = queue_experiments(self._opened(), spec, limits=limits)
+        return [each.entry for each in queued]
 
     def _opened(self) -> Opened:
         return open_project(self._start, env=self._env, warn=self._warnings.append)

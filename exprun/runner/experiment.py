@@ -36,6 +36,7 @@ from exprun.runner.guard import Guard
 from exprun.runner.isolation import isolated_workspace
 from exprun.runner.keeping import REFS as KEPT
 from exprun.runner.left_behind import warn_of_left_behind
+from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
 from exprun.runner.planning import plan_stages
 from exprun.runner.publishing import build_tree, commit_experiment, entries_by_name, files_to_add
@@ -81,7 +82,7 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
     stops the commands.
     """
     prepared = await to_thread.run_sync(prepare, session.opened, spec)
-    session.require_fit(prepared.stages)
+    require_fit(prepared.stages, session.limits, session.opened.files)
     sharing = await to_thread.run_sync(open_sharing, session.opened)
     await session.make_way()
     session.emit(

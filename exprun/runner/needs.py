@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exprun.errors import PipelineError
+from exprun.errors import PipelineError, UsageError
 from exprun.model.quantities import parse_duration, parse_size
 from exprun.model.values import dataclass, field
+from exprun.scheduler.budget import Budget
 from exprun.scheduler.vocabulary import Needs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from exprun.model.files import Files
     from exprun.model.stage import Stage
+    from exprun.scheduler.budget import Limits
 
 KEY = "exprun"
 
@@ -40,6 +43,41 @@ def requirements_of(stage: Stage) -> Requirements:
     if not isinstance(asked, dict):
         raise _wrong(stage, "must be a map", hint=f"it may hold: {', '.join(_READERS)}")
     return _requirements({str(key): _read(stage, str(key), asked[key]) for key in asked})
+
+
+def require_fit(stages: Iterable[Stage], limits: Limits | None, files: Files) -> None:
+    """Raise PipelineError if a stage asks for something in a wrong way, and UsageError if one could
+    never run within `limits`, naming the place in the project's `files`.
+    """
+    budget = Budget(limits) if limits else None
+    for stage in stages:
+        try:
+            needs = requirements_of(stage).needs
+        except PipelineError as error:
+            where = _place(stage, files)
+            raise PipelineError(error.message, where=where, hint=error.hint) from None
+        refusal = budget.refusal(needs) if budget else None
+        if refusal is not None:
+            raise UsageError(
+                f"stage '{stage.name}' can never run here: {refusal}",
+                where=_place(stage, files),
+                hint="give more with --resources, or in exprun.toml",
+            )
+
+
+def _place(stage: Stage, files: Files) -> str:
+    """Where in its file a stage asks for something, with the line."""
+    from exprun.formats.lines import line_of
+
+    try:
+        text = files.read(stage.file).decode(errors="replace")
+    except OSError:
+        return stage.file
+    entry = ("stages", (stage.name or "").partition("@")[0])
+    asked = ("meta", KEY)
+    # In what foreach repeats it is a step further down.
+    line = max(line_of(text, (*entry, *asked)), line_of(text, (*entry, "do", *asked)))
+    return f"{stage.file}:{line}"
 
 
 def _requirements(values: Mapping[str, object]) -> Requirements:

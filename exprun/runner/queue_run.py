@@ -12,6 +12,7 @@ from exprun import events
 from exprun.git.experiment_refs import ExperimentRef
 from exprun.model.job import CancelReason
 from exprun.model.values import dataclass
+from exprun.project.files import DiskFiles
 from exprun.queue.records import State
 from exprun.runner import threads
 from exprun.runner.announcing import forget_the_dead
@@ -21,6 +22,7 @@ from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import project_root, source_of
 from exprun.runner.keeping import keep_state
+from exprun.runner.needs import require_fit
 from exprun.runner.sharing import open_sharing
 from exprun.runner.slots import SlotPool
 from exprun.scheduler import vocabulary as words
@@ -198,7 +200,7 @@ class QueueRun:
                 root,
                 attempt.copies_dir,
             )
-            self._session.require_fit(prepared.stages)
+            require_fit(prepared.stages, self._session.limits, DiskFiles(root))
         except BaseException:
             self._slots.give_back(slot)
             raise

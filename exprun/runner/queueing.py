@@ -33,6 +33,7 @@ from exprun.runner.data_stages import commit_data, concerned_stages
 from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.keeping import kept_refs
 from exprun.runner.left_behind import warn_of_left_behind
+from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
 from exprun.store.durability import sync_files
 from exprun.workspaces.copying import copy_path
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from exprun.queue.records import Entry
     from exprun.runner.opening import Opened
     from exprun.runner.project import Project
+    from exprun.scheduler.budget import Limits
 
 REFS = "refs/exprun/queue/"
 
@@ -102,11 +104,14 @@ def queue_at(place: Place, warn: Callable[[str], None]) -> Queue:
     return Queue(os.path.join(place.state_dir, "queue"), warn=warn)
 
 
-def queue_experiments(opened: Opened, spec: ExperimentSpec) -> Iterator[Queued]:
+def queue_experiments(
+    opened: Opened, spec: ExperimentSpec, *, limits: Limits | None = None
+) -> Iterator[Queued]:
     """Queue the experiment, or all experiments of the sweep, that `spec` asks for.
 
     Each is in the queue, safe from a kill, when it is yielded; when the iterator has ended all are
-    durable. Raises UsageError, ProjectError, GitError or RefConflict, and then nothing was queued.
+    durable. Raises UsageError, also if a stage could never run within `limits`, ProjectError,
+    GitError or RefConflict, and then nothing was queued.
     """
     if opened.config.core.no_scm:
         raise NotAProject("experiments need Git, and core.no_scm turns it off")
@@ -116,7 +121,7 @@ def queue_experiments(opened: Opened, spec: ExperimentSpec) -> Iterator[Queued]:
     queue = open_queue(opened)
     with queue.lease() as lease:
         try:
-            drafts, taken = _store(opened, spec, requests, queue, lease.id)
+            drafts, taken = _store(opened, spec, requests, queue, lease.id, limits)
             entries = queue.add(drafts, taken, force=spec.options.force)
             for entry, request in zip(entries, requests, strict=True):
                 yield Queued(entry=entry, overrides=request.texts)
@@ -161,7 +166,12 @@ def _requests(opened: Opened, spec: ExperimentSpec) -> list[_Request]:
 
 
 def _store(
-    opened: Opened, spec: ExperimentSpec, requests: Sequence[_Request], queue: Queue, batch: str
+    opened: Opened,
+    spec: ExperimentSpec,
+    requests: Sequence[_Request],
+    queue: Queue,
+    batch: str,
+    limits: Limits | None,
 ) -> tuple[list[Draft], Names]:
     """Make all that the experiments need durable, short of telling the queue."""
     repository = opened.repository
@@ -181,7 +191,7 @@ def _store(
             ]
             if not spec.options.force:
                 queue.check_names(drafts, taken)
-            trees = list(_trees(opened, spec, requests, objects))
+            trees = list(_trees(opened, spec, requests, objects, limits))
             copy_paths(opened, spec, queue.copies_dir(batch))
         who = committer(repository)
         commits = [
@@ -210,7 +220,11 @@ def _names(repository: Repository, baseline: str) -> Names:
 
 
 def _trees(
-    opened: Opened, spec: ExperimentSpec, requests: Sequence[_Request], objects: ObjectStore
+    opened: Opened,
+    spec: ExperimentSpec,
+    requests: Sequence[_Request],
+    objects: ObjectStore,
+    limits: Limits | None,
 ) -> Iterator[str]:
     """The tree that each experiment starts from."""
     repository = opened.repository
@@ -225,6 +239,7 @@ def _trees(
             # What a target needs may depend on parameters; all stages are always the same ones.
             project = opened.load(Overlay(opened.files, edits) if edits else None)
             stages = project.plan(spec.options.selection)
+            require_fit(stages, limits, opened.files)
             data = _commit_data(opened, spec, project, edits)
         inside = {
             repository.inside(os.path.join(root, location)): content

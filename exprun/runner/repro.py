@@ -10,6 +10,7 @@ from exprun.errors import NotAProject
 from exprun.model.values import dataclass
 from exprun.runner.gitignores import GitIgnores
 from exprun.runner.lockbook import lock_of
+from exprun.runner.needs import require_fit
 from exprun.runner.site import Site
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ async def reproduce(
     .gitignore lines added are taken back. Being cancelled stops the commands.
     """
     opened = session.opened
-    session.require_fit(stages)
+    require_fit(stages, session.limits, opened.files)
     await session.make_way()
     site = workspace_site(opened, project)
     reproduction = session.reproduction(stages, site, options=options, guard=session.shared_guard())

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from anyio import sleep_forever, to_thread
+from anyio import to_thread
 
 from exprun import events
 from exprun.abc import StopRequest
 from exprun.errors import ExecutorError, ExprunError, MissingDependency, ParamsError
-from exprun.executors.logs import LogRecord, log_path, record_of, write_record
+from exprun.executors.logs import log_path
 from exprun.executors.shell import build_commands, build_env
-from exprun.model.experiment import OnError, StageResult
+from exprun.model.experiment import OnError
 from exprun.model.job import FailureClass, JobSpec
-from exprun.model.paths import is_outside, is_url, spell
 from exprun.model.values import dataclass, field
-from exprun.pipeline.targets import address
 from exprun.runner.failures import FAULTS, failure_from, failure_of_job
 from exprun.runner.needs import requirements_of
+from exprun.runner.telling import StageOutputs, Teller
 from exprun.runner.work import Need
 from exprun.scheduler import vocabulary as words
 from exprun.scheduler.vocabulary import StageState, Verdict
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from exprun.model.stage import Stage
     from exprun.runner.bus import Audience
     from exprun.runner.durations import Durations
+    from exprun.runner.exclusion import Exclusion
     from exprun.runner.failures import Failure
     from exprun.runner.guard import Guard
     from exprun.runner.site import Site
@@ -50,6 +50,7 @@ class JobSettings:
     """How the commands of a plan are run. `env` is the caller's environment."""
 
     env: Mapping[str, str]
+    exclusion: Exclusion
     fish_version: str | None = None
     project_root: str
     cwd: Location
@@ -104,7 +105,9 @@ class Reproduction:
         self._settings = settings
         self._executor = executor
         self._durations = durations
-        self._emit = emit
+        self._teller = Teller(
+            stages=stages, site=site, cwd=settings.cwd, experiment=self.experiment, emit=emit
+        )
         self._confirm = confirm
         self._in_hand: dict[int, _InHand] = {}
         self._requirements = [requirements_of(stage) for stage in stages]
@@ -121,11 +124,6 @@ class Reproduction:
     def log_dir(self) -> str:
         """Where the logs of the stages are."""
         return self._settings.log_dir
-
-    @property
-    def shows_output(self) -> bool:
-        """Whether the output of stages is wanted as events."""
-        return self._settings.shows_output
 
     def plan(self, *, serial: bool) -> words.ExperimentPlan:
         """The plan as the scheduler takes it. To be called in a worker thread."""
@@ -156,7 +154,7 @@ class Reproduction:
 
     def address(self, index: int) -> str:
         """How a stage of the plan is shown."""
-        return address(self.stages[index], self._settings.cwd)
+        return self._teller.address(index)
 
     def processed(self, states: Sequence[StageState]) -> list[Stage]:
         """The stages that were brought, or were, up to date."""
@@ -176,17 +174,15 @@ class Reproduction:
         try:
             hand.judgement = await to_thread.run_sync(self._judge, index, forced)
             if hand.judgement.need is Need.NOTHING:
-                self._skipped(index)
+                self._teller.skipped(index)
                 return words.StageChecked(key, Verdict.UNCHANGED)
             if hand.judgement.need is Need.PULLED:
-                self._emit(
-                    events.StagePulled(stage=self.address(index), experiment=self.experiment)
-                )
+                self._teller.pulled(index)
                 return words.StageChecked(key, Verdict.UNCHANGED)
             await self._ask(index)
             if hand.judgement.need is Need.RUN:
                 return words.StageChecked(key, Verdict.MUST_RUN, hand.judgement.flight)
-            self._report_without_command(index, hand.judgement.need)
+            self._teller.settles(index, hand.judgement.need)
             self._finished(index, await to_thread.run_sync(self._settle, index))
         except FAULTS as error:
             self._failed(index, failure_from(error))
@@ -205,18 +201,17 @@ class Reproduction:
         self.failures.pop(index, None)
         may_retry = attempt <= self._requirements[index].retries
         try:
-            async with self._guard.running(stage, self.site):
-                await to_thread.run_sync(self._prepare, stage)
-                self._emit(
-                    events.StageStarted(
-                        stage=self.address(index),
-                        experiment=self.experiment,
-                        log=hand.log,
-                        attempt=attempt,
-                    )
-                )
+            async with (
+                self._settings.exclusion.held(
+                    self._exclusive(index, gpus), hand.stop, partial(self._teller.waits_for, index)
+                ),
+                self._guard.running(stage, self.site),
+            ):
+                if hand.stop.reason is None:
+                    await to_thread.run_sync(self._prepare, stage)
+                self._teller.started(index, hand.log, attempt)
                 hand.outcome = await self._executor.run_job(
-                    self._job(index, gpus), _Sink(self, index), stop=hand.stop
+                    self._job(index, gpus), self._sink(index), stop=hand.stop
                 )
         except FAULTS as error:
             may_help = isinstance(error, ExecutorError) and error.transient
@@ -238,20 +233,12 @@ class Reproduction:
 
     def stop(self, key: words.StageKey, reason: CancelReason) -> None:
         """Ask the commands of a stage to end."""
-        self._emit(
-            events.StageStopping(
-                stage=self.address(key.stage), experiment=self.experiment, reason=reason
-            )
-        )
+        self._teller.stops(key.stage, reason)
         self._in_hand[key.stage].stop.request(reason)
 
     def waits_to_retry(self, key: words.StageKey, delay_s: float) -> None:
         """Tell that a stage is run again after a while."""
-        self._emit(
-            events.StageRetrying(
-                stage=self.address(key.stage), experiment=self.experiment, delay_s=delay_s
-            )
-        )
+        self._teller.retries(key.stage, delay_s)
 
     # In worker threads
 
@@ -322,10 +309,21 @@ class Reproduction:
             allow_daemons=required.allow_daemons,
         )
 
+    def _exclusive(self, index: int, gpus: tuple[str, ...]) -> list[str]:
+        """What no stage of any process may use meanwhile."""
+        mutexes = self._requirements[index].needs.mutexes
+        return [f"mutex '{name}'" for name in mutexes] + [f"GPU '{id}'" for id in gpus]
+
     def _commands(self, stage: Stage) -> tuple[Command, ...]:
         settings = self._settings
         return build_commands(
             stage.cmd, shell=settings.env.get("SHELL"), fish_version=settings.fish_version
+        )
+
+    def _sink(self, index: int) -> StageOutputs:
+        settings = self._settings
+        return StageOutputs(
+            self._teller, index, always=settings.shows_output, audience=settings.audience
         )
 
     async def _ask(self, index: int) -> None:
@@ -337,147 +335,23 @@ class Reproduction:
 
     # What happened
 
-    def _skipped(self, index: int) -> None:
-        stage = self.stages[index]
-        self._emit(
-            events.StageSkipped(
-                stage=self.address(index),
-                experiment=self.experiment,
-                is_data=stage.has_only_data,
-            )
-        )
-
-    def _report_without_command(self, index: int, need: Need) -> None:
-        stage, experiment = self.address(index), self.experiment
-        if need is Need.RESTORE:
-            self._emit(events.StageRestored(stage=stage, experiment=experiment))
-        elif need is Need.IMPORT:
-            self._emit(
-                events.StageImporting(
-                    stage=stage,
-                    experiment=experiment,
-                    source=self._spelled(self.stages[index].deps[0].location),
-                    output=self._spelled(self.stages[index].outs[0].location),
-                )
-            )
-        else:
-            is_data = not self.stages[index].frozen
-            self._emit(events.StageVerified(stage=stage, experiment=experiment, is_data=is_data))
-
-    def _spelled(self, location: Location) -> str:
-        """A path as DVC prints it: outside of the project the absolute one."""
-        if is_outside(location) and not is_url(location):
-            return os.path.normpath(self.site.path(location))
-        return spell(location, start=self._settings.cwd)
-
     def _finished(self, index: int, saved: Saved) -> None:
         hand = self._in_hand.pop(index)
         self.entries[index] = saved.entry
-        if saved.recorded is not None:
-            self._emit(
-                events.LockWritten(
-                    file=saved.recorded.file,
-                    created=saved.recorded.created,
-                    changed=saved.recorded.changed,
-                    experiment=self.experiment,
-                )
-            )
-        ran = hand.outcome is not None
-        if hand.outcome is not None and hand.log:
-            self._write_record(hand.log, record_of(self.address(index), hand.outcome))
-        self._emit(
-            events.StageFinished(
-                stage=self.address(index),
-                experiment=self.experiment,
-                result=StageResult.SUCCEEDED if ran else StageResult.RESTORED,
-                duration_s=hand.outcome.duration_s if hand.outcome else 0.0,
-            )
-        )
+        self._teller.finished(index, saved, hand.outcome, hand.log)
 
     def _failed(self, index: int, failure: Failure, *, is_last: bool = True) -> None:
         hand = self._in_hand[index]
         self.failures[index] = failure
-        if hand.log:
-            self._write_record(hand.log, self._failure_record(index, failure))
-        cancelled = failure.kind is FailureClass.INTERRUPTED
-        self._emit(
-            events.StageFinished(
-                stage=self.address(index),
-                experiment=self.experiment,
-                result=StageResult.CANCELLED if cancelled else StageResult.FAILED,
-                message=failure.message,
-                failure=failure.kind,
-                duration_s=hand.outcome.duration_s if hand.outcome else 0.0,
-            )
-        )
-        if self._options.on_error is OnError.KEEP_GOING and is_last and not cancelled:
-            self._report_blocked(index)
-
-    def _write_record(self, log: str, record: LogRecord) -> None:
-        try:
-            write_record(log, record)
-        except OSError as error:
-            # A run is not worse for want of a record of it.
-            self.site.warn(f"how '{record.stage}' ended is not recorded: {error}")
-
-    def _failure_record(self, index: int, failure: Failure) -> LogRecord:
-        outcome = self._in_hand[index].outcome
-        name = self.address(index)
-        if outcome is None:
-            return LogRecord(
-                stage=name, failure=failure.kind, duration_s=0.0, message=failure.message
-            )
-        return record_of(name, outcome, failure=failure.kind, message=failure.message)
-
-    def _report_blocked(self, index: int) -> None:
-        graph = self.site.project.graph.active()
-        below = graph.all_downstream([self.stages[index].id]) - {self.stages[index].id}
-        blocked = [i for i, stage in enumerate(self.stages) if stage.id in below]
-        if blocked:
-            self._emit(
-                events.StagesBlocked(
-                    stage=self.address(index),
-                    blocked=tuple(self.address(i) for i in blocked),
-                    experiment=self.experiment,
-                )
-            )
+        self._teller.failed(index, failure, hand.outcome, hand.log)
+        if (
+            self._options.on_error is OnError.KEEP_GOING
+            and is_last
+            and failure.kind is not FailureClass.INTERRUPTED
+        ):
+            self._teller.blocks(index)
 
 
 def _log_name(address: str, attempt: int) -> str:
     """Each try has a log of its own; no stage can be called like a later one's."""
     return address if attempt == 1 else f"{address}.attempt-{attempt}"
-
-
-class _Sink:
-    """Turns the output of one stage into events; `exprun.abc.OutputSink`."""
-
-    def __init__(self, reproduction: Reproduction, index: int) -> None:
-        self._always = reproduction.shows_output
-        self._audience = reproduction._settings.audience
-        self._stage = reproduction.address(index)
-        self._experiment = reproduction.experiment
-        self._emit = reproduction._emit
-
-    @property
-    def is_wanted(self) -> bool:
-        return self._always or (self._audience is not None and self._audience.wants_output())
-
-    async def wanted(self) -> None:
-        if self._audience is not None:
-            await self._audience.wanting_output()
-        elif not self._always:
-            await sleep_forever()
-
-    def command_started(self, index: int, command: Command) -> None:
-        self._emit(
-            events.CommandStarted(
-                stage=self._stage, experiment=self._experiment, command=command.display
-            )
-        )
-
-    def write(self, data: bytes, *, offset: int) -> None:
-        self._emit(
-            events.StageOutput(
-                stage=self._stage, experiment=self._experiment, data=data, offset=offset
-            )
-        )

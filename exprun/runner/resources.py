@@ -30,7 +30,10 @@ _EXAMPLE = "for example: --resources gpus=2,cpus=8,mem=16G"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """A budget; None where nothing is said. `gpus` is how many, or the ids to hand out."""
+    """What running stages may hold together; None where nothing is said.
+
+    `gpus` is how many there are, or the ids to hand out; `mem` is in bytes.
+    """
 
     cpus: float | None = None
     gpus: int | tuple[str, ...] | None = None

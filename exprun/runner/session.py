@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
-from exprun.errors import ExperimentFailed, UsageError
+from exprun.errors import ExperimentFailed
 from exprun.executors.descendants import with_mark
 from exprun.executors.shell import ask_fish_version
 from exprun.project.locks import Patience, RepoLock
@@ -19,15 +19,14 @@ from exprun.project.rwlock import ReadWriteLock
 from exprun.runner.announcing import Announcements, forget_the_dead
 from exprun.runner.driver import Driver
 from exprun.runner.durations import Durations
+from exprun.runner.exclusion import Exclusion
 from exprun.runner.guard import Guard
-from exprun.runner.needs import requirements_of
 from exprun.runner.presence import end_what_the_dead_left, present
 from exprun.runner.pulling import Puller
 from exprun.runner.reproduction import JobSettings, Reproduction
 from exprun.runner.resources import Resources, jobs_that_fit
 from exprun.runner.studio import studio_env
 from exprun.runner.work import StageWork
-from exprun.scheduler.budget import Budget
 from exprun.scheduler.machine import Scheduler
 from exprun.scheduler.vocabulary import (
     CancelRequested,
@@ -75,9 +74,10 @@ class Session:
         self.opened = opened
         self.emit = emit
         self.jobs = jobs_that_fit(jobs, opened.warn)
-        self._limits = (resources or Resources()).limits(self.jobs, opened.env)
+        self.limits = (resources or Resources()).limits(self.jobs, opened.env)
         self.mark = secrets.token_hex(16)
         self.log_dir = os.path.join(opened.place.state_dir, "logs", secrets.token_hex(6))
+        self._exclusion = Exclusion(os.path.join(opened.place.state_dir, "locks"))
         self._durations = Durations(os.path.join(opened.place.state_dir, "durations"))
         self._executor = executor
         self._grace_s = grace_s
@@ -103,20 +103,6 @@ class Session:
             self._cancelled = reason
             if self._driver is not None:
                 self._driver.tell(CancelRequested(reason))
-
-    def require_fit(self, stages: Sequence[Stage]) -> None:
-        """Raise UsageError if a stage could never run with these resources, PipelineError if it
-        asks for them in a wrong way.
-        """
-        budget = Budget(self._limits)
-        for stage in stages:
-            refusal = budget.refusal(requirements_of(stage).needs)
-            if refusal is not None:
-                raise UsageError(
-                    f"stage '{stage.name}' can never run here: {refusal}",
-                    where=stage.file,
-                    hint="give more with --resources, or in exprun.toml",
-                )
 
     async def make_way(self) -> None:
         """End what a killed session has left running in this project."""
@@ -174,6 +160,7 @@ class Session:
             settings=JobSettings(
                 env=self._stage_env(is_experiment=experiment is not None),
                 fish_version=self._fish_version,
+                exclusion=self._exclusion,
                 project_root=self.opened.place.root,
                 cwd=options.selection.cwd,
                 log_dir=log_dir or self.log_dir,
@@ -215,7 +202,7 @@ class Session:
         for more experiments when none is left, until the scheduler is told to drain.
         """
         await self.make_way()
-        scheduler = Scheduler(self._limits, max_failures=max_failures, fail_fast=fail_fast)
+        scheduler = Scheduler(self.limits, max_failures=max_failures, fail_fast=fail_fast)
         self._driver = driver = Driver(scheduler, source, lasting=lasting)
         driver.tell(ExperimentsOffered(tuple(experiments)))
         if self._cancelled is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from tests.compat.case import Case, case
+from tests.compat.case import Case, case, flat
 from tests.compat.deviations import GENERATED
 from tests.support.project import Action, Chmod, Delete, commit, dvc, repro, run, write
 
@@ -131,7 +131,7 @@ def _is_directory(path: str) -> bool:
 
 
 @st.composite
-def _stages(draw: DrawFn) -> tuple[Stage, ...]:
+def pipelines(draw: DrawFn) -> tuple[Stage, ...]:
     available = list(SOURCES)
     stages = []
     for number in range(draw(st.integers(1, 4))):
@@ -209,20 +209,9 @@ def _steps(draw: DrawFn, stages: tuple[Stage, ...]) -> tuple[Action, ...]:
     return tuple(steps)
 
 
-@st.composite
-def cases(draw: DrawFn) -> Case:
-    """A case: a pipeline, perhaps run and committed already, then edits and a command or two."""
-    stages = draw(_stages())
-    document = {
-        "vars": [{"v": {"a": 1}}, "vars.yaml"],
-        "stages": {stage.name: stage.as_yaml() for stage in stages},
-    }
-    final = json.dumps(document, indent=1)
-    # What is frozen before it has ever run cannot be reproduced.
-    ran = draw(st.sampled_from([(), (dvc("repro"),), (dvc("repro"), *commit())]))
-    first = final.replace('"frozen": true', '"frozen": false') if ran else final
-    return case(
-        GENERATED,
+def start_of(stages: tuple[Stage, ...], *, frozen: bool = False) -> tuple[Action, ...]:
+    """A committed project with these stages; unless `frozen`, all of them can run."""
+    return flat(
         write("in0", "a\n"),
         write("in1", "b\n"),
         write("raw", "r\n"),
@@ -234,9 +223,30 @@ def cases(draw: DrawFn) -> Case:
         write("p.py", "A = 0\n"),
         write("vars.yaml", _vars("0")),
         write("w/.keep", ""),
-        write("dvc.yaml", first),
+        _pipeline(stages, frozen=frozen),
         commit(),
+    )
+
+
+def _pipeline(stages: tuple[Stage, ...], *, frozen: bool) -> Action:
+    document = {
+        "vars": [{"v": {"a": 1}}, "vars.yaml"],
+        "stages": {stage.name: stage.as_yaml() for stage in stages},
+    }
+    text = json.dumps(document, indent=1)
+    return write("dvc.yaml", text if frozen else text.replace('"frozen": true', '"frozen": false'))
+
+
+@st.composite
+def cases(draw: DrawFn) -> Case:
+    """A case: a pipeline, perhaps run and committed already, then edits and a command or two."""
+    stages = draw(pipelines())
+    # What is frozen before it has ever run cannot be reproduced.
+    ran = draw(st.sampled_from([(), (dvc("repro"),), (dvc("repro"), *commit())]))
+    return case(
+        GENERATED,
+        start_of(stages, frozen=not ran),
         ran,
-        write("dvc.yaml", final),
+        _pipeline(stages, frozen=True),
         steps=draw(_steps(stages)),
     )

@@ -6,18 +6,22 @@ import json
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.compat.case import flat
-from tests.compat.pipelines import TRAINED
-from tests.support.project import git, init_dvc
+from tests.compat.generated import pipelines, start_of
+from tests.compat.pipelines import CHAIN, TRAINED
+from tests.support.project import Builder, commit, git, init_dvc
 
 if TYPE_CHECKING:
+    from tests.compat.generated import Stage
     from tests.support.environment import Place
-    from tests.support.project import Builder
     from tests.support.tools import Tool
 
 START = flat(git("init", "--quiet", "-b", "main"), init_dvc(), TRAINED)
@@ -80,6 +84,50 @@ def test_a_sweep_that_runs_at_once_has_the_trees_of_dvc(
     finished = exprun.run(["run", *how, *SWEEP], place=place)
     assert finished.code == 0, finished.stderr
     assert _trees(place) == recorded
+
+
+SHARED = ("-S", "lr=0.1,0.2", "-S", "split=1,2")
+ALONE = [("-S", f"lr={lr}", "-S", f"split={split}") for lr in (0.1, 0.2) for split in (1, 2)]
+
+
+def test_work_that_is_shared_makes_what_dvc_makes_of_each_alone(
+    builder: Builder, exprun: Tool, dvc: Tool, tmp_path: Path
+) -> None:
+    start = flat(git("init", "--quiet", "-b", "main"), init_dvc(), CHAIN, commit())
+    alone = []
+    for number, overrides in enumerate(ALONE):
+        place = builder.build(start, into=tmp_path / str(number))
+        ended = dvc.run(["exp", "run", *overrides], place=place)
+        assert ended.code == 0, ended.stderr
+        alone += _trees(place)
+    together = builder.build(start, into=tmp_path / "together")
+    ended = exprun.run(["run", *SHARED, "-j", "4"], place=together)
+    assert ended.code == 0, ended.stderr
+    assert _trees(together) == sorted(alone)
+
+
+@given(stages=pipelines())
+@settings(
+    max_examples=4,  # each takes seconds
+    deadline=None,
+    phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
+def test_generated_experiments_make_together_what_each_makes_alone(
+    exprun: Tool, dvc: Tool, stages: tuple[Stage, ...]
+) -> None:
+    start = flat(git("init", "--quiet", "-b", "main"), init_dvc(), start_of(stages))
+    with TemporaryDirectory() as directory:
+        builder = Builder(Path(directory), dvc)
+        alone = []
+        for number, (lr, x) in enumerate(product((0.1, 0.2), (1, 2))):
+            place = builder.build(start, into=Path(directory, str(number)))
+            exprun.run(["run", "-S", f"lr={lr}", "-S", f"m.x={x}"], place=place)
+            alone += _trees(place)
+        together = builder.build(start, into=Path(directory, "together"))
+        exprun.run(["run", "-S", "lr=0.1,0.2", "-S", "m.x=1,2", "-j", "4"], place=together)
+        assert len(alone) == 4
+        assert _trees(together) == sorted(alone)
 
 
 @pytest.mark.skipif("EXPRUN_LIVE_QUEUE" not in os.environ, reason="takes DVC minutes; CI asks")

@@ -15,6 +15,7 @@ NAMES = {
         "ExperimentSpec",
         "OnError",
         "ReproOptions",
+        "Resources",
         "Runner",
         "Selection",
         "StageResult",

@@ -9,13 +9,14 @@ import sqlite3
 import subprocess
 import threading
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
 import exprun
-from exprun import CancelReason, ExperimentSpec, StageResult, events, open_runner
+from exprun import CancelReason, ExperimentSpec, Resources, StageResult, events, open_runner
 from exprun.errors import ExperimentFailed, NotAProject, RefConflict, UsageError
 from exprun.model.job import FailureClass
 from exprun.queue.records import State
@@ -300,6 +301,34 @@ async def test_what_another_process_runs_is_waited_for(project: Project) -> None
             assert (await ended.wait()).reason == "it failed elsewhere"
         # The other has died.
         assert (await orphaned.wait()).succeeded
+
+
+NEEDY = """\
+stages:
+  train:
+    cmd: echo $CUDA_VISIBLE_DEVICES
+    params: [lr]
+    meta: {exprun: {gpus: 2, mem: 1G}}
+"""
+
+
+async def test_what_there_is_comes_from_the_project_and_the_caller(project: Project) -> None:
+    (project.root / "dvc.yaml").write_text(NEEDY)
+    (project.root / "exprun.toml").write_text("[resources]\ngpus = 2\nmem = '0.5G'\n")
+    user = Path(project.place.environ()["HOME"]) / ".config/exprun/exprun.toml"
+    user.parent.mkdir(parents=True, exist_ok=True)
+    user.write_text("[resources]\nmem = '8G'\n")
+    env = project.env | {"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b,GPU-c"}
+    async with open_runner(project.root, env=env) as runner:
+        with pytest.raises(UsageError, match="needs 1G of memory, the budget has 512M") as raised:
+            await runner.submit(spec(lr="2"))
+        assert raised.value.where == "dvc.yaml:5"
+    assert states(project) == {}
+    more = Resources(mem=2 << 30)
+    async with open_runner(project.root, env=env, resources=more) as runner:
+        async with runner.subscribe(events.StageOutput) as output:
+            assert (await runner.run(spec(lr="2"))).succeeded
+            await until(output, b"GPU-a,GPU-b\n")
 
 
 async def test_nothing_of_the_process_is_touched(

@@ -12,8 +12,10 @@ from exprun.errors import ConfigError, PipelineError, UsageError
 from exprun.model.paths import Location
 from exprun.model.quantities import format_size, parse_duration, parse_size
 from exprun.model.stage import Stage
-from exprun.runner.needs import Requirements, requirements_of
+from exprun.project.files import DiskFiles
+from exprun.runner.needs import Requirements, require_fit, requirements_of
 from exprun.runner.resources import Resources, load_resources, parse_resources
+from exprun.scheduler.budget import Limits
 from exprun.scheduler.vocabulary import Needs
 
 if TYPE_CHECKING:
@@ -71,6 +73,39 @@ def test_nonsense_is_refused_by_file_and_stage(asked: object, message: str) -> N
         requirements_of(stage({"exprun": asked}))
     assert raised.value.where == "sub/dvc.yaml"
     assert f"stage 'train': meta.exprun {message}" in raised.value.message
+
+
+TEXT = """\
+stages:
+  prepare:
+    cmd: x
+  train:
+    MORE
+      cmd: x
+      meta:
+        exprun: {gpus: 3}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("train", "x: 1"), ("train@1", "foreach: [1]\n    do:")]
+)
+def test_the_line_is_told(tmp_path: Path, name: str, more: str) -> None:
+    text = TEXT.replace("MORE", more)
+    if "foreach" not in more:
+        text = text.replace("      ", "    ")
+    (tmp_path / "dvc.yaml").write_text(text)
+    needy = Stage(
+        name=name,
+        file=Location("dvc.yaml"),
+        wdir=Location(""),
+        cmd="x",
+        meta={"exprun": {"gpus": 3}},
+    )
+    with pytest.raises(UsageError, match="it needs 3 GPUs") as raised:
+        require_fit([needy], Limits(jobs=1), DiskFiles(str(tmp_path)))
+    line = text.splitlines().index(next(line for line in text.splitlines() if "gpus" in line)) + 1
+    assert raised.value.where == f"dvc.yaml:{line}"
 
 
 def test_a_key_misspelled_is_guessed() -> None:
