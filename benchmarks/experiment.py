@@ -22,7 +22,7 @@ def experiment(directory: Path, *, quick: bool) -> Iterator[Row]:
     for bench in (ours, theirs):
         measure(bench.exprun("repro"))
         bench.commit()
-        (bench.place.outside / "runs").unlink()
+        (bench.runs).unlink()
     commands = {
         "exprun": ours.exprun("run", prepare=_next_value),
         "dvc": theirs.real_dvc("exp", "run", prepare=_next_value),
@@ -62,6 +62,6 @@ def _require_results(bench: Bench, rounds: int) -> None:
     owed = {f"e{number}": {"lr": number} for number in range(1, rounds + 2)}
     if found != owed:
         raise Failed(f"the commits hold {found}, not {owed}")
-    runs = (bench.place.outside / "runs").read_text().split()
+    runs = (bench.runs).read_text().split()
     if runs != ["train"] * (rounds + 1):
         raise Failed(f"these stages ran: {runs}")

@@ -44,7 +44,12 @@ class Bench:
         env = self.place.environ()
         # Both tools are measured as installed: with their byte code.
         del env["PYTHONDONTWRITEBYTECODE"]
-        return env | {"PYTHONPATH": str(HERE)}
+        return env | {"PYTHONPATH": str(HERE), "RUNS": str(self.runs)}
+
+    @property
+    def runs(self) -> Path:
+        """Where stages say that they ran, whatever directory they run in."""
+        return self.place.outside / "runs"
 
     def write(self, path: str, content: str | bytes) -> None:
         """Write a file, its directories too."""
@@ -111,7 +116,7 @@ def two_stages(directory: Path) -> Bench:
         """\
 stages:
   prepare:
-    cmd: head -n 3 in.txt > prepared.txt; echo prepare >> ../outside/runs
+    cmd: head -n 3 in.txt > prepared.txt; echo prepare >> $RUNS
     deps: [in.txt]
     params: [size]
     outs: [prepared.txt]
@@ -127,7 +132,7 @@ stages:
         """\
 lr=$(sed -n 's/^lr: //p' params.yaml)
 echo "{\\"lr\\": $lr}" > metrics.json
-echo train >> ../outside/runs
+echo train >> $RUNS
 """,
     )
     # Written now, so that the first experiment does not leave it out of its commit.

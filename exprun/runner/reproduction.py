@@ -11,7 +11,7 @@ from anyio import sleep_forever, to_thread
 
 from exprun import events
 from exprun.abc import StopRequest
-from exprun.errors import ExecutorError, ExprunError
+from exprun.errors import ExecutorError, ExprunError, MissingDependency, ParamsError
 from exprun.executors.logs import LogRecord, log_path, record_of, write_record
 from exprun.executors.shell import build_commands, build_env
 from exprun.model.experiment import OnError, StageResult
@@ -247,8 +247,25 @@ class Reproduction:
     # In worker threads
 
     def _judge(self, index: int, forced: bool) -> Judgement:
+        stage = self.stages[index]
         with self._guard.working():
-            return self._work.judge(self.stages[index], forced=forced)
+            try:
+                return self._work.judge(stage, forced=forced)
+            except (MissingDependency, ParamsError):
+                if self._dependents_go_on() and stage.cmd and not stage.frozen:
+                    # They must not take its old outputs for new ones.
+                    self._work.prepare(stage)
+                raise
+
+    def _dependents_go_on(self) -> bool:
+        """Whether the stages that need one that cannot start are run all the same."""
+        match self._options.on_error:
+            case OnError.FAIL:
+                return False
+            case OnError.KEEP_GOING:
+                return self._options.selection.single_item
+            case OnError.IGNORE:
+                return True
 
     def _settle(self, index: int) -> Saved:
         judgement = self._in_hand[index].judgement

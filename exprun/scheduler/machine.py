@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, insort
-from collections import deque
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, assert_never
 
 from exprun.model.experiment import OnError
@@ -91,7 +91,8 @@ class Scheduler:
         self._max_open = max_open or 2 * limits.jobs + 2
         self._max_failures = max_failures
         self._fail_fast = fail_fast
-        self._offered: deque[str] = deque()
+        self._offered: OrderedDict[str, None] = OrderedDict()
+        self._offered_again: set[str] = set()  # while in hand
         self._opening: dict[str, CancelReason | None] = {}
         self._open: dict[str, _Experiment] = {}
         self._closing: dict[str, ExperimentVerdict] = {}
@@ -135,14 +136,14 @@ class Scheduler:
             case words.ExperimentsOffered(experiments, first):
                 self._offer(experiments, first)
             case words.ExperimentWithdrawn(experiment):
-                if experiment in self._offered:
-                    self._offered.remove(experiment)
+                self._withdraw(experiment)
             case words.ExperimentOpened(experiment, plan):
                 self._admit(stimulus, experiment, plan)
             case words.ExperimentNotOpened(experiment, failed):
                 if experiment not in self._opening:
                     raise InvalidTransition(experiment, "not being opened", stimulus)
                 del self._opening[experiment]
+                self._let_go(experiment)
                 self._count(failed)
             case words.StageChecked(key, verdict, flight):
                 stage = self._stage(key, StageState.CHECKING, stimulus)
@@ -164,6 +165,7 @@ class Scheduler:
                 if experiment not in self._closing:
                     raise InvalidTransition(experiment, "not being closed", stimulus)
                 ended = self._closing.pop(experiment)
+                self._let_go(experiment)
                 self._count(not succeeded and ended is not ExperimentVerdict.CANCELLED)
             case words.CancelRequested(reason, experiment):
                 self._cancel(reason, experiment)
@@ -178,10 +180,25 @@ class Scheduler:
     # Experiments
 
     def _offer(self, experiments: tuple[str, ...], first: bool) -> None:
-        if first:
-            self._offered.extendleft(reversed(experiments))
-        else:
-            self._offered.extend(experiments)
+        for experiment in reversed(experiments) if first else experiments:
+            if self._is_in_hand(experiment):
+                self._offered_again.add(experiment)
+                continue
+            self._offered[experiment] = None
+            if first:
+                self._offered.move_to_end(experiment, last=False)
+
+    def _is_in_hand(self, experiment: str) -> bool:
+        return any(experiment in hand for hand in (self._opening, self._open, self._closing))
+
+    def _let_go(self, experiment: str) -> None:
+        if experiment in self._offered_again:
+            self._offered_again.remove(experiment)
+            self._offered[experiment] = None
+
+    def _withdraw(self, experiment: str) -> None:
+        self._offered.pop(experiment, None)
+        self._offered_again.discard(experiment)
 
     def _admit(self, stimulus: Stimulus, experiment: str, plan: ExperimentPlan) -> None:
         if experiment not in self._opening:
@@ -229,12 +246,12 @@ class Scheduler:
             self._draining = True
             for name in [*self._opening, *self._open]:
                 self._cancel(reason, name)
-        elif experiment in self._opening:
+            return
+        self._withdraw(experiment)
+        if experiment in self._opening:
             self._opening[experiment] = max(reason, self._opening[experiment] or reason)
         elif experiment in self._open:
             self._cancel_open(self._open[experiment], reason)
-        elif experiment in self._offered:
-            self._offered.remove(experiment)
 
     def _cancel_open(self, experiment: _Experiment, reason: CancelReason) -> None:
         if experiment.cancelled is not None and reason <= experiment.cancelled:
@@ -401,7 +418,7 @@ class Scheduler:
             and len(self._opening) + len(self._open) + len(self._closing) < self._max_open
             and self._demand() < self._budget.limits.jobs + 1
         ):
-            experiment = self._offered.popleft()
+            experiment, _ = self._offered.popitem(last=False)
             self._opening[experiment] = None
             self._instructions.append(words.OpenExperiment(experiment))
 

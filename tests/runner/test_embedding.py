@@ -268,7 +268,7 @@ async def test_events_tell_the_story_in_order(project: Project) -> None:
 async def test_others_may_stop_and_remove_what_was_submitted(project: Project) -> None:
     async with opened(project, jobs=1) as runner:
         hanging = await running(runner, "hang")
-        _ahead, removed, held = [await runner.submit(spec(lr=lr)) for lr in "234"]
+        ahead, removed, held = [await runner.submit(spec(lr=lr)) for lr in "234"]
         queue = queue_of(project)
         queue.remove([removed.id])
         queue.hold([held.id])
@@ -278,6 +278,7 @@ async def test_others_may_stop_and_remove_what_was_submitted(project: Project) -
         assert held.result is None
         queue.release([held.id])
         assert (await held.wait()).succeeded
+        assert (await ahead.wait()).succeeded
 
 
 async def test_what_another_process_runs_is_waited_for(project: Project) -> None:
