@@ -34,6 +34,9 @@ COMMANDS = {
     "demo": "make a small example project and run experiments in it",
 }
 
+# These tell what they do while they do it, and heed -q themselves.
+_TALKATIVE = frozenset({"run", "repro", "retry", "status", "demo"})
+
 USAGE = "usage: exprun [--version] [--help] [--cd DIR] COMMAND ..."
 
 
@@ -107,8 +110,13 @@ def _dispatch(arguments: list[str]) -> int:
     if name not in COMMANDS:
         raise UsageError(f"there is no command '{name}'", hint=_suggestion(name))
     command = import_module(f"exprun.cli.commands.{name.replace('-', '_')}")
-    code: int = command.main(rest, cwd=directory)
-    return code
+    if name in _TALKATIVE or not {"-q", "--quiet"}.intersection(rest):
+        code: int = command.main(rest, cwd=directory)
+        return code
+    from contextlib import redirect_stdout
+
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        return int(command.main(rest, cwd=directory))
 
 
 def _take_directory(arguments: list[str]) -> tuple[list[str], str]:

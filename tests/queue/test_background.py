@@ -7,11 +7,11 @@ import re
 import select
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.queue.test_commands import ROOT, Cli, cli
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.queue.conftest import DvcProject
 
 __all__ = ["cli"]
