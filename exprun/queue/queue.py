@@ -191,9 +191,9 @@ class Queue:
             continue
         return id
 
-    def add_ended(self, id: str, draft: Draft, attempt: AttemptRecord) -> None:
+    def add_ended(self, id: str, draft: Draft, attempt: AttemptRecord, *, held: bool) -> None:
         """Record an experiment that was run directly and did not succeed; earlier ones of its name
-        give way. What was interrupted is held: its user has stopped it.
+        give way.
         """
         assert draft.name is not None
         line = entry_line(
@@ -204,7 +204,7 @@ class Queue:
             batch=draft.batch,
             created=attempt.started,
             spec=specs.to_fields(draft.spec),
-            held=attempt.reason == State.INTERRUPTED.value,
+            held=held,
             attempts=[attempt.id],
             last=attempt_fields(attempt),
         )

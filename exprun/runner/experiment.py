@@ -183,7 +183,7 @@ async def _drive(
         if error.kept:
             name = prepared.ref.name
             hint = f"what there was: exprun apply {name}; to run it again: exprun retry {name}"
-            error.hint = "\n".join(filter(None, [error.hint, hint]))
+            error.hint = "\n".join(filter(None, [hint, error.hint]))
         raise
 
 

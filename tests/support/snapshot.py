@@ -155,7 +155,7 @@ def _git(place: Place, *args: str, index: Path | None = None) -> str:
 def _refs(place: Place) -> Iterator[tuple[str, str]]:
     for line in _git(place, "for-each-ref", "--format=%(refname) %(objectname)").splitlines():
         name, commit = line.split(" ")
-        if not name.startswith("refs/exps/"):
+        if not name.startswith(("refs/exps/", "refs/exprun/")):
             yield name, commit
 
 
