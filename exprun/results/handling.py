@@ -113,7 +113,8 @@ def rename(repository: Repository, old: str, new: str, *, replace: bool = False)
     if target == ref:
         return False
     taken = repository.refs.read(str(target))
-    if taken is not None and not replace:
+    # A rename that was killed half-way leaves both names at one commit.
+    if taken not in (None, commit) and not replace:
         raise RefConflict(
             f"experiment conflicts with existing experiment '{new}'",
             hint=f"to replace it: exprun rename -f {old} {new}",

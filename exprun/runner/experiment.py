@@ -26,15 +26,21 @@ from exprun.git.snapshot import take_snapshot
 from exprun.model.experiment import ExperimentResult
 from exprun.model.values import dataclass
 from exprun.pipeline.datafile import update_data_file
-from exprun.runner.data_stages import check_out_outputs, commit_data, concerned_stages
+from exprun.runner.data_stages import (
+    check_out_outputs,
+    commit_data,
+    concerned_stages,
+    ignore_data,
+)
 from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import isolated_workspace
 from exprun.runner.keeping import REFS as KEPT
 from exprun.runner.left_behind import warn_of_left_behind
 from exprun.runner.overlay import Overlay
+from exprun.runner.planning import plan_stages
 from exprun.runner.publishing import build_tree, commit_experiment, entries_by_name, files_to_add
-from exprun.runner.repro import plan_stages, workspace_site
+from exprun.runner.repro import workspace_site
 from exprun.runner.sharing import open_sharing
 from exprun.runner.writing import replace_file
 from exprun.workspaces.copying import copy_path
@@ -200,6 +206,7 @@ def _set_out(guard: Guard, site: Site, prepared: Prepared, repository: Repositor
     """Make the workspace what the experiment starts from."""
     with guard.working():
         mark = IndexMark(repository)
+        ignore_data(site, _concerned(prepared))
         for location, data in prepared.edits.items():
             os.makedirs(os.path.dirname(site.path(location)), exist_ok=True)
             replace_file(site.path(location), data)
@@ -229,7 +236,7 @@ async def share(emit: Emit, sharing: Sharing | None, published: Published, site:
 async def _run_isolated(session: Session, prepared: Prepared, sharing: Sharing | None) -> Published:
     opened = session.opened
     tree = await to_thread.run_sync(_snapshot, opened, prepared)
-    with isolated_workspace(opened, prepared.ref.baseline, tree) as (repository, root):
+    async with isolated_workspace(opened, prepared.ref.baseline, tree) as (repository, root):
         cwd = os.path.join(opened.place.root, prepared.spec.options.selection.cwd)
         site, inside = await to_thread.run_sync(
             set_out_isolated, opened, prepared.spec, prepared.ref, root, cwd
@@ -285,6 +292,7 @@ def set_out_isolated(
     site = workspace_site(there, project, immediate=False)
     prepared = Prepared(spec=spec, ref=ref, edits={}, project=project, stages=stages)
     _check_out(site, prepared)
+    ignore_data(site, _concerned(prepared))
     return site, prepared
 
 

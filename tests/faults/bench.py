@@ -63,7 +63,7 @@ class Bench:
     before: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.before = self.before or self._of_the_user()
+        self.before = self.before or self.state_of_the_user()
 
     def run(self, *args: str, fault: Fault | None = None, timeout_s: float = 60) -> Finished:
         """Run exprun; a `fault` that came about is seen by `was_hit`."""
@@ -113,7 +113,7 @@ class Bench:
         # Who died between storing an experiment and saying so is believed by its ref.
         assert {name for name, state in states.items() if state == "success"} <= stored.keys()
         git(self.place, "fsck", "--strict", "--no-dangling")
-        assert self._of_the_user() == self.before
+        assert self.state_of_the_user() == self.before
         self._require_true_objects()
         return states
 
@@ -126,7 +126,7 @@ class Bench:
         assert not list(marked_processes(self.place))
         assert not os.listdir(self.place.repo / ".dvc/tmp/exps/exprun")
 
-    def _of_the_user(self) -> dict[str, object]:
+    def state_of_the_user(self) -> dict[str, object]:
         """What neither queueing nor running queued experiments may change, to the byte."""
         files: dict[str, object] = {}
         for directory, below, names in os.walk(self.place.repo):
