@@ -34,6 +34,9 @@ COMMANDS = {
     "demo": "make a small example project and run experiments in it",
 }
 
+# These tell what they do while they do it, and heed -q themselves.
+_TALKATIVE = frozenset({"run", "repro", "retry", "status", "demo"})
+
 USAGE = "usage: exprun [--version] [--help] [--cd DIR] COMMAND ..."
 
 
@@ -111,8 +114,13 @@ def _dispatch(arguments: list[str]) -> int:
         sys.stdout.write(answer)
         return exits.OK
     command = import_module(f"exprun.cli.commands.{name.replace('-', '_')}")
-    code: int = command.main(rest, cwd=directory)
-    return code
+    if name in _TALKATIVE or not {"-q", "--quiet"}.intersection(rest):
+        code: int = command.main(rest, cwd=directory)
+        return code
+    from contextlib import redirect_stdout
+
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        return int(command.main(rest, cwd=directory))
 
 
 def _recall(arguments: list[str], directory: str) -> str | None:

@@ -25,6 +25,21 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message, hint=f"see `{self.prog} --help`")
 
 
+class PlainParser(Parser):
+    """The parser of a command that has nothing to say but its answer.
+
+    What its -q and -v mean is carried out by `exprun.cli.main`.
+    """
+
+    def __init__(self, command: str, description: str) -> None:
+        super().__init__(command, description)
+        talk = self.add_mutually_exclusive_group()
+        talk.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+        talk.add_argument(
+            "-v", "--verbose", action="count", default=0, help="say more of what goes wrong"
+        )
+
+
 def add_talk_options(parser: argparse.ArgumentParser) -> None:
     """How much is said, and where."""
     talk = parser.add_mutually_exclusive_group()
@@ -73,10 +88,9 @@ def add_failure_options(parser: argparse.ArgumentParser) -> None:
 
 def positive(text: str) -> int:
     """A whole number of at least 1, as an argument type."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not '{text}'")
+    return int(text)
 
 
 def add_repro_options(parser: argparse.ArgumentParser) -> None:

@@ -24,6 +24,15 @@ def _text(value: object) -> object:
     return isoformat() if isoformat is not None else str(value)
 
 
+def can_print(text: str) -> bool:
+    """Whether standard output has these characters, which depends on the locale."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
 def write_csv(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """The table as DVC writes it: quoted where needed, lines ended by CR LF."""
     import csv

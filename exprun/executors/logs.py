@@ -24,6 +24,7 @@ RECORD_VERSION = 1
 
 _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@+=-")
 _LONGEST_NAME = 160
+_NAME_FILE = "experiment"
 _LARGEST_RECORD = 1_000_000
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -65,6 +66,27 @@ def _create(path: str, flags: int) -> int:
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         return os.open(path, flags, 0o600)
+
+
+def name_logs(directory: str, experiment: str) -> None:
+    """Note whose logs are in `directory`, if there are any."""
+    with contextlib.suppress(FileNotFoundError):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(os.path.join(directory, _NAME_FILE), flags, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(experiment)
+
+
+def logs_named(above: str, experiment: str) -> str | None:
+    """The directory in `above` of that experiment's logs, the latest; None if there is none."""
+    found: list[tuple[float, str]] = []
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.scandir(above):
+            path = os.path.join(entry.path, _NAME_FILE)
+            with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
+                if file.read() == experiment:
+                    found.append((os.fstat(file.fileno()).st_mtime, entry.path))
+    return max(found)[1] if found else None
 
 
 def is_no_space(error: OSError) -> bool:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _SLACK = 2000
 _SETTLED_S = 60.0
+_LOGS_KEPT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,9 +191,9 @@ class Queue:
             continue
         return id
 
-    def add_ended(self, id: str, draft: Draft, attempt: AttemptRecord) -> None:
+    def add_ended(self, id: str, draft: Draft, attempt: AttemptRecord, *, held: bool) -> None:
         """Record an experiment that was run directly and did not succeed; earlier ones of its name
-        give way. What was interrupted is held: its user has stopped it.
+        give way.
         """
         assert draft.name is not None
         line = entry_line(
@@ -203,7 +204,7 @@ class Queue:
             batch=draft.batch,
             created=attempt.started,
             spec=specs.to_fields(draft.spec),
-            held=attempt.reason == State.INTERRUPTED.value,
+            held=held,
             attempts=[attempt.id],
             last=attempt_fields(attempt),
         )
@@ -318,8 +319,18 @@ class Queue:
         with self._writing():
             self._compact()
             self._remove_all_but(self._ledger.attempts, "logs")
+            self._remove_old_logs(self._ledger.attempts)
             self._remove_all_but(self._ledger.batches, "copies")
         remove_dead(self._leases, older_than=time.time() - _SETTLED_S)
+
+    def _remove_old_logs(self, needed: set[str]) -> None:
+        """Of what was not run from the queue, the latest logs and those of failures are enough."""
+        directory = os.path.join(os.path.dirname(self.directory), "logs")
+        if os.path.isdir(directory):
+            found = sorted(os.scandir(directory), key=lambda entry: entry.stat().st_mtime)
+            for entry in found[:-_LOGS_KEPT]:
+                if entry.name not in needed:
+                    shutil.rmtree(entry.path, ignore_errors=True)
 
     def _remove_all_but(self, needed: set[str], kind: str) -> None:
         """Remove the directories of attempts or batches that nothing refers to any more."""

@@ -17,6 +17,7 @@ from anyio import to_thread
 
 from exprun import events
 from exprun.errors import ExperimentFailed, ExprunError, NotAProject
+from exprun.executors.logs import name_logs
 from exprun.git.experiment_refs import ExperimentRef
 from exprun.git.experiments import check_name_is_free
 from exprun.git.index_guard import IndexMark, undo_index_changes
@@ -98,7 +99,7 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
         name = prepared.ref.name
         session.emit(events.ExperimentFinished(experiment=name, reason=str(error), kept=kept))
         raise
-    await to_thread.run_sync(_forget_failures, session.opened, prepared.ref)
+    await to_thread.run_sync(_settle, session, prepared.ref)
     session.emit(
         events.ExperimentFinished(
             experiment=published.ref.name, rev=published.commit, isolated=spec.isolated
@@ -189,16 +190,17 @@ async def _drive(
         if error.kept:
             name = prepared.ref.name
             hint = f"what there was: exprun apply {name}; to run it again: exprun retry {name}"
-            error.hint = "\n".join(filter(None, [error.hint, hint]))
+            error.hint = "\n".join(filter(None, [hint, error.hint]))
         raise
 
 
-def _forget_failures(opened: Opened, ref: ExperimentRef) -> None:
-    """An experiment that has succeeded takes the place of its failures."""
-    if any(opened.repository.refs.iterate(KEPT)):
+def _settle(session: Session, ref: ExperimentRef) -> None:
+    """An experiment that has succeeded has logs by its name, and replaces its failures."""
+    name_logs(session.log_dir, ref.name)
+    if any(session.opened.repository.refs.iterate(KEPT)):
         from exprun.runner.queueing import open_queue
 
-        open_queue(opened).forget_ended(ref.baseline, ref.name)
+        open_queue(session.opened).forget_ended(ref.baseline, ref.name)
 
 
 def _set_out(guard: Guard, site: Site, prepared: Prepared, repository: Repository) -> IndexMark:

@@ -85,7 +85,10 @@ def _record(
             batch=lease.id,
             spec=spec,
         )
-        queue.add_ended(id, draft, _attempt(session, reproduction, left.commit, began))
+        attempt = _attempt(session, reproduction, left.commit, began)
+        # Who stops what runs before his eyes does not want it to start again by itself.
+        held = start is None and attempt.reason == FailureClass.INTERRUPTED.value
+        queue.add_ended(id, draft, attempt, held=held)
     return left.commit
 
 

@@ -134,12 +134,8 @@ class Bench:
             for name in names:
                 path = os.path.join(directory, name)
                 files[os.path.relpath(path, self.place.repo)] = Path(path).read_bytes()
-        state = git_state(self.place)
-        refs = state["refs"]
-        assert isinstance(refs, list)
-        ours = [ref for ref in refs if "refs/exprun/" not in ref]
         config = (self.place.repo / ".git/config").read_bytes()
-        return state | {"refs": ours, "config": config, "files": files}
+        return git_state(self.place) | {"config": config, "files": files}
 
     def require_true_objects(self) -> None:
         """Check that each object of the cache is what it is called."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.live.conftest import STAGE
 from tests.support.tools import Tool, dvc_tool
 
 if TYPE_CHECKING:
@@ -138,3 +139,35 @@ def test_show_and_list_tell_the_state_and_the_reason(project: Project) -> None:
     assert "Failed (stage-exit)" in table
     hidden = project.run("show", "--hide-queued", "--hide-failed").stdout
     assert "e-2" not in hidden and "later" not in hidden
+
+
+def test_what_git_does_not_track_is_named_before_a_run_elsewhere(project: Project) -> None:
+    project.setup("cat data.csv sub/deep/extra.csv > out.txt; echo $1 > m.json\n")
+    project.write(
+        "dvc.yaml",
+        STAGE.replace("META", "{}").replace(
+            "deps: [train.sh]", "deps: [train.sh, data.csv, sub/deep/extra.csv]"
+        ),
+    )
+    project.git("commit", "-qam", "deps")
+    (project.place.repo / "sub" / "deep").mkdir(parents=True)
+    project.write("data.csv", "1\n")
+    project.write("sub/deep/extra.csv", "2\n")
+
+    done = project.run("run", "--queue", "-S", "x=1,2")
+    assert done.code == 0
+    assert done.stderr.count("WARNING") == 1
+    assert "data.csv, sub (to bring it along: -C data.csv -C sub)" in done.stderr
+    temp = project.run("run", "--temp", "-C", "data.csv")
+    assert "-C sub)" in temp.stderr and temp.code == 1
+    brought = project.run("run", "--temp", "-C", "data.csv", "-C", "sub", "-n", "whole")
+    assert (brought.code, brought.stderr) == (0, "")
+    # In the workspace it is there, and needs no word.
+    assert project.run("run").stderr == ""
+
+
+def test_the_logs_of_a_finished_run_are_found_by_its_name(project: Project) -> None:
+    project.setup("echo it says $1; echo $1 > out.txt; echo $1 > m.json\n")
+    assert project.run("run", "-n", "good", "-S", "x=4").code == 0
+    assert project.run("logs", "good").stdout == "==> train <==\nit says 4\n"
+    assert project.run("queue", "status", "-q").stdout == ""

@@ -70,6 +70,10 @@ def git(place: Place, *args: str) -> str:
     ).stdout
 
 
+# What experiments are kept under, finished or not.
+_EXPERIMENTS = ("refs/exps/", "refs/exprun/")
+
+
 def git_state(place: Place) -> dict[str, object]:
     """What no run may touch: HEAD, the index to the byte, branches, tags, the stash."""
     directory = Path(git(place, "rev-parse", "--absolute-git-dir").strip())
@@ -77,7 +81,7 @@ def git_state(place: Place) -> dict[str, object]:
     return {
         "HEAD": (directory / "HEAD").read_bytes(),
         "index": (directory / "index").read_bytes(),
-        "refs": [line for line in refs if "refs/exps/" not in line],
+        "refs": [line for line in refs if not line.split("\t")[1].startswith(_EXPERIMENTS)],
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from exprun.cli import exits
 from exprun.cli.messages import warn
 from exprun.cli.opening import open_here
-from exprun.cli.parsing import Parser
+from exprun.cli.parsing import PlainParser
 from exprun.errors import UsageError
 from exprun.results.apply import apply, undo
 
@@ -41,8 +41,8 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     return exits.FAILED if applied.problems else exits.OK
 
 
-def _parser() -> Parser:
-    parser = Parser("apply", "Bring an experiment into the workspace.")
+def _parser() -> PlainParser:
+    parser = PlainParser("apply", "Bring an experiment into the workspace.")
     add = parser.add_argument
     add("experiment", nargs="?", help="its name, full ref or commit; or any other revision")
     add("--undo", action="store_true", help="bring back what the last apply replaced")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from exprun.cli import exits
 from exprun.cli.opening import open_here
-from exprun.cli.parsing import Parser
+from exprun.cli.parsing import PlainParser
 from exprun.results.handling import branch
 from exprun.results.history import History
 
@@ -28,8 +28,8 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     return exits.OK
 
 
-def _parser() -> Parser:
-    parser = Parser("branch", "Make a Git branch of an experiment.")
+def _parser() -> PlainParser:
+    parser = PlainParser("branch", "Make a Git branch of an experiment.")
     parser.add_argument("experiment", help="its name, full ref or commit")
     parser.add_argument("branch", nargs="?", help="default: the experiment's name and '-branch'")
     return parser

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exprun.cli import exits
 from exprun.cli.opening import open_here
-from exprun.cli.parsing import Parser
+from exprun.cli.parsing import PlainParser
 from exprun.cli.render import markdown_table, plain_table, write_json
 from exprun.results.columns import format_value
 from exprun.results.differences import compare_states
@@ -65,8 +65,8 @@ def _cells(change: dict[str, object], precision: int | None) -> list[str]:
     return ["-" if value is None else format_value(value, precision) for value in values]
 
 
-def _parser() -> Parser:
-    parser = Parser("diff", "Show how metrics and parameters of two experiments differ.")
+def _parser() -> PlainParser:
+    parser = PlainParser("diff", "Show how metrics and parameters of two experiments differ.")
     add = parser.add_argument
     add("a_rev", nargs="?", metavar="A", help="the older one (default: HEAD)")
     add("b_rev", nargs="?", metavar="B", help="the newer one (default: the workspace)")

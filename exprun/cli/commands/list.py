@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exprun.cli import exits
 from exprun.cli.opening import open_here
-from exprun.cli.parsing import Parser, add_baseline_options
+from exprun.cli.parsing import PlainParser, add_baseline_options
 from exprun.queue.records import State
 from exprun.results.handling import experiments_of
 from exprun.results.history import History
@@ -55,8 +55,8 @@ def _unfinished_row(entry: Entry) -> str:
     return f"\t{commit_of(entry)[:7]} [{entry.name}] {standing(entry)}{reason}\n"
 
 
-def _parser() -> Parser:
-    parser = Parser("list", "List stored experiments.")
+def _parser() -> PlainParser:
+    parser = PlainParser("list", "List stored experiments.")
     add_baseline_options(parser, "list")
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--name-only", "--names-only", action="store_true", help="only the names")

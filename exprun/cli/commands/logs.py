@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from exprun.cli import exits
 from exprun.cli.logs import Logs
 from exprun.cli.messages import warn
-from exprun.cli.parsing import Parser
+from exprun.cli.parsing import PlainParser
 from exprun.errors import UsageError
+from exprun.executors.logs import logs_named
 from exprun.project.root import find_project
 from exprun.queue.queue import Queue
 from exprun.queue.records import State
@@ -26,14 +27,23 @@ _PERIOD_S = 0.1
 
 def main(arguments: Sequence[str], *, cwd: str) -> int:
     """Show logs: of the experiments named, else of those that run, else of the latest."""
-    parser = Parser("logs", "Show what the stages of experiments wrote.")
+    parser = PlainParser("logs", "Show what the stages of experiments wrote.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="names or ids of experiments")
     parser.add_argument("-f", "--follow", action="store_true", help="go on until they have ended")
     parser.add_argument("--stage", metavar="STAGE", help="only what this stage wrote")
     namespace = parser.parse_args(arguments)
-    queue = Queue(os.path.join(find_project(cwd).state_dir, "queue"), warn=warn)
-    chosen = _named(queue, namespace.names) if namespace.names else _latest(queue)
+    state_dir = find_project(cwd).state_dir
+    queue = Queue(os.path.join(state_dir, "queue"), warn=warn)
     logs = Logs(sys.stdout.buffer, stage=namespace.stage)
+    known = {name for entry in queue.entries() for name in (entry.name, entry.id)}
+    finished: dict[str, str] = {}
+    for name in namespace.names:
+        if name not in known and (directory := logs_named(f"{state_dir}/logs", name)):
+            finished[name] = directory
+    queued = [name for name in namespace.names if name not in finished]
+    for name, directory in finished.items():
+        logs.show(directory, name if len(namespace.names) > 1 else "")
+    chosen = _named(queue, queued) if namespace.names else _latest(queue)
     show_logs(queue, chosen, logs, follow=namespace.follow)
     return exits.OK
 

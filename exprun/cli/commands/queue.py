@@ -13,7 +13,7 @@ from exprun.cli.background import start_in_background
 from exprun.cli.commands.logs import show_logs
 from exprun.cli.logs import Logs
 from exprun.cli.messages import warn
-from exprun.cli.parsing import Parser, positive
+from exprun.cli.parsing import Parser, PlainParser, positive
 from exprun.errors import UsageError
 from exprun.project.root import find_project
 from exprun.queue.queue import Queue
@@ -30,7 +30,7 @@ _DESCRIPTION = "See and change the queue of experiments, and read the logs of wh
 _COLUMNS = ("id", "name", "created", "status")
 
 
-class _Command(Parser):
+class _Command(PlainParser):
     """The parser of one of the queue's commands, as argparse makes it."""
 
     def __init__(self, *, prog: str, description: str) -> None:
@@ -190,7 +190,11 @@ def _change(namespace: argparse.Namespace, cwd: str) -> int:
 
 
 def _start(namespace: argparse.Namespace, cwd: str) -> int:
-    pid, log = start_in_background(find_project(cwd), jobs=namespace.jobs)
+    from exprun.cli.opening import open_here
+
+    opened = open_here(cwd)
+    opened.repository.head()  # refused here, where it is seen, rather than in the background
+    pid, log = start_in_background(opened.place, jobs=namespace.jobs)
     sys.stdout.write(f"Running the queue in the background (pid {pid}), output in {log}\n")
     return exits.OK
 

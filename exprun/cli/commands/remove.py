@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exprun.cli import exits
 from exprun.cli.opening import open_here
-from exprun.cli.parsing import Parser, add_baseline_options
+from exprun.cli.parsing import PlainParser, add_baseline_options
 from exprun.errors import UsageError
 from exprun.git.experiment_refs import list_experiments
 from exprun.queue.records import WAITING, State
@@ -81,8 +81,8 @@ def _named(opened: Opened, names: list[str]) -> tuple[list[Stored], list[Entry]]
     return stored, [entry for entry in unfinished.values() if entry]
 
 
-def _parser() -> Parser:
-    parser = Parser("remove", "Remove stored experiments.")
+def _parser() -> PlainParser:
+    parser = PlainParser("remove", "Remove stored experiments.")
     parser.add_argument("experiments", nargs="*", metavar="experiment", help="names or full refs")
     add_baseline_options(parser, "remove", default=False)
     parser.add_argument("--failed", action="store_true", help="remove all that have failed")

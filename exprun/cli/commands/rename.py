@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exprun.cli import exits
 from exprun.cli.opening import open_here
-from exprun.cli.parsing import Parser
+from exprun.cli.parsing import PlainParser
 from exprun.results.handling import rename
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     return exits.OK
 
 
-def _parser() -> Parser:
-    parser = Parser("rename", "Give an experiment another name.")
+def _parser() -> PlainParser:
+    parser = PlainParser("rename", "Give an experiment another name.")
     parser.add_argument("experiment", help="its name or full ref")
     parser.add_argument("name", help="the new name")
     parser.add_argument("-f", "--force", action="store_true", help="replace one of that name")

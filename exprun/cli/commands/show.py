@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from exprun.cli import exits
 from exprun.cli.opening import open_here
-from exprun.cli.parsing import Parser, add_baseline_options
-from exprun.cli.render import markdown_table, plain_table, write_csv, write_json
+from exprun.cli.parsing import PlainParser, add_baseline_options
+from exprun.cli.render import can_print, markdown_table, plain_table, write_csv, write_json
 from exprun.results.columns import Style, Table, build_table, select_columns
 from exprun.results.table import Results, Wanted
 from exprun.results.unfinished import FAILED, INTERRUPTED, QUEUED, UnfinishedExperiments
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _TREE = {"branch_commit": "├── ", "branch_base": "└── ", "baseline": ""}
+_PLAIN_TREE = {"branch_commit": "|-- ", "branch_base": "`-- ", "baseline": ""}
 _KEYS = ("Experiment", "rev", "typ", "parent")
 _MOST_STYLED_ROWS = 300
 
@@ -79,16 +80,17 @@ def _style(namespace: argparse.Namespace) -> Style:
 
 def _join_keys(table: Table) -> None:
     """Make one column of an experiment's name, its commit and its place in the tree."""
+    tree = _TREE if can_print("".join(_TREE.values())) else _PLAIN_TREE
     for row in table.rows:
         name, rev, kind, parent = (row[table.headers.index(key)] for key in _KEYS)
         text = f"{rev} [{name}]" if name and kind != "baseline" else name or rev
         suffix = f" ({parent})" if parent else ""
-        row[table.headers.index("Experiment")] = f"{_TREE[kind]}{text}{suffix}"
+        row[table.headers.index("Experiment")] = f"{tree[kind]}{text}{suffix}"
     table.drop(_KEYS[1:])
 
 
-def _parser() -> Parser:
-    parser = Parser("show", "Show the workspace and experiments with parameters and metrics.")
+def _parser() -> PlainParser:
+    parser = PlainParser("show", "Show the workspace and experiments with parameters and metrics.")
     add_baseline_options(parser, "show")
     add = parser.add_argument
     add("-a", "--all-branches", action="store_true", help="start from the tips of all branches")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from exprun.cli import exits
 from exprun.cli.messages import report, warn
-from exprun.cli.parsing import Parser
+from exprun.cli.parsing import PlainParser
 from exprun.errors import ParamsError
 from exprun.lockfile.values import select_params
 from exprun.model.experiment import Selection
@@ -47,8 +47,8 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     return exits.FAILED if errors else exits.OK
 
 
-def _parser() -> Parser:
-    parser = Parser("stages", "List every stage as resolved, without running anything.")
+def _parser() -> PlainParser:
+    parser = PlainParser("stages", "List every stage as resolved, without running anything.")
     add = parser.add_argument
     add("targets", nargs="*", metavar="target", help="stages or dvc.yaml files (default: all)")
     add("--json", action="store_true", help="print one JSON object")
