@@ -40,7 +40,6 @@ LIBRARIES = {
     "hydra": {"params"},
     "omegaconf": {"params"},
     "pathspec": {"project"},
-    "platformdirs": {"project", "cli"},
     "pygit2": {"git", "results"},
     "rich": {"cli"},
     "ruamel": {"lockfile", "params", "pipeline"},
