@@ -26,6 +26,8 @@ class Logs:
         """Show what was written in a directory since the last call."""
         for path in self._logs_in(directory):
             with open(path, "rb") as file:
+                if path not in self._offsets:
+                    self._begin(path, title)
                 file.seek(self._offsets.get(path, 0))
                 while data := file.read(_CHUNK):
                     if path != self._latest:

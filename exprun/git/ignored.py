@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from bisect import bisect_left
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from exprun.git.wildmatch import Pattern, parse_patterns
+from exprun.formats.ignore_patterns import Pattern, parse_patterns
 
 if TYPE_CHECKING:
     from exprun.git.index_file import Index
@@ -45,7 +46,7 @@ class IgnoreRules:
 
     def _matches(self, path: str, *, is_dir: bool) -> bool:
         """What the last matching line of the nearest file that has one says."""
-        name = os.fsencode(path)
+        name = _one_char_per_byte(path)
         directory = path
         while directory:
             directory = os.path.dirname(directory)
@@ -87,16 +88,21 @@ class IgnoreRules:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             return ()
-        with os.fdopen(descriptor, "rb") as file:
+        with open(descriptor, "rb") as file:
             try:
-                text = file.read()
+                text = file.read().removeprefix(codecs.BOM_UTF8).decode("latin-1")
             except IsADirectoryError:
                 return ()
-        return parse_patterns(text, ignore_case=self._ignores_case)
+        return tuple(parse_patterns(text, ignore_case=self._ignores_case))
 
     @cached_property
     def _ignores_case(self) -> bool:
         return self._repository.config.is_true("core.ignorecase")
+
+
+def _one_char_per_byte(path: str) -> str:
+    """As Git compares names: ``?`` stands for one byte."""
+    return os.fsencode(path).decode("latin-1")
 
 
 class TrackedPaths:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from exprun.formats.ignore_patterns import Pattern, parse_patterns
 from exprun.model.values import dataclass
-from exprun.project.patterns import Pattern, parse_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from exprun.formats.ignore_patterns import Pattern, parse_patterns
 from exprun.model.paths import ROOT, Location, is_outside, join, parent
 from exprun.model.values import dataclass
-from exprun.project.patterns import Pattern, parse_patterns
 from exprun.project.root import DVC_DIR
 
 if TYPE_CHECKING:

@@ -159,7 +159,7 @@ def test_status_changes_nothing(place: Place, exprun: Tool) -> None:
 
 def test_status_imports_nothing_heavy(place: Place) -> None:
     """No library whose import would cost more than all the rest of the command."""
-    heavy = "asyncio anyio pygit2 structlog rich ruamel hydra fsspec tomlkit pathspec".split()
+    heavy = "asyncio anyio pygit2 structlog rich ruamel hydra fsspec tomlkit".split()
     code = (
         "import sys; from exprun.cli.main import run; run(['status', '-q']);"
         f" print(*set({heavy!r}) & set(sys.modules))"

@@ -19,7 +19,6 @@ SLOW = {
     "asyncio",
     "fsspec",
     "hydra",
-    "pathspec",
     "platformdirs",
     "pygit2",
     "rich",

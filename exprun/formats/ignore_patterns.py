@@ -31,12 +31,15 @@ class Pattern:
     negated: bool
     anchored: bool
     only_directories: bool
+    ignore_case: bool = False
 
     def matches(self, path: str, *, is_dir: bool) -> bool:
         """Whether it names `path`, relative to the directory of the pattern's file."""
         if self.only_directories and not is_dir:
             return False
         subject = path if self.anchored else path[path.rfind("/") + 1 :]
+        if self.ignore_case:
+            return _compile(self.glob, re.IGNORECASE | re.ASCII).fullmatch(subject) is not None
         if _MAGIC.isdisjoint(self.glob):
             return subject == self.glob
         if self.glob[0] == "*" and not self.anchored and _MAGIC.isdisjoint(self.glob[1:]):
@@ -49,32 +52,38 @@ class Pattern:
         return self.glob.endswith(("/*", "/**"))
 
 
-def parse_patterns(text: str) -> Iterator[Pattern]:
-    """The patterns of a ``.gitignore`` file."""
+def parse_patterns(text: str, *, ignore_case: bool = False) -> Iterator[Pattern]:
+    """The patterns of a ``.gitignore`` file, in order."""
     for line in text.split("\n"):
-        pattern = _parse(line.rstrip("\r"))
+        pattern = _parse(line.removesuffix("\r"), ignore_case)
         if pattern is not None:
             yield pattern
 
 
-def _parse(line: str) -> Pattern | None:
+def _parse(line: str, ignore_case: bool) -> Pattern | None:
     if line.startswith("#"):
         return None
-    while line.endswith(" ") and not line.endswith("\\ "):
-        line = line[:-1]
+    line = _trim(line)
     negated = line.startswith("!")
     glob = line[1:] if negated else line
     only_directories = glob.endswith("/")
     glob = glob.removesuffix("/")
     anchored = "/" in glob
     glob = glob.removeprefix("/")
-    return Pattern(glob, negated, anchored, only_directories) if glob else None
+    return Pattern(glob, negated, anchored, only_directories, ignore_case) if glob else None
+
+
+def _trim(line: str) -> str:
+    """Without trailing spaces, unless they are escaped."""
+    kept = line.rstrip(" ")
+    backslashes = len(kept) - len(kept.rstrip("\\"))
+    return line[: len(kept) + 1] if backslashes % 2 else kept
 
 
 @lru_cache(maxsize=4096)
-def _compile(glob: str) -> re.Pattern[str]:
+def _compile(glob: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
     try:
-        return re.compile(_to_regex(glob), re.DOTALL)
+        return re.compile(_to_regex(glob), flags | re.DOTALL)
     except re.error:
         return re.compile(_NEVER)
 
@@ -146,8 +155,11 @@ _POSIX = {
     "alnum": "a-zA-Z0-9",
     "upper": "A-Z",
     "lower": "a-z",
-    "space": r"\s",
+    "space": r" \t\n\r\f\v",
     "blank": r" \t",
+    "cntrl": r"\x00-\x1f\x7f",
+    "graph": "!-~",
+    "print": " -~",
     "xdigit": "0-9A-Fa-f",
     "punct": r"!-/:-@\[-`{-~",
 }
