@@ -127,6 +127,13 @@ class Objects:
         known = self._recorded_directory(oid, files)
         return known if known is not None else self._verify_files(oid, files)
 
+    def is_known_sound(self, oid: Oid) -> bool:
+        """Whether every file of a directory is there and was verified as it is now."""
+        try:
+            return self._recorded_directory(oid, self.manifest(oid)) is not None
+        except MissingObjects:
+            return False
+
     def manifest(self, oid: Oid) -> dict[str, Oid]:
         """The files of a directory by relative path; not to be changed.
 
