@@ -191,13 +191,14 @@ class Objects:
 
     def _recorded_directory(self, oid: Oid, files: Mapping[str, Oid]) -> Checked | None:
         """The stats of a directory's objects, if they were all verified as they are now."""
+        root = self.root
         states: dict[Oid, os.stat_result] = {}
-        for member in files.values():
-            if member not in states:
-                try:
-                    states[member] = os.stat(self.path(member))
-                except FileNotFoundError:
-                    return None
+        try:
+            for member in files.values():
+                if member not in states:  # Of a manifest, so it is the name of an object.
+                    states[member] = os.stat(f"{root}/{member[:2]}/{member[2:]}")
+        except FileNotFoundError:
+            return None
         record = self._stats.directory(self._listing_key(files, states))
         return Checked(good=states) if record is not None and record.oid == oid else None
 
