@@ -20,6 +20,7 @@ from exprun.cli.plain import PlainOutput
 from exprun.errors import ExprunError
 from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
+from exprun.project.config_files import user_config_dir
 from exprun.runner.resources import Resources, load_resources, parse_resources
 from exprun.runner.session import Session
 
@@ -101,10 +102,10 @@ def _tell_what_is_kept(session: Session) -> None:
 
 def resources(opened: Opened, namespace: argparse.Namespace) -> Resources:
     """The budget: of the command line, of the project, of the user."""
-    from platformdirs import user_config_dir
-
     asked = parse_resources(namespace.resources) if namespace.resources else Resources()
-    return asked.or_else(load_resources((opened.place.root, user_config_dir("exprun"))))
+    user = user_config_dir(opened.env, "exprun", platform=sys.platform)
+    directories = (opened.place.root, user) if user else (opened.place.root,)
+    return asked.or_else(load_resources(directories))
 
 
 def _plain(namespace: argparse.Namespace, options: ReproOptions) -> Callable[[events.Event], None]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from exprun.errors import ProjectError
-from exprun.formats.text import DEFAULT_LIMITS, Limits
+from exprun.formats.text import DEFAULT_LIMITS, Limits, decode
+
+_SMALL = 4096
+"""Reading as many characters takes less time than importing the parser."""
 
 
 class YamlReader(Protocol):
@@ -31,6 +34,14 @@ def read_yaml(
     limits: Limits = DEFAULT_LIMITS,
 ) -> object:
     """As `load_yaml`. Imports the parser when it is needed first: that takes time."""
+    if len(data) <= _SMALL and limits is DEFAULT_LIMITS:
+        from exprun.formats.blocks import read_settings
+        from exprun.formats.plain import NotSimple
+
+        try:
+            return read_settings(decode(data, name=name, error=error, limits=limits))
+        except NotSimple:
+            pass
     from exprun.formats.yaml12 import load_yaml
 
     return load_yaml(data, name=name, error=error, limits=limits)

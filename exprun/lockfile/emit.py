@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from exprun.lockfile.plain import is_one_line, is_plain
+from exprun.formats.plain import NotSimple, is_one_line, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,10 +28,6 @@ _WORDS = re.compile(r"( *)([^ ]+)")
 
 _STABLE_FLOAT = re.compile(r"-?[0-9]+\.[0-9]+|-?[0-9](?:\.[0-9]{1,5})?e[-+][0-9]{2}")
 """Floats that ruamel.yaml writes as it read them: it rounds the last digits of some others."""
-
-
-class NotSimple(Exception):
-    """The text of this value is not beyond doubt."""
 
 
 def emit_mapping(data: Mapping[str, object], indent: int, *, stable: bool = False) -> str:

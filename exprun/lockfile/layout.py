@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from exprun.lockfile.blocks import read_mapping
-from exprun.lockfile.emit import NotSimple, emit_mapping
-from exprun.lockfile.plain import is_plain
+from exprun.formats.blocks import read_mapping
+from exprun.formats.plain import NotSimple, is_plain
+from exprun.lockfile.emit import emit_mapping
 from exprun.model.lock import Content, LockedPath, LockedStage, Oid
 
 _ITEM_PATTERN = r"""

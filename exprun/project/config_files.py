@@ -40,21 +40,29 @@ class ConfigPlaces:
 
 def config_places(environ: Mapping[str, str], *, platform: str) -> ConfigPlaces:
     """Where DVC looks for configuration in this environment; `platform` as ``sys.platform``."""
-    home = environ.get("HOME") or None
-    user: str | None
     if platform == "darwin":
         system = "/Library/Application Support/dvc"
-        user = os.path.join(home, "Library/Application Support/dvc") if home else None
     else:
         shared = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)[0]
         system = os.path.join(shared, "dvc")
-        own = environ.get("XDG_CONFIG_HOME") or (os.path.join(home, ".config") if home else None)
-        user = os.path.join(own, "dvc") if own else None
+    user = user_config_dir(environ, "dvc", platform=platform)
     return ConfigPlaces(
         system_dir=environ.get("DVC_SYSTEM_CONFIG_DIR") or system,
         global_dir=environ.get("DVC_GLOBAL_CONFIG_DIR") or user,
-        home=home,
+        home=environ.get("HOME") or None,
     )
+
+
+def user_config_dir(environ: Mapping[str, str], program: str, *, platform: str) -> str | None:
+    """Where the user's own settings of `program` are, None if nothing says so.
+
+    As `platformdirs`, which takes longer to import than `exprun status` to run.
+    """
+    home = environ.get("HOME") or None
+    if platform == "darwin":
+        return os.path.join(home, "Library/Application Support", program) if home else None
+    config = environ.get("XDG_CONFIG_HOME") or (os.path.join(home, ".config") if home else None)
+    return os.path.join(config, program) if config else None
 
 
 def read_levels(dvc_dir: str, places: ConfigPlaces) -> dict[SectionPath, Section]:

@@ -23,6 +23,7 @@ from exprun.results.table import parsing_options
 from exprun.results.unfinished import resolve
 from exprun.runner.data_stages import check_out_outputs
 from exprun.runner.guard import Guard
+from exprun.runner.probe import content_like
 from exprun.runner.repro import workspace_site
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _unrecorded_data(opened: Opened, stages: Iterable[Stage]) -> dict[Location, 
         for location in sorted(outs):
             if is_outside(location):
                 continue
-            content = site.probe.content_like(location, recorded.get(location))
+            content = content_like(site.probe, location, recorded.get(location))
             if content is None:
                 found[location] = None
                 continue

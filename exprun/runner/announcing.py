@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -171,6 +170,8 @@ def _remove(place: Place, key: str, pid: int) -> None:
             # Out of DVC's sight at once, since it fails on a directory that is half removed.
             gone = os.path.join(os.path.dirname(os.path.dirname(directory)), f".{key}")
             os.rename(directory, gone)
+            import shutil
+
             shutil.rmtree(gone)
             return
         os.unlink(os.path.join(directory, _OURS))

@@ -13,6 +13,7 @@ from exprun.errors import StoreError
 from exprun.model.lock import LockedPath, LockedStage
 from exprun.model.paths import is_outside, is_url
 from exprun.runner.boundaries import Boundaries
+from exprun.runner.probe import content_like
 from exprun.store.confine import confine
 from exprun.store.failures import MissingObjects
 
@@ -78,7 +79,7 @@ def _current(site: Site, stage: Stage) -> LockedStage:
 
 
 def _collect(site: Site, out: Output, recorded: Content | None) -> Content | None:
-    content = site.probe.content_like(out.location, recorded)
+    content = content_like(site.probe, out.location, recorded)
     if content is None or not out.cache or site.store.has(content):
         return content
     path = site.path(out.location)

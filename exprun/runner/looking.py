@@ -12,7 +12,7 @@ from exprun.model.values import replace
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from exprun.lockfile.compare import Change
+    from exprun.lockfile.compare import Change, Probe
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
     from exprun.runner.project import Project
@@ -62,12 +62,17 @@ def _maker(project: Project, location: Location) -> Stage | None:
     return None
 
 
-def find_reasons(site: Site, stage: Stage, *, allow_missing: bool) -> Iterator[Change]:
-    """Why a stage would have to run, found one by one. Raises what `look` raises."""
+def find_reasons(
+    site: Site, stage: Stage, *, allow_missing: bool, probe: Probe | None = None
+) -> Iterator[Change]:
+    """Why a stage would have to run, found one by one, as `probe` or the site's own sees it.
+
+    Raises what `look` raises.
+    """
     return changes(
         stage,
         site.records.entry(stage),
-        site.probe,
+        probe or site.probe,
         allow_missing=allow_missing,
         upstream=site.upstream_contents(stage) if allow_missing else None,
         checksum_changed=site.records.has_wrong_checksum(stage),

@@ -12,8 +12,6 @@ import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from exprun.executors.local import end_orphans
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -55,6 +53,8 @@ def is_present(directory: str, mark: str) -> bool:
 
 async def end_what_the_dead_left(directory: str, warn: Callable[[str], None]) -> None:
     """End the processes of sessions that have died; `warn` is told of each."""
+    from exprun.executors.local import end_orphans
+
     for mark in _marks(directory):
         with _taken_over(os.path.join(directory, mark)) as is_ours:
             if is_ours:

@@ -12,6 +12,7 @@ from exprun.formats.reading import YamlReader, read_yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exprun.lockfile.compare import Probe
     from exprun.model.lock import Content
     from exprun.model.paths import Location
     from exprun.store.cache import Store
@@ -42,14 +43,6 @@ class WorkspaceProbe:
     def content(self, location: Location, *, legacy: bool = False) -> Content | None:
         return self._store.content(os.path.join(self._root, location), legacy=legacy)
 
-    def content_like(self, location: Location, recorded: Content | None) -> Content | None:
-        """What is at `location`, hashed as DVC 2 did if that is what was recorded and still is."""
-        if recorded is not None and recorded.legacy:
-            legacy = self.content(location, legacy=True)
-            if recorded.same_data(legacy):
-                return legacy
-        return self.content(location)
-
     def params(self, location: Location) -> Mapping[str, object] | None:
         if location in self._edited:
             return self._edited[location]
@@ -68,3 +61,33 @@ class WorkspaceProbe:
 
     def has_objects(self, content: Content) -> bool:
         return self._store.has(content)
+
+
+class Glance:
+    """What `probe` sees at one moment: asks it about each path once. Thread-safe."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self.params = probe.params
+        self._contents: dict[tuple[Location, bool], Content | None] = {}
+        self._held: dict[Content, bool] = {}
+
+    def content(self, location: Location, *, legacy: bool = False) -> Content | None:
+        key = (location, legacy)
+        if key not in self._contents:
+            self._contents[key] = self._probe.content(location, legacy=legacy)
+        return self._contents[key]
+
+    def has_objects(self, content: Content) -> bool:
+        if content not in self._held:
+            self._held[content] = self._probe.has_objects(content)
+        return self._held[content]
+
+
+def content_like(probe: Probe, location: Location, recorded: Content | None) -> Content | None:
+    """What is at `location`, hashed as DVC 2 did if that is what was recorded and still is."""
+    if recorded is not None and recorded.legacy:
+        legacy = probe.content(location, legacy=True)
+        if recorded.same_data(legacy):
+            return legacy
+    return probe.content(location, legacy=False)

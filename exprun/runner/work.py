@@ -32,11 +32,12 @@ from exprun.model.values import dataclass
 from exprun.runner.importing import follows_source, import_again
 from exprun.runner.inputs import check_inputs
 from exprun.runner.looking import find_reasons
+from exprun.runner.probe import Glance, content_like
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exprun.lockfile.compare import Change
+    from exprun.lockfile.compare import Change, Probe
     from exprun.model.experiment import ReproOptions
     from exprun.model.lock import Content, LockedStage
     from exprun.model.paths import Location
@@ -93,6 +94,11 @@ class StageWork:
         self._site = site
         self._options = options
         self._puller = puller if options.pull else None
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Forget what was seen: from now on things may have changed, by our own doing."""
+        self._glance = Glance(self._site.probe)
 
     def begin(self) -> None:
         """What comes before the first stage: with ``--pull``, fetching the run cache."""
@@ -102,7 +108,7 @@ class StageWork:
     def reasons(self, stage: Stage, *, allow_missing: bool | None = None) -> Iterator[Change]:
         """Why a stage would have to run, found one by one."""
         missing_is_fine = self._options.allow_missing if allow_missing is None else allow_missing
-        return find_reasons(self._site, stage, allow_missing=missing_is_fine)
+        return find_reasons(self._site, stage, allow_missing=missing_is_fine, probe=self._glance)
 
     def judge(self, stage: Stage, *, forced: bool) -> Judgement:
         """What a stage needs now. Raises ProjectError if it cannot be brought up to date."""
@@ -121,6 +127,7 @@ class StageWork:
         _require_command(stage)
         if self._puller is not None and not forced:
             self._puller.fetch_dependencies(stage, self._site)
+            self._look_again()
         current = self._current_inputs(stage)
         if forced:
             return Judgement(need=Need.RUN, reasons=reasons, inputs=current)
@@ -146,12 +153,14 @@ class StageWork:
         site = self._site
         reasons = {change.kind for change in self.reasons(stage)}
         trust = not self._options.force and reasons <= {ChangeKind.OUTPUT}
+        self._look_again()
         import_again(stage, site, site.records.entry(stage), trust=trust)
         return self.save(stage)
 
     def prepare(self, stage: Stage) -> None:
         """Make way for a command: remove the outputs, make persistent ones writable."""
         site = self._site
+        self._look_again()
         for out in stage.outs:
             if is_url(out.location):
                 continue
@@ -169,7 +178,7 @@ class StageWork:
         site = self._site
         known = site.records.entry(stage)
         self._require_outputs(stage)
-        contents = self._dependency_contents(stage, known)
+        contents = self._dependency_contents(stage, known, site.probe)
         if inputs is not None:
             check_inputs(site, stage, inputs, contents)
         for out in stage.outs:
@@ -181,6 +190,7 @@ class StageWork:
         if self._options.commit and is_savable(stage, entry):
             self._save_to_run_cache(stage, entry)
         recorded = site.records.record(stage, entry)
+        self._look_again()
         return Saved(entry=entry, recorded=recorded)
 
     # Pulling
@@ -200,11 +210,12 @@ class StageWork:
 
     def _current_inputs(self, stage: Stage) -> LockedStage:
         """The entry of a stage as it would be now, its outputs not looked at."""
-        contents = self._dependency_contents(stage, self._site.records.entry(stage))
+        known = self._site.records.entry(stage)
+        contents = self._dependency_contents(stage, known, self._glance)
         return build_entry(stage, contents, self._params(stage))
 
     def _dependency_contents(
-        self, stage: Stage, known: LockedStage | None
+        self, stage: Stage, known: LockedStage | None, probe: Probe
     ) -> dict[Location, Content]:
         """What the dependencies hold; one with an entry of DVC 2 that did not change stays so."""
         recorded = {dep.path: dep.content for dep in known.deps} if known else {}
@@ -212,7 +223,7 @@ class StageWork:
         for dep in stage.deps:
             if dep.source is not None or is_url(dep.location):
                 continue
-            content = self._site.probe.content_like(dep.location, recorded.get(dep.path))
+            content = content_like(probe, dep.location, recorded.get(dep.path))
             if content is None:
                 raise MissingDependency(
                     f"dependency '{dep.path}' does not exist",
@@ -257,6 +268,7 @@ class StageWork:
 
     def _check_out(self, stage: Stage, entry: LockedStage | None) -> None:
         """Make the outputs what `entry` says, which has all of them."""
+        self._look_again()
         contents = {out.path: out.content for out in entry.outs} if entry else {}
         for out in stage.outs:
             content = contents.get(out.path)
@@ -295,7 +307,7 @@ class StageWork:
         recorded = (
             next((o.content for o in known.outs if o.path == out.path), None) if known else None
         )
-        content = site.probe.content_like(out.location, recorded)
+        content = content_like(site.probe, out.location, recorded)
         if content is None:
             raise MissingOutput(f"output '{out.path}' does not exist")
         if content.size == 0 or content.nfiles == 0:

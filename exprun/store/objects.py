@@ -127,6 +127,13 @@ class Objects:
         known = self._recorded_directory(oid, files)
         return known if known is not None else self._verify_files(oid, files)
 
+    def is_known_sound(self, oid: Oid) -> bool:
+        """Whether every file of a directory is there and was verified as it is now."""
+        try:
+            return self._recorded_directory(oid, self.manifest(oid)) is not None
+        except MissingObjects:
+            return False
+
     def manifest(self, oid: Oid) -> dict[str, Oid]:
         """The files of a directory by relative path; not to be changed.
 
@@ -184,13 +191,14 @@ class Objects:
 
     def _recorded_directory(self, oid: Oid, files: Mapping[str, Oid]) -> Checked | None:
         """The stats of a directory's objects, if they were all verified as they are now."""
+        root = self.root
         states: dict[Oid, os.stat_result] = {}
-        for member in files.values():
-            if member not in states:
-                try:
-                    states[member] = os.stat(self.path(member))
-                except FileNotFoundError:
-                    return None
+        try:
+            for member in files.values():
+                if member not in states:  # Of a manifest, so it is the name of an object.
+                    states[member] = os.stat(f"{root}/{member[:2]}/{member[2:]}")
+        except FileNotFoundError:
+            return None
         record = self._stats.directory(self._listing_key(files, states))
         return Checked(good=states) if record is not None and record.oid == oid else None
 

@@ -39,7 +39,6 @@ LIBRARIES = {
     "fsspec": {"store"},
     "hydra": {"params"},
     "omegaconf": {"params"},
-    "platformdirs": {"project", "cli"},
     "pygit2": {"git", "results"},
     "rich": {"cli"},
     "ruamel": {"lockfile", "params", "pipeline"},

@@ -20,6 +20,10 @@ _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,15})(\.[0-9]{1,15})?")
 """The numbers that Python spells as YAML does."""
 
 
+class NotSimple(Exception):
+    """What a text stands for, or how a value is written, is not beyond doubt."""
+
+
 @cache
 def _unusual() -> re.Pattern[str]:
     # Compiling so large a class takes longer than reading many a dvc.lock.

@@ -1,4 +1,4 @@
-"""Reads the block style that dvc.lock is written in, twenty times faster than a YAML parser.
+"""Reads the block style of dvc.lock and of plain settings, twenty times faster than a YAML parser.
 
 It knows a subset: block mappings and sequences; bare scalars, also over several lines; quoted ones
 on one line without escapes. Whatever else a line holds raises `NotSimple`, and the caller turns to
@@ -8,9 +8,12 @@ on one line without escapes. Whatever else a line holds raises `NotSimple`, and 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from exprun.lockfile.emit import NotSimple
-from exprun.lockfile.plain import is_plain, read_plain
+from exprun.formats.plain import NotSimple, is_plain, read_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _DEEPEST = 40
 
@@ -19,20 +22,37 @@ _QUOTED_KEY = re.compile(r"'([^']+)':(?: (.*))?")
 
 def read_mapping(text: str, indent: int) -> dict[str, object]:
     """The mapping that fills `text`, its keys indented by `indent`; raises NotSimple."""
-    lines = _Lines(text)
+    lines = _Lines(text.removesuffix("\n").split("\n"))
     value = lines.mapping(indent, 0)
     if not lines.at_end:
         raise NotSimple
     return value
 
 
+def read_settings(text: str) -> dict[str, object]:
+    """The mapping that a document is which a person wrote, comments left out; raises NotSimple."""
+    lines = text.removesuffix("\n").split("\n")
+    if not all(line.isascii() and line.isprintable() for line in lines) or "<<" in text:
+        raise NotSimple
+    kept = [line for line in lines if not line.lstrip(" ").startswith("#") and line.strip(" ")]
+    reader = _Lines(kept, folds=False)
+    value = reader.mapping(0, 0)
+    if not reader.at_end:
+        raise NotSimple
+    return value
+
+
 class _Lines:
-    """The lines of a block, the next one split into its indentation and the rest."""
+    """The lines of a block, the next one split into its indentation and the rest.
 
-    __slots__ = ("_indent", "_lines", "_rest")
+    A scalar may go on over several lines if the block `folds`.
+    """
 
-    def __init__(self, text: str) -> None:
-        self._lines = iter(text.removesuffix("\n").split("\n"))
+    __slots__ = ("_folds", "_indent", "_lines", "_rest")
+
+    def __init__(self, lines: Iterable[str], *, folds: bool = True) -> None:
+        self._lines = iter(lines)
+        self._folds = folds
         self._advance()
 
     @property
@@ -92,15 +112,23 @@ class _Lines:
             return self._scalar(rest, indent)
         if self._indent > column:
             if self._rest.startswith("- "):
-                raise NotSimple
+                return self._indented_sequence(depth)
             return self.mapping(self._indent, depth + 1)
         if self._indent == column and self._rest.startswith("- "):
             return self._sequence(column, depth + 1)
         return None
 
+    def _indented_sequence(self, depth: int) -> list[object]:
+        """DVC does not write it: what it stands for is clear, how it is laid out is not."""
+        if self._folds:
+            raise NotSimple
+        return self._sequence(self._indent, depth + 1)
+
     def _scalar(self, text: str, indent: int) -> object:
         if self._indent <= indent:
             return _one_line(text)
+        if not self._folds:
+            raise NotSimple
         words = [text.rstrip(" ")] if text else []
         while self._indent > indent:
             words.append(self._rest.rstrip(" "))
