@@ -29,6 +29,8 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _KINDS: dict[int, Kind] = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 _CHUNK = 1 << 20
 _MAX_HEADER = 64
+_SMALL = 1 << 14
+_REMEMBERED = 500
 
 
 class ObjectStore:
@@ -40,6 +42,7 @@ class ObjectStore:
         self._lender = lender
         self._packs: pygit2.Odb | None = None
         self._unsynced: dict[str, None] = {}
+        self._known: dict[str, tuple[Kind, bytes]] = {}
 
     def read(self, oid: str, kind: Kind) -> bytes:
         """The data of an object. Raises GitError if it is missing, damaged or of another kind."""
@@ -128,6 +131,17 @@ class ObjectStore:
             sync_directory(self.directory)
 
     def _read(self, oid: str) -> tuple[Kind, bytes]:
+        """Small objects are remembered: the experiments of a sweep start from the same ones."""
+        known = self._known.get(oid)
+        if known is None:
+            known = self._find(oid)
+            if len(known[1]) <= _SMALL:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[oid] = known
+        return known
+
+    def _find(self, oid: str) -> tuple[Kind, bytes]:
         try:
             with open(self._path(oid), "rb") as file:
                 return _parse_loose(oid, file.read())

@@ -69,8 +69,9 @@ class QueueRun:
         self._sharing = open_sharing(session.opened)
 
     def remove_workspaces(self) -> None:
-        """Remove the workspaces that were used."""
+        """Remove the workspaces that were used, and release what they shared."""
         self._slots.close()
+        self._session.opened.store.close()
 
     async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
         """Claim an experiment and make its workspace; see `exprun.runner.driver.Source`."""
