@@ -13,7 +13,13 @@ from exprun.model.job import CancelReason, Exited
 from exprun.model.values import dataclass
 from exprun.queue.records import State
 from exprun.runner.driver import NotOpened
-from exprun.runner.experiment import Prepared, publish_experiment, set_out_isolated, share
+from exprun.runner.experiment import (
+    Prepared,
+    publish_commit,
+    set_out_isolated,
+    share,
+    write_experiment,
+)
 from exprun.runner.failures import FAULTS, failure_from
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import project_root, source_of
@@ -26,7 +32,6 @@ from exprun.scheduler.vocabulary import ExperimentVerdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from exprun.git.experiments import Published
     from exprun.git.repository import Repository
     from exprun.queue.attempts import Attempt, Orchestrator
     from exprun.queue.queue import Queue
@@ -66,6 +71,7 @@ class QueueRun:
         self._source = source_of(session.opened)
         self._open: dict[str, _Open] = {}
         self._git = CapacityLimiter(1)
+        self._publishing = CapacityLimiter(1)
         self._sharing = open_sharing(session.opened)
 
     def remove_workspaces(self) -> None:
@@ -120,8 +126,17 @@ class QueueRun:
         attempt = opened.attempt
         try:
             if verdict is ExperimentVerdict.SUCCEEDED:
+                commit = await to_thread.run_sync(
+                    self._write, opened, reproduction, states, limiter=self._git
+                )
+                # Those that end meanwhile write their commits, and are made durable with the next.
                 published = await to_thread.run_sync(
-                    self._publish, opened, reproduction, states, limiter=self._git
+                    publish_commit,
+                    self._session.opened,
+                    opened.prepared,
+                    reproduction,
+                    commit,
+                    limiter=self._publishing,
                 )
                 await share(self._session.emit, self._sharing, published, reproduction.site)
                 rev = published.commit
@@ -194,11 +209,11 @@ class QueueRun:
             attempt=attempt, slot=slot, repository=workspace.repository, prepared=prepared
         )
 
-    def _publish(
+    def _write(
         self, opened: _Open, reproduction: Reproduction, states: Sequence[StageState]
-    ) -> Published:
+    ) -> str:
         reproduction.site.records.flush()
-        return publish_experiment(
+        return write_experiment(
             self._session.opened,
             opened.prepared,
             reproduction,
