@@ -269,7 +269,7 @@ def publish_commit(
     """Make all that an experiment's commit tells of durable, then create the ref.
 
     Commits written by then are made durable together, so several are best written before the first
-    is published. May run beside what works on the repository. Raises RefConflict.
+    is published. Raises RefConflict.
     """
     reproduction.site.store.sync(_cached_contents(reproduction))
     replace = prepared.spec.options.force

@@ -71,7 +71,6 @@ class QueueRun:
         self._source = source_of(session.opened)
         self._open: dict[str, _Open] = {}
         self._git = CapacityLimiter(1)
-        self._publishing = CapacityLimiter(1)
         self._sharing = open_sharing(session.opened)
 
     def remove_workspaces(self) -> None:
@@ -136,7 +135,7 @@ class QueueRun:
                     opened.prepared,
                     reproduction,
                     commit,
-                    limiter=self._publishing,
+                    limiter=self._git,
                 )
                 await share(self._session.emit, self._sharing, published, reproduction.site)
                 rev = published.commit
