@@ -14,7 +14,7 @@ _CHUNK = 1 << 16
 
 
 class Logs:
-    """Shows logs byte by byte, each under a title, empty ones too; with `stage`, only those of that stage."""
+    """Shows logs byte by byte, each under a title; with `stage`, only those of that stage."""
 
     def __init__(self, out: BinaryIO, *, stage: str | None = None) -> None:
         self._out = out

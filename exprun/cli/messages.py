@@ -6,6 +6,8 @@ import sys
 
 TYPE_CHECKING = False  # as in `exprun.cli.main`
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exprun.errors import ExprunError
 
 
@@ -13,6 +15,23 @@ def warn(message: str) -> None:
     """Print a warning."""
     sys.stderr.write(f"WARNING: {message}\n")
     sys.stderr.flush()
+
+
+class Warnings:
+    """Hands warnings on to `warn`, and knows whether there were `any`."""
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self._warn = warn
+        self.any = False
+
+    def __call__(self, message: str) -> None:
+        self.any = True
+        self._warn(message)
+
+
+def not_changed(name: str, *, is_data: bool) -> str:
+    """DVC's line for a stage that has nothing to do; `is_data` is a .dvc file of added data."""
+    return f"{'' if is_data else 'Stage '}'{name}' didn't change, skipping"
 
 
 def report(error: ExprunError) -> None:

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError, RefConflict
+from exprun.git.lockfile import LockFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 _MAX_LINKS = 5
-_LOCK_WAIT_S = 2.0
 
 
 class RefEdit(NamedTuple):
@@ -65,22 +64,11 @@ class RefStore:
 
         Raises RefConflict if it is not, or if another process holds its lock. No reflog is written.
         """
-        path = os.path.join(self.directory, name)
-        lock = path + ".lock"
-        descriptor = _create_lock(lock, name)
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                current = self.read(name)
-                if current != expected:
-                    raise RefConflict(f"ref {name} is at {current}, not at {expected}")
-                file.write(new + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            self._publish(lock, path, name)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(lock)
-            raise
+        with LockFile(self.directory, name) as lock:
+            current = self.read(name)
+            if current != expected:
+                raise RefConflict(f"ref {name} is at {current}, not at {expected}")
+            _publish(lock, name, new)
 
     def change(self, edits: Iterable[RefEdit]) -> None:
         """Carry out all edits, durably, or none if one of the refs is not where it is expected.
@@ -90,60 +78,45 @@ class RefStore:
         """
         edits = sorted(edits)
         with ExitStack() as stack:
-            for edit in edits:
-                lock = os.path.join(self.directory, edit.name) + ".lock"
-                os.close(_create_lock(lock, edit.name))
-                stack.callback(_unlink_if_there, lock)
+            locks = {
+                edit.name: stack.enter_context(LockFile(self.directory, edit.name))
+                for edit in edits
+            }
             for edit in edits:
                 current = self.read(edit.name)
                 if current != edit.expected:
                     raise RefConflict(f"ref {edit.name} is at {current}, not at {edit.expected}")
             for edit in edits:
                 if edit.new is not None:
-                    self._write_locked(edit.name, edit.new)
+                    _publish(locks[edit.name], edit.name, edit.new)
             self._delete_locked([edit.name for edit in edits if edit.new is None])
         for edit in edits:
             if edit.new is None:
                 self._remove_empty_above(edit.name)
 
-    def _write_locked(self, name: str, new: str) -> None:
-        path = os.path.join(self.directory, name)
-        with open(path + ".lock", "w") as file:
-            file.write(new + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self._publish(path + ".lock", path, name)
-
     def _delete_locked(self, names: Sequence[str]) -> None:
         """Packed values go first: they must not show again once the loose files are gone."""
         packed = self._packed("refs/")
         if any(name in packed for name in names):
-            self._unpack(frozenset(names))
+            self._unpack(frozenset(map(os.fsencode, names)))
         for name in names:
             for path in (name, f"logs/{name}"):
                 _unlink_if_there(os.path.join(self.directory, path))
         for directory in {os.path.dirname(name) for name in names}:
             sync_directory(os.path.join(self.directory, directory))
 
-    def _unpack(self, names: frozenset[str]) -> None:
+    def _unpack(self, names: frozenset[bytes]) -> None:
         """Write ``packed-refs`` without some refs, and without what they peel to."""
-        path = os.path.join(self.directory, "packed-refs")
-        descriptor = _create_lock(path + ".lock", "packed-refs")
-        try:
-            with (
-                os.fdopen(descriptor, "w", errors="surrogateescape", newline="\n") as new,
-                open(path, errors="surrogateescape", newline="\n") as old,
-            ):
-                gone = False
+        with LockFile(self.directory, "packed-refs") as lock:
+            kept = []
+            gone = False
+            with open(lock.path, "rb") as old:
                 for line in old:
-                    gone = gone if line.startswith("^") else line[41:-1] in names
+                    gone = gone if line.startswith(b"^") else line[41:-1] in names
                     if not gone:
-                        new.write(line)
-                new.flush()
-                os.fsync(new.fileno())
-            os.rename(path + ".lock", path)
-        finally:
-            _unlink_if_there(path + ".lock")
+                        kept.append(line)
+            lock.fill(b"".join(kept))
+            lock.publish()
         sync_directory(self.directory)
 
     def _remove_empty_above(self, name: str) -> None:
@@ -153,16 +126,6 @@ class RefStore:
             while len(parts) > 2:
                 os.rmdir(os.path.join(self.directory, *parts))
                 parts.pop()
-
-    def _publish(self, lock: str, path: str, name: str) -> None:
-        try:
-            os.rename(lock, path)
-        except IsADirectoryError as error:
-            # Git leaves the empty directories of deleted refs behind.
-            if not _remove_empty(path):
-                raise RefConflict(f"refs below {name} exist") from error
-            os.rename(lock, path)
-        sync_directory(os.path.dirname(path))
 
     def _read_loose(self, name: str) -> str | None:
         try:
@@ -214,26 +177,17 @@ def sync_directory(path: str) -> None:
         os.close(descriptor)
 
 
-def _create_lock(lock: str, name: str) -> int:
-    deadline = time.monotonic() + _LOCK_WAIT_S
-    while True:
-        try:
-            os.makedirs(os.path.dirname(lock), exist_ok=True)
-            return os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        except FileNotFoundError:  # another process removed the directory while it was empty
-            if time.monotonic() >= deadline:
-                raise
-        except OSError as error:
-            if not isinstance(error, FileExistsError | NotADirectoryError):
-                raise
-            if not os.path.isdir(os.path.dirname(lock)):
-                raise RefConflict(f"ref {name} lies below another ref") from error
-            # Git holds such locks for microseconds; one that stays was left by a crash.
-            if time.monotonic() >= deadline:
-                raise RefConflict(
-                    f"ref {name} is locked", hint=f"remove {lock} if no git process is running"
-                ) from error
-            time.sleep(0.01)
+def _publish(lock: LockFile, name: str, new: str) -> None:
+    """Write the ref that `lock` is of, durably."""
+    lock.fill(f"{new}\n".encode())
+    try:
+        lock.publish()
+    except IsADirectoryError as error:
+        # Git leaves the empty directories of deleted refs behind.
+        if not _remove_empty(lock.path):
+            raise RefConflict(f"refs below {name} exist") from error
+        lock.publish()
+    sync_directory(os.path.dirname(lock.path))
 
 
 def _remove_empty(directory: str) -> bool:

@@ -17,6 +17,7 @@ from exprun.executors.local import end_orphans
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+
 _MARK = re.compile(r"[0-9a-f]{32}")
 _GRACE_S = 2.0
 
@@ -37,6 +38,18 @@ def present(directory: str, mark: str) -> Iterator[None]:
         for name in (new, path):
             with suppress(FileNotFoundError):
                 os.unlink(name)
+        os.close(descriptor)
+
+
+def is_present(directory: str, mark: str) -> bool:
+    """Whether the session of that mark lives."""
+    try:
+        descriptor = os.open(os.path.join(directory, mark), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _is_free(descriptor, fcntl.LOCK_SH)
+    finally:
         os.close(descriptor)
 
 
@@ -74,9 +87,9 @@ def _taken_over(path: str) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _is_free(descriptor: int) -> bool:
+def _is_free(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

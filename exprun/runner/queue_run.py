@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio import CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter, to_thread
 
 from exprun import events
 from exprun.git.experiment_refs import ExperimentRef
-from exprun.model.job import CancelReason, Exited
+from exprun.model.job import CancelReason
 from exprun.model.values import dataclass
 from exprun.queue.records import State
+from exprun.runner.announcing import forget_the_dead
 from exprun.runner.driver import NotOpened
 from exprun.runner.experiment import (
     Prepared,
@@ -20,7 +22,7 @@ from exprun.runner.experiment import (
     share,
     write_experiment,
 )
-from exprun.runner.failures import FAULTS, failure_from
+from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import project_root, source_of
 from exprun.runner.keeping import keep_state
@@ -32,14 +34,16 @@ from exprun.scheduler.vocabulary import ExperimentVerdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from exprun.git.experiments import Published
     from exprun.git.repository import Repository
+    from exprun.model.job import FailureClass
     from exprun.queue.attempts import Attempt, Orchestrator
     from exprun.queue.queue import Queue
     from exprun.runner.reproduction import Reproduction
     from exprun.runner.session import Session
-    from exprun.runner.site import Site
+    from exprun.runner.sharing import Sharing
     from exprun.scheduler.vocabulary import StageState, Stimulus
-    from exprun.workspaces.isolated import Slot
+    from exprun.workspaces.isolated import Slot, WorkspaceSource
 
 POLL_S = 0.5
 TRAILER = "Exprun-Attempt: "
@@ -53,6 +57,8 @@ class _Open:
     slot: Slot
     repository: Repository
     prepared: Prepared
+    reproduction: Reproduction
+    plan: words.ExperimentPlan
 
 
 class QueueRun:
@@ -61,22 +67,31 @@ class QueueRun:
     The Git repository is used by one thread at a time, as it has to be.
     """
 
-    def __init__(self, session: Session, queue: Queue, orchestrator: Orchestrator) -> None:
+    def __init__(
+        self,
+        session: Session,
+        queue: Queue,
+        orchestrator: Orchestrator,
+        *,
+        source: WorkspaceSource,
+        sharing: Sharing | None,
+    ) -> None:
         self.succeeded: list[str] = []
         self.failed: list[str] = []
         self._session = session
         self._queue = queue
         self._orchestrator = orchestrator
         self._slots = SlotPool(session.opened.place.tmp_dir)
-        self._source = source_of(session.opened)
+        self._source = source
         self._open: dict[str, _Open] = {}
         self._git = CapacityLimiter(1)
-        self._sharing = open_sharing(session.opened)
+        self._sharing = sharing
 
-    def remove_workspaces(self) -> None:
-        """Remove the workspaces that were used, and release what they shared."""
-        self._slots.close()
-        self._session.opened.store.close()
+    async def remove_workspaces(self) -> None:
+        """Remove the workspaces that were used, even when everything is being cancelled."""
+        with CancelScope(shield=True):
+            await to_thread.run_sync(self._slots.close)
+            await to_thread.run_sync(self._session.opened.store.close)
 
     async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
         """Claim an experiment and make its workspace; see `exprun.runner.driver.Source`."""
@@ -85,7 +100,6 @@ class QueueRun:
             return NotOpened(failed=False)
         stored = await to_thread.run_sync(self._stored, attempt, limiter=self._git)
         if stored is not None:
-            attempt.succeed(stored)
             self._ended(attempt, rev=stored)
             return NotOpened(failed=False)
         self._session.emit(
@@ -96,23 +110,13 @@ class QueueRun:
             )
         )
         try:
-            site, opened = await to_thread.run_sync(self._set_out, attempt, limiter=self._git)
+            opened = await to_thread.run_sync(self._set_out, attempt, limiter=self._git)
         except FAULTS as error:
             failure = failure_from(error)
-            attempt.fail(failure.kind, failure.message)
-            self._ended(attempt, reason=failure.message)
+            await self._fail(attempt, failure.kind, failure.message)
             return NotOpened(failed=True)
         self._open[experiment] = opened
-        reproduction = self._session.reproduction(
-            opened.prepared.stages,
-            site,
-            options=opened.prepared.spec.options,
-            guard=Guard(),
-            experiment=(attempt.entry.name, attempt.entry.baseline),
-            id=experiment,
-            log_dir=attempt.log_dir,
-        )
-        return reproduction, reproduction.plan(serial=False)
+        return opened.reproduction, opened.plan
 
     async def close(
         self,
@@ -122,34 +126,23 @@ class QueueRun:
     ) -> bool:
         """Store a finished experiment, or record why there is none."""
         opened = self._open.pop(reproduction.id)
-        attempt = opened.attempt
         try:
             if verdict is ExperimentVerdict.SUCCEEDED:
-                commit = await to_thread.run_sync(
-                    self._write, opened, reproduction, states, limiter=self._git
-                )
+                commit = await to_thread.run_sync(self._write, opened, states, limiter=self._git)
                 # Those that end meanwhile write their commits, and are made durable with the next.
                 published = await to_thread.run_sync(
-                    publish_commit,
-                    self._session.opened,
-                    opened.prepared,
-                    reproduction,
-                    commit,
-                    limiter=self._git,
+                    self._publish, opened, commit, limiter=self._git
                 )
                 await share(self._session.emit, self._sharing, published, reproduction.site)
-                rev = published.commit
-                attempt.succeed(rev)
-                self._ended(attempt, rev=rev)
+                self._ended(opened.attempt, rev=published.commit)
                 return True
-            await self._give_up(opened, reproduction, verdict)
+            await self._give_up(opened, verdict)
         except FAULTS as error:
             failure = failure_from(error)
-            attempt.fail(failure.kind, failure.message)
-            self._ended(attempt, reason=failure.message)
+            await self._fail(opened.attempt, failure.kind, failure.message)
         finally:
-            reproduction.site.store.close()
-            self._slots.give_back(opened.slot)
+            with CancelScope(shield=True):
+                await to_thread.run_sync(self._leave, opened)
         return False
 
     async def watch(self, tell: Callable[[Stimulus], None]) -> None:
@@ -175,7 +168,10 @@ class QueueRun:
                     tell(words.CancelRequested(CancelReason.REQUESTED, entry.id))
 
     def _stored(self, attempt: Attempt) -> str | None:
-        """The commit of an earlier attempt that stored its result and died before telling."""
+        """The commit of an earlier attempt that stored its result and died before telling.
+
+        Now it is told.
+        """
         repository = self._session.opened.repository
         ref = ExperimentRef(attempt.entry.baseline, attempt.entry.name)
         commit = repository.refs.read(str(ref))
@@ -183,11 +179,15 @@ class QueueRun:
             return None
         text = repository.objects.read(commit, "commit").decode(errors="replace")
         trailers = (TRAILER + earlier for earlier in attempt.entry.attempts)
-        return commit if any(text.endswith(trailer) for trailer in trailers) else None
+        if not any(text.endswith(trailer) for trailer in trailers):
+            return None
+        attempt.succeed(commit)
+        return commit
 
-    def _set_out(self, attempt: Attempt) -> tuple[Site, _Open]:
+    def _set_out(self, attempt: Attempt) -> _Open:
         opened = self._session.opened
         entry = attempt.entry
+        forget_the_dead(opened.place)
         slot = self._slots.take()
         try:
             tree = opened.repository.tree_of(entry.commit)
@@ -204,55 +204,86 @@ class QueueRun:
         except BaseException:
             self._slots.give_back(slot)
             raise
-        return site, _Open(
-            attempt=attempt, slot=slot, repository=workspace.repository, prepared=prepared
+        reproduction = self._session.reproduction(
+            prepared.stages,
+            site,
+            options=prepared.spec.options,
+            guard=Guard(),
+            experiment=(entry.name, entry.baseline),
+            id=entry.id,
+            log_dir=attempt.log_dir,
+        )
+        self._session.announce(reproduction)
+        return _Open(
+            attempt=attempt,
+            slot=slot,
+            repository=workspace.repository,
+            prepared=prepared,
+            reproduction=reproduction,
+            plan=reproduction.plan(serial=False),
         )
 
-    def _write(
-        self, opened: _Open, reproduction: Reproduction, states: Sequence[StageState]
-    ) -> str:
-        reproduction.site.records.flush()
+    def _write(self, opened: _Open, states: Sequence[StageState]) -> str:
+        opened.reproduction.site.records.flush()
         return write_experiment(
             self._session.opened,
             opened.prepared,
-            reproduction,
+            opened.reproduction,
             states,
             opened.repository,
             trailer=TRAILER + opened.attempt.record.id,
         )
 
-    async def _give_up(
-        self, opened: _Open, reproduction: Reproduction, verdict: ExperimentVerdict
-    ) -> None:
+    def _publish(self, opened: _Open, commit: str) -> Published:
+        published = publish_commit(
+            self._session.opened, opened.prepared, opened.reproduction, commit
+        )
+        opened.attempt.succeed(published.commit)
+        return published
+
+    def _leave(self, opened: _Open) -> None:
+        opened.reproduction.site.store.close()
+        self._session.withdraw(opened.reproduction)
+        self._slots.give_back(opened.slot)
+
+    async def _give_up(self, opened: _Open, verdict: ExperimentVerdict) -> None:
         """Record a failure, or put the experiment back into the queue; its files are kept."""
-        attempt = opened.attempt
+        attempt, reproduction = opened.attempt, opened.reproduction
         kept = None
         # Whoever asks twice for the end does not want to wait for this.
         if self._session.cancelled is not CancelReason.KILLED:
-            kept = await to_thread.run_sync(self._keep, opened, reproduction, limiter=self._git)
+            kept = await to_thread.run_sync(self._keep, opened, limiter=self._git)
         if verdict is not ExperimentVerdict.FAILED:
-            attempt.interrupt(kept=kept)
+            await to_thread.run_sync(partial(attempt.interrupt, kept=kept))
             self._ended(attempt, reason="interrupted", failed=False, kept=kept)
             return
-        index = min(reproduction.failures)
-        failure = reproduction.failures[index]
-        reason = f"failed to reproduce '{reproduction.address(index)}': {failure.message}"
-        outcome = failure.outcome
-        code = outcome.code if isinstance(outcome, Exited) else None
-        attempt.fail(failure.kind, reason, exit_code=code, kept=kept)
+        await self._fail(attempt, *failure_of_plan(reproduction), kept=kept)
+
+    async def _fail(
+        self,
+        attempt: Attempt,
+        kind: FailureClass,
+        reason: str,
+        code: int | None = None,
+        *,
+        kept: str | None = None,
+    ) -> None:
+        """Record why an experiment has failed, and tell."""
+        await to_thread.run_sync(partial(attempt.fail, kind, reason, exit_code=code, kept=kept))
         self._ended(attempt, reason=reason, kept=kept)
 
-    def _keep(self, opened: _Open, reproduction: Reproduction) -> str | None:
+    def _keep(self, opened: _Open) -> str | None:
         """The commit of what there is; None, and a warning, if there can be none."""
         entry = opened.attempt.entry
         try:
             return keep_state(
                 self._session.opened.repository,
-                reproduction,
+                opened.reproduction,
+                id=entry.id,
                 worktree=opened.repository,
                 baseline=entry.baseline,
                 message=f"exprun: experiment {entry.name}, unfinished",
-            )
+            ).commit
         except FAULTS as error:
             self._session.opened.warn(
                 f"the state of experiment '{entry.name}' is not kept: {error}"
@@ -280,6 +311,13 @@ class QueueRun:
         )
 
 
+async def open_run(session: Session, queue: Queue, orchestrator: Orchestrator) -> QueueRun:
+    """A source of the experiments that `orchestrator` can claim."""
+    source = await to_thread.run_sync(source_of, session.opened)
+    sharing = await to_thread.run_sync(open_sharing, session.opened)
+    return QueueRun(session, queue, orchestrator, source=source, sharing=sharing)
+
+
 async def run_queued(
     session: Session,
     queue: Queue,
@@ -296,7 +334,7 @@ async def run_queued(
     twice. Being cancelled stops the commands, and what has not finished stays in the queue.
     """
     with queue.orchestrate() as orchestrator:
-        run = QueueRun(session, queue, orchestrator)
+        run = await open_run(session, queue, orchestrator)
         waiting = {State.QUEUED, State.INTERRUPTED}
         try:
             entries = await to_thread.run_sync(queue.entries)
@@ -311,5 +349,5 @@ async def run_queued(
                 fail_fast=fail_fast,
             )
         finally:
-            run.remove_workspaces()
+            await run.remove_workspaces()
     return run

@@ -11,7 +11,7 @@ from anyio import sleep_forever, to_thread
 
 from exprun import events
 from exprun.abc import StopRequest
-from exprun.errors import ExecutorError, ExprunError
+from exprun.errors import ExecutorError, ExprunError, MissingDependency, ParamsError
 from exprun.executors.logs import LogRecord, log_path, record_of, write_record
 from exprun.executors.shell import build_commands, build_env
 from exprun.model.experiment import OnError, StageResult
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
     from exprun.runner.bus import Audience
+    from exprun.runner.durations import Durations
     from exprun.runner.failures import Failure
     from exprun.runner.guard import Guard
     from exprun.runner.site import Site
@@ -87,6 +88,7 @@ class Reproduction:
         options: ReproOptions,
         settings: JobSettings,
         executor: Executor,
+        durations: Durations,
         emit: Emit,
         confirm: Confirm | None = None,
     ) -> None:
@@ -100,6 +102,7 @@ class Reproduction:
         self._options = options
         self._settings = settings
         self._executor = executor
+        self._durations = durations
         self._emit = emit
         self._confirm = confirm
         self._in_hand: dict[int, _InHand] = {}
@@ -110,16 +113,29 @@ class Reproduction:
         return self._settings.experiment[0] if self._settings.experiment else None
 
     @property
+    def baseline(self) -> str | None:
+        return self._settings.experiment[1] if self._settings.experiment else None
+
+    @property
+    def log_dir(self) -> str:
+        """Where the logs of the stages are."""
+        return self._settings.log_dir
+
+    @property
     def shows_output(self) -> bool:
         """Whether the output of stages is wanted as events."""
         return self._settings.shows_output
 
     def plan(self, *, serial: bool) -> words.ExperimentPlan:
-        """The plan as the scheduler takes it."""
+        """The plan as the scheduler takes it. To be called in a worker thread."""
         places = {stage.id: index for index, stage in enumerate(self.stages)}
         active = None if self._options.selection.single_item else self.site.project.graph.active()
+        # Where one follows the other anyway, nobody asks how long each takes.
+        expected = [0.0] * len(self.stages) if serial else self._durations.expect(self.stages)
         planned = []
-        for stage, required in zip(self.stages, self._requirements, strict=True):
+        for stage, required, expected_s in zip(
+            self.stages, self._requirements, expected, strict=True
+        ):
             upstream = active.upstream(stage.id) if active else ()
             planned.append(
                 words.PlannedStage(
@@ -127,6 +143,7 @@ class Reproduction:
                     forced=self._options.force,
                     needs=required.needs,
                     retries=required.retries,
+                    expected_s=expected_s,
                 )
             )
         return words.ExperimentPlan(
@@ -187,7 +204,7 @@ class Reproduction:
         self.failures.pop(index, None)
         may_retry = attempt <= self._requirements[index].retries
         try:
-            with self._guard.running(stage, self.site):
+            async with self._guard.running(stage, self.site):
                 await to_thread.run_sync(self._prepare, stage)
                 self._emit(
                     events.StageStarted(
@@ -238,8 +255,25 @@ class Reproduction:
     # In worker threads
 
     def _judge(self, index: int, forced: bool) -> Judgement:
+        stage = self.stages[index]
         with self._guard.working():
-            return self._work.judge(self.stages[index], forced=forced)
+            try:
+                return self._work.judge(stage, forced=forced)
+            except (MissingDependency, ParamsError):
+                if self._dependents_go_on() and stage.cmd and not stage.frozen:
+                    # They must not take its old outputs for new ones.
+                    self._work.prepare(stage)
+                raise
+
+    def _dependents_go_on(self) -> bool:
+        """Whether the stages that need one that cannot start are run all the same."""
+        match self._options.on_error:
+            case OnError.FAIL:
+                return False
+            case OnError.KEEP_GOING:
+                return self._options.selection.single_item
+            case OnError.IGNORE:
+                return True
 
     def _settle(self, index: int) -> Saved:
         judgement = self._in_hand[index].judgement
@@ -256,11 +290,12 @@ class Reproduction:
             self._work.prepare(stage)
 
     def _save(self, index: int) -> Saved:
-        judgement = self._in_hand[index].judgement
+        hand, stage = self._in_hand[index], self.stages[index]
         with self._guard.working():
-            return self._work.save(
-                self.stages[index], inputs=judgement.inputs if judgement else None
-            )
+            saved = self._work.save(stage, inputs=hand.judgement.inputs if hand.judgement else None)
+        if hand.outcome is not None:
+            self._durations.record(stage, hand.outcome.duration_s)
+        return saved
 
     # Jobs
 
@@ -304,7 +339,7 @@ class Reproduction:
             events.StageSkipped(
                 stage=self.address(index),
                 experiment=self.experiment,
-                is_data=not stage.is_pipeline_stage and stage.is_data_source,
+                is_data=stage.has_only_data,
             )
         )
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio import to_thread
 
 from exprun.errors import ExperimentFailed, UsageError
 from exprun.executors.descendants import with_mark
 from exprun.project.locks import Patience, RepoLock
 from exprun.project.rwlock import ReadWriteLock
+from exprun.runner.announcing import Announcements, forget_the_dead
 from exprun.runner.driver import Driver
+from exprun.runner.durations import Durations
 from exprun.runner.guard import Guard
 from exprun.runner.needs import requirements_of
 from exprun.runner.presence import end_what_the_dead_left, present
@@ -73,12 +77,14 @@ class Session:
         self._limits = (resources or Resources()).limits(jobs, opened.env)
         self.mark = secrets.token_hex(16)
         self.log_dir = os.path.join(opened.place.state_dir, "logs", secrets.token_hex(6))
+        self._durations = Durations(os.path.join(opened.place.state_dir, "durations"))
         self._executor = executor
         self._grace_s = grace_s
         self._shows_output = shows_output
         self._audience = audience
         self._driver: Driver | None = None
         self._cancelled: CancelReason | None = None
+        self._announcements = Announcements(opened.place, self.mark)
 
     @property
     def cancelled(self) -> CancelReason | None:
@@ -113,11 +119,23 @@ class Session:
 
     async def make_way(self) -> None:
         """End what a killed session has left running in this project."""
-        await end_what_the_dead_left(self._presence_dir, self.opened.warn)
+        forget_the_dead(self.opened.place)
+        await end_what_the_dead_left(self.opened.place.running_dir, self.opened.warn)
 
-    @property
-    def _presence_dir(self) -> str:
-        return os.path.join(self.opened.place.state_dir, "running")
+    def announce(self, reproduction: Reproduction) -> None:
+        """Let DVC see that an experiment runs, until `withdraw`, or the end of `run`."""
+        if reproduction.experiment and reproduction.baseline:
+            self._announcements.announce(
+                reproduction.site.root,
+                name=reproduction.experiment,
+                baseline=reproduction.baseline,
+                log_dir=reproduction.log_dir,
+                id=reproduction.id,
+            )
+
+    def withdraw(self, reproduction: Reproduction) -> None:
+        """To be called before the experiment's directory becomes another's."""
+        self._announcements.withdraw(reproduction.site.root, reproduction.id)
 
     def shared_guard(self) -> Guard:
         """DVC's locks of the user's own workspace."""
@@ -164,6 +182,7 @@ class Session:
                 grace_s=self._grace_s,
             ),
             executor=self._executor,
+            durations=self._durations,
             emit=self.emit,
             confirm=self.confirm,
         )
@@ -196,8 +215,11 @@ class Session:
         if self._cancelled is not None:
             driver.tell(CancelRequested(self._cancelled))
         try:
-            with present(self._presence_dir, self.mark):
-                await self._run_beside(driver, beside)
+            with present(self.opened.place.running_dir, self.mark):
+                try:
+                    await self._run_beside(driver, beside)
+                finally:
+                    self._announcements.withdraw_all()
         finally:
             self._driver = None
 
@@ -214,7 +236,7 @@ class Session:
 
         Raises ExperimentFailed if one failed, and if the session was cancelled.
         """
-        outcome = _Outcome(reproduction, serial=self.jobs == 1)
+        outcome = _Outcome(self, reproduction)
         try:
             await reproduction.begin()
             await self.run(outcome, [reproduction.id])
@@ -243,14 +265,17 @@ class Session:
 class _Outcome:
     """The driver's source of one plan, and how that ended."""
 
-    def __init__(self, reproduction: Reproduction, *, serial: bool) -> None:
+    def __init__(self, session: Session, reproduction: Reproduction) -> None:
+        self._session = session
         self._reproduction = reproduction
-        self._serial = serial
         self.verdict = ExperimentVerdict.CANCELLED
         self.states: tuple[StageState, ...] = ()
 
     async def open(self, experiment: str) -> tuple[Reproduction, ExperimentPlan]:
-        return self._reproduction, self._reproduction.plan(serial=self._serial)
+        self._session.announce(self._reproduction)
+        serial = self._session.jobs == 1
+        plan = await to_thread.run_sync(partial(self._reproduction.plan, serial=serial))
+        return self._reproduction, plan
 
     async def close(
         self,

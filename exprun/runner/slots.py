@@ -38,7 +38,17 @@ class SlotPool:
             self._free.append(slot)
 
     def close(self) -> None:
-        """Remove the workspaces that are not in use."""
+        """Remove the workspaces that are not in use, those that dead processes left too."""
         with self._lock:
             while self._free:
                 self._free.pop().remove()
+            for name in self._names():
+                slot = open_slot(os.path.join(self._directory, name))
+                if slot is not None:
+                    slot.remove()
+
+    def _names(self) -> list[str]:
+        try:
+            return list(filter(str.isdecimal, os.listdir(self._directory)))
+        except FileNotFoundError:
+            return []

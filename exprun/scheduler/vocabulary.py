@@ -122,7 +122,10 @@ class ExperimentPlan:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentsOffered:
-    """Experiments that may be opened, in this order, after those offered before."""
+    """Experiments that may be opened, in this order, after those offered before.
+
+    One that is in hand is opened again once it has ended.
+    """
 
     experiments: tuple[str, ...]
     first: bool = False
@@ -130,7 +133,7 @@ class ExperimentsOffered:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentWithdrawn:
-    """An experiment offered but not opened shall not run."""
+    """An experiment offered but not opened shall not run, nor one that is open a second time."""
 
     experiment: str
 

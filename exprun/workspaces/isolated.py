@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
@@ -76,6 +77,7 @@ class Slot:
         self.root = os.path.join(directory, "root")
         self._lock = lock
         self._state = os.path.join(directory, "state")
+        self._new_state = f"{self._state}.new"
 
     def __enter__(self) -> Self:
         return self
@@ -92,9 +94,11 @@ class Slot:
     def remove(self) -> None:
         """Delete the workspace and the slot, and let it go."""
         remove_tree(self.root)
-        for path in (self._state, os.path.join(self.directory, "lock")):
+        for path in (self._state, self._new_state, os.path.join(self.directory, "lock")):
             _unlink(path)
-        os.rmdir(self.directory)
+        # Somebody else may be making it anew.
+        with suppress(OSError):
+            os.rmdir(self.directory)
         self.close()
 
     def make(self, source: WorkspaceSource, *, baseline: str, tree: str) -> IsolatedWorkspace:
@@ -166,20 +170,22 @@ class Slot:
 
     def _finish(self, key: bytes, written: Mapping[str, Written]) -> None:
         data = key + format_index([index_entry(p, w) for p, w in written.items()], {})
-        temporary = self._state + ".new"
-        with open(temporary, "wb") as file:
+        with open(self._new_state, "wb") as file:
             file.write(data)
-        os.rename(temporary, self._state)
+        os.rename(self._new_state, self._state)
 
 
 def open_slot(directory: str) -> Slot | None:
     """The slot in `directory`, made if there is none; None if another process uses it."""
     import fcntl
 
-    os.makedirs(directory, mode=0o700, exist_ok=True)
     path = os.path.join(directory, "lock")
     while True:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:  # removed just now
+            continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -189,7 +195,6 @@ def open_slot(directory: str) -> Slot | None:
             return Slot(directory, lock)
         # The slot was removed between opening its lock and getting it.
         os.close(lock)
-        os.makedirs(directory, mode=0o700, exist_ok=True)
 
 
 def _write_extra(root: str, source: WorkspaceSource, wanted: Mapping[str, Entry]) -> None:

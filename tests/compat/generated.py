@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from tests.compat.case import Case, case
+from tests.compat.deviations import GENERATED
 from tests.support.project import Action, Chmod, Delete, commit, dvc, repro, run, write
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def cases(draw: DrawFn) -> Case:
     document = {"stages": {stage.name: stage.as_yaml() for stage in stages}}
     ran = draw(st.sampled_from([(), (dvc("repro"),), (dvc("repro"), *commit())]))
     return case(
-        "generated",
+        GENERATED,
         write("in0", "a\n"),
         write("in1", "b\n"),
         write("params.yaml", "lr: 0.1  # rate\nepochs: 3\nm: {x: 1}\nl: [1]\n"),

@@ -8,8 +8,7 @@ import pytest
 
 from tests.compat import record
 from tests.compat.cases import all_cases
-from tests.compat.deviations import comparable, owed_by_exprun
-from tests.compat.differences import differences
+from tests.compat.deviations import disagreement
 from tests.compat.play import play
 
 if TYPE_CHECKING:
@@ -22,10 +21,7 @@ if TYPE_CHECKING:
 def test_exprun_gives_what_dvc_gives(case: Case, exprun: Tool, dvc: Tool, builder: Builder) -> None:
     found = play(case, tool=exprun, dvc=dvc, builder=builder)
 
-    owed = owed_by_exprun(record.load(case), case)
-    difference = differences(
-        comparable(owed, case), comparable(found, case), names=("dvc", "exprun")
-    )
+    difference = disagreement(case, dvc=record.load(case), exprun=found)
     told = [line for step in found["steps"] for line in step["errors"]]
     assert not difference, "\n".join((difference, *told))
 

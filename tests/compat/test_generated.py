@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.compat.deviations import comparable, owed_by_exprun
-from tests.compat.differences import differences
+from tests.compat.deviations import disagreement
 from tests.compat.generated import cases
 from tests.compat.play import play
 from tests.support.project import Builder
@@ -58,9 +57,7 @@ def test_exprun_and_dvc_agree_on_generated_pipelines(exprun: Tool, dvc: Tool) ->
 def _compare(case: Case, exprun: Tool, dvc: Tool) -> None:
     with tempfile.TemporaryDirectory() as directory:
         builder = Builder(Path(directory), dvc)
-        expected = owed_by_exprun(play(case, tool=dvc, dvc=dvc, builder=builder), case)
+        expected = play(case, tool=dvc, dvc=dvc, builder=builder)
         found = play(case, tool=exprun, dvc=dvc, builder=builder)
-    difference = differences(
-        comparable(expected, case), comparable(found, case), names=("dvc", "exprun")
-    )
+    difference = disagreement(case, dvc=expected, exprun=found)
     assert not difference, f"{difference}\n{case}"

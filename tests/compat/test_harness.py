@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from tests.compat.case import case
@@ -11,12 +12,13 @@ from tests.compat.cases import all_cases
 from tests.compat.deviations import comparable
 from tests.compat.differences import differences
 from tests.compat.pipelines import CHAIN
-from tests.compat.play import play
+from tests.compat.play import play, play_at
 from tests.support.environment import Place
-from tests.support.forkserver import TIMED_OUT
+from tests.support.forkserver import TIMED_OUT, Finished
 from tests.support.project import Write, init_dvc, run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pytest
@@ -25,6 +27,33 @@ if TYPE_CHECKING:
     from tests.support.tools import Tool
 
 BROAD = case("broad", CHAIN, steps=(run("-n", "e", "-S", "lr=4"), run("-n", "t", "--temp")))
+
+
+class SeparateProcesses:
+    """DVC as users start it."""
+
+    experiment_command = ("exp", "run")
+
+    def run(self, args: Sequence[str], *, place: Place, cwd: str = ".") -> Finished:
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", *args],
+            cwd=place.repo / cwd,
+            env=place.environ(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+        )
+        return Finished(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+def test_forked_commands_equal_separate_ones(dvc: Tool, builder: Builder, tmp_path: Path) -> None:
+    place = builder.build(BROAD.start, into=tmp_path / "place")
+
+    separate = play_at(place, BROAD, tool=SeparateProcesses(), dvc=dvc)
+    forked = play(BROAD, tool=dvc, dvc=dvc, builder=builder)
+
+    assert differences(separate, forked, names=("separate", "forked")) == ""
 
 
 def test_a_difference_is_seen(dvc: Tool, builder: Builder) -> None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.compat.case import case
-from tests.compat.deviations import comparable, owed_by_exprun
-from tests.compat.differences import differences
+from tests.compat.deviations import disagreement
 from tests.compat.play import play
 from tests.support.project import Delete, commit, dvc, repro, run, write
 
@@ -42,9 +41,7 @@ CASES = (
 
 @pytest.mark.parametrize("each", CASES, ids=lambda each: each.name)
 def test_imports_agree(each: Case, exprun: Tool, dvc: Tool, builder: Builder) -> None:
-    expected = owed_by_exprun(play(each, tool=dvc, dvc=dvc, builder=builder), each)
+    expected = play(each, tool=dvc, dvc=dvc, builder=builder)
     found = play(each, tool=exprun, dvc=dvc, builder=builder)
-    difference = differences(
-        comparable(expected, each), comparable(found, each), names=("dvc", "exprun")
-    )
+    difference = disagreement(each, dvc=expected, exprun=found)
     assert not difference, difference

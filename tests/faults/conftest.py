@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.bench import build_failing
 from tests.support.environment import Place
 from tests.support.tools import Tool, exprun_tool
 
@@ -26,3 +27,13 @@ def place(tmp_path: Path) -> Place:
     place = Place(tmp_path / "place")
     place.prepare()
     return place
+
+
+@pytest.fixture(scope="session")
+def failing_exprun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
+    """exprun of which single system calls can be made to fail."""
+    library = build_failing(tmp_path_factory.mktemp("failing"))
+    if library is None:
+        pytest.skip("needs a C compiler")
+    with exprun_tool(env={"LD_PRELOAD": str(library)}) as tool:
+        yield tool

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +16,7 @@ from exprun.git.experiment_refs import (
     parse_experiment_ref,
 )
 from exprun.git.refs import RefEdit
+from tests.support.dying import die_at
 
 if TYPE_CHECKING:
     from tests.git.project import GitProject
@@ -76,7 +80,7 @@ def test_of_many_creators_one_wins(project: GitProject) -> None:
 
 
 def test_obstacles(project: GitProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exprun.git.refs._LOCK_WAIT_S", 0.05)
+    monkeypatch.setattr("exprun.git.lockfile._WAIT_S", 0.05)
     one, _ = commits(project)
     refs = project.open().refs
     git_dir = project.root / ".git"
@@ -91,6 +95,40 @@ def test_obstacles(project: GitProject, monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(RefConflict, match="is locked") as caught:
         refs.write("refs/exps/held", one, expected=None)
     assert "held.lock" in (caught.value.hint or "")
+
+
+def test_the_dead_hold_no_lock(project: GitProject) -> None:
+    one, two = commits(project)
+    refs = project.open().refs
+    name = "refs/exps/ab/cd"
+    old = "refs/exps/old"
+    refs.write(name, one, expected=None)
+    for step in range(1, 100):
+        refs.write(old, two, expected=refs.read(old))
+        project.git("pack-refs", "--all")
+        edits = [RefEdit(name, one, two), RefEdit(old, two, None)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            try:
+                die_at(step)
+                refs.change(edits)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        assert status in (0, signal.SIGKILL)
+        now = refs.read(name)
+        assert now in {one, two}
+        assert project.git("rev-parse", name) == now
+        refs.change([RefEdit(name, now, one), RefEdit(old, refs.read(old), None)])
+        assert (refs.read(name), refs.read(old)) == (one, None)
+        locks = (project.root / ".git").rglob("*.lock")
+        assert [path for path in locks if not path.name.startswith("exprun-")] == []
+        if status == 0:
+            break
+    assert step > 10
 
 
 def test_broken_refs_harm_only_themselves(project: GitProject) -> None:

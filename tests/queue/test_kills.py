@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from exprun.model.experiment import ExperimentSpec
 from exprun.runner.queueing import REFS, queue_experiments, tidy_queue
+from tests.support.dying import die_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.queue.conftest import DvcProject
 
-STEPS = ("fsync", "link", "mkdir", "rename", "replace", "truncate", "unlink", "write")
 MOST_STEPS = 200
 
 
@@ -76,20 +74,3 @@ def queue_and_die(project: DvcProject, step: int) -> tuple[list[str], bool]:
     _, status = os.waitpid(child, 0)
     assert status in (0, signal.SIGKILL), "the child has failed by itself"
     return names, status == 0
-
-
-def die_at(step: int) -> None:
-    left = step
-
-    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return function(*args, **kwargs)
-
-        return call
-
-    for name in STEPS:
-        setattr(os, name, counted(getattr(os, name)))

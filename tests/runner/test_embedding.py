@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
+import subprocess
+import threading
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -268,7 +271,7 @@ async def test_events_tell_the_story_in_order(project: Project) -> None:
 async def test_others_may_stop_and_remove_what_was_submitted(project: Project) -> None:
     async with opened(project, jobs=1) as runner:
         hanging = await running(runner, "hang")
-        _ahead, removed, held = [await runner.submit(spec(lr=lr)) for lr in "234"]
+        ahead, removed, held = [await runner.submit(spec(lr=lr)) for lr in "234"]
         queue = queue_of(project)
         queue.remove([removed.id])
         queue.hold([held.id])
@@ -278,6 +281,7 @@ async def test_others_may_stop_and_remove_what_was_submitted(project: Project) -
         assert held.result is None
         queue.release([held.id])
         assert (await held.wait()).succeeded
+        assert (await ahead.wait()).succeeded
 
 
 async def test_what_another_process_runs_is_waited_for(project: Project) -> None:
@@ -311,6 +315,30 @@ async def test_nothing_of_the_process_is_touched(
         assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert (os.getcwd(), dict(os.environ)) == (cwd, environ)
     assert capfd.readouterr() == ("", "")
+
+
+async def test_nothing_slow_is_done_on_the_event_loop(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set()
+
+    def watched(function: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **options: object) -> object:
+            threads.add(threading.current_thread())
+            return function(*args, **options)
+
+        return call
+
+    for module, name in ((os, "fsync"), (subprocess, "run"), (sqlite3, "connect"), (os, "link")):
+        monkeypatch.setattr(module, name, watched(getattr(module, name)))
+    async with opened(project) as runner:
+        hanging = await running(runner, "hang")
+        await runner.run(spec(lr="2"))
+        await runner.run(spec("fail"))
+        hanging.cancel()
+        await hanging.wait()
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_a_queue_that_is_stopped_ends_the_runner(project: Project) -> None:

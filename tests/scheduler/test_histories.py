@@ -44,53 +44,105 @@ def plans(draw: st.DrawFn) -> ExperimentPlan:
     )
 
 
+spots = st.sets(st.tuples(st.integers(0, 5), st.integers(0, 5)))
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> Driver:
+    """Experiments, limits, and what goes wrong."""
+    batch = draw(st.lists(plans(), max_size=6))
+    failing = draw(st.sets(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 3))))
+    unchanged, spoilt, refused = draw(spots), draw(spots), draw(spots)
+
+    def is_spoilt(effect: words.Instruction) -> bool:
+        is_save = isinstance(effect, words.SaveStage)
+        assert isinstance(effect, words.CheckStage | words.SaveStage)
+        # Most are good, or nothing would ever go far.
+        return effect.key.stage % 2 == is_save and place(effect.key) in spoilt
+
+    return Driver(
+        {str(i): plan for i, plan in enumerate(batch)},
+        Limits(jobs=draw(st.integers(1, 4)), cpus=2, gpus=("0", "1"), mem=10),
+        max_open=draw(st.none() | st.integers(1, 4)),
+        max_failures=draw(st.none() | st.integers(1, 3)),
+        fail_fast=draw(st.booleans()),
+        fails=lambda key, attempt: (*place(key), attempt) in failing,
+        refuses=lambda experiment, time: (int(experiment), time) in refused,
+        spoils=is_spoilt,
+        flight=lambda key: f"work-{key.stage % 2}" if key.stage < 4 else None,
+        unchanged=lambda key: place(key) in unchanged,
+    )
+
+
+def place(key: words.StageKey) -> tuple[int, int]:
+    return int(key.experiment), key.stage
+
+
+def disturbance(event: int, number: int, target: str) -> words.Stimulus | None:
+    """What comes from outside, now and then."""
+    match event:
+        case 0:
+            return words.CancelRequested(_REASONS[number % len(_REASONS)], target)
+        case 1:
+            return words.ExperimentsOffered((target,), first=bool(number % 2))
+        case 2:
+            return words.ExperimentWithdrawn(target)
+        case 3 if number % 8 == 0:
+            return words.CancelRequested(_REASONS[number % len(_REASONS)])
+        case 4 if number % 8 == 0:
+            return words.DrainRequested()
+        case _:
+            return None
+
+
 @given(
-    batch=st.lists(plans(), max_size=6),
-    jobs=st.integers(1, 4),
-    max_open=st.none() | st.integers(1, 4),
-    failing=st.sets(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 3))),
-    unchanged=st.sets(st.tuples(st.integers(0, 5), st.integers(0, 5))),
+    driver=worlds(),
     # Drawn at once: drawing in the loop costs Hypothesis a minute.
-    choices=st.lists(st.tuples(st.integers(0, 15), st.integers(0, 255)), max_size=150),
+    choices=st.lists(st.tuples(st.integers(0, 24), st.integers(0, 255)), max_size=150),
 )
 @settings(max_examples=300, deadline=None)
-def test_promises_hold_in_every_history(
-    batch: list[ExperimentPlan],
-    jobs: int,
-    max_open: int | None,
-    failing: set[tuple[int, int, int]],
-    unchanged: set[tuple[int, int]],
-    choices: list[tuple[int, int]],
-) -> None:
-    """Slots and budgets are kept, each experiment ends once, and nothing is left over."""
-    driver = Driver(
-        {str(i): plan for i, plan in enumerate(batch)},
-        Limits(jobs=jobs, cpus=2, gpus=("0", "1"), mem=10),
-        max_open=max_open,
-        fails=lambda key, attempt: (int(key.experiment), key.stage, attempt) in failing,
-        flight=lambda key: f"work-{key.stage % 2}" if key.stage < 4 else None,
-        unchanged=lambda key: (int(key.experiment), key.stage) in unchanged,
-    )
+def test_promises_hold_in_every_history(driver: Driver, choices: list[tuple[int, int]]) -> None:
+    """What the driver checks at each step, and: every experiment ends once for each opening."""
     driver.start()
-    cancelled: set[str] = set()
+    disturbed: set[str] = set()
     history = iter(choices)
     while driver.effects:
-        event, number = next(history, (1, 0))
-        if event == 0:
-            target, reason = str(number % len(batch)), _REASONS[number % len(_REASONS)]
-            cancelled.add(target)
-            driver.send(words.CancelRequested(reason, target))
+        event, number = next(history, (24, 0))
+        target = str(number % len(driver.plans))
+        stimulus = disturbance(event, number, target)
+        if stimulus is None:
+            driver.answer(driver.effects[number % len(driver.effects)])
             continue
-        driver.answer(driver.effects[number % len(driver.effects)])
+        is_for_all = stimulus == words.DrainRequested() or stimulus == words.CancelRequested(
+            _REASONS[number % len(_REASONS)]
+        )
+        disturbed |= set(driver.plans) if is_for_all else {target}
+        driver.send(stimulus)
 
     assert driver.scheduler.is_idle
     assert driver.scheduler.running == 0
-    assert set(driver.finished) >= set(driver.plans) - cancelled
+    assert driver.opened == driver.ended
+    if driver.max_failures is None and not driver.fail_fast:
+        assert set(driver.opened) >= set(driver.plans) - disturbed, "nobody is forgotten"
     for name, finish in driver.finished.items():
         plan = driver.plans[name]
         assert all(state.is_final for state in finish.states)
         for stage, state in zip(plan.stages, finish.states, strict=True):
             upstream_met = all(finish.states[i].satisfies for i in stage.upstream)
             assert upstream_met or not state.satisfies
-        if finish.verdict is ExperimentVerdict.CANCELLED:
-            assert name in cancelled
+        if finish.verdict is ExperimentVerdict.CANCELLED and not driver.fail_fast:
+            assert name in disturbed
+
+
+def test_an_experiment_offered_while_it_is_being_opened_is_opened_again() -> None:
+    """Another process may give an experiment back just when it turns out not to be ours."""
+    driver = Driver(
+        {"e": ExperimentPlan(stages=(PlannedStage(),))},
+        Limits(jobs=2),
+        refuses=lambda experiment, time: time == 1,
+    )
+    driver.start()
+    assert driver.start() == [], "it is in hand"
+    driver.finish()
+    assert driver.opened == {"e": 2}
+    assert driver.finished["e"].verdict is ExperimentVerdict.SUCCEEDED

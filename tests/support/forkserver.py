@@ -8,6 +8,7 @@ directory, environment and streams. Records made this way equal those of separat
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
 TIMED_OUT = -1000
+FAULT = "EXPRUN_TEST_FAULT"
+"""Names the variable that tells which system call of a command is to fail: see `_arm`."""
 
 PRELOAD = {
     "dvc": (
@@ -122,7 +125,7 @@ class Finished:
 class ForkServer:
     """A running server for one program; its `run` may be called from several threads in turn."""
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, *, env: Mapping[str, str] | None = None) -> None:
         self._lock = threading.Lock()
         self._is_ready = False
         # libgit2 looks for the user's configuration when it is loaded, so the home is this one.
@@ -131,7 +134,7 @@ class ForkServer:
             file.write("[user]\n\tname = Ada Tester\n\temail = ada@example.com\n")
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, program],
-            env=os.environ | {"HOME": self._home.name},
+            env={**os.environ, "HOME": self._home.name, **(env or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -261,12 +264,20 @@ def _be_the_command(program: Callable[[list[str]], int], request: dict[str, Any]
         os.environ.clear()
         os.environ.update(request["env"])
         os.chdir(request["cwd"])
+        _arm(os.environ.pop(FAULT, None))
         code = _exit_code(program, request["argv"])
     finally:
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _arm(fault: str | None) -> None:
+    """Have a system call fail, if that is asked of a server that has `failing.c` preloaded."""
+    if fault is not None:
+        kind, number, error, marker = fault.split(" ", 3)
+        ctypes.CDLL(None).arm(int(kind), ctypes.c_long(int(number)), int(error), marker.encode())
 
 
 def _exit_code(program: Callable[[list[str]], int], argv: list[str]) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from tests.support.forkserver import ForkServer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Self
 
     from tests.support.environment import Place
@@ -26,23 +26,42 @@ class Runs(Protocol):
 class Tool:
     """DVC or exprun, preloaded; close it, or use it as a context."""
 
-    def __init__(self, name: str, experiment_command: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        name: str,
+        experiment_command: tuple[str, ...],
+        *,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.experiment_command = experiment_command
-        self._server = ForkServer(name)
+        self._server = ForkServer(name, env=env)
 
     def wait_until_ready(self) -> None:
         """Return when the tool is preloaded."""
         self._server.wait_until_ready()
 
     def run(
-        self, args: Sequence[str], *, place: Place, cwd: str = ".", timeout_s: float = 90
+        self,
+        args: Sequence[str],
+        *,
+        place: Place,
+        cwd: str = ".",
+        env: Mapping[str, str] | None = None,
+        timeout_s: float = 90,
     ) -> Finished:
-        """Run the tool with `args` in directory `cwd` of the place's repository."""
+        """Run the tool with `args` in directory `cwd` of the place's repository.
+
+        After `timeout_s` it is killed, but not the stages that it runs.
+        """
         streams = place.root / "streams"
         streams.mkdir(exist_ok=True)
         return self._server.run(
-            args, cwd=place.repo / cwd, env=place.environ(), streams=streams, timeout_s=timeout_s
+            args,
+            cwd=place.repo / cwd,
+            env={**place.environ(), **(env or {})},
+            streams=streams,
+            timeout_s=timeout_s,
         )
 
     def __enter__(self) -> Self:
@@ -57,6 +76,6 @@ def dvc_tool() -> Tool:
     return Tool("dvc", ("exp", "run"))
 
 
-def exprun_tool() -> Tool:
+def exprun_tool(*, env: Mapping[str, str] | None = None) -> Tool:
     """The program this project makes."""
-    return Tool("exprun", ("run",))
+    return Tool("exprun", ("run",), env=env)

@@ -1,0 +1,187 @@
+"""Telling which experiments run, to DVC and to other commands of ours, in the files DVC writes.
+
+``dvc exp show`` takes an experiment for running while there is an information file about it. That
+of the workspace, ``exps/run/workspace/workspace.run``, counts while the process of its pid lives;
+others, ``exps/standalone/run/<40 hex>/<40 hex>.run``, while the directory they name exists. (DVC's
+``repo/experiments/executor/base.py``, ``queue/workspace.py``, ``queue/tempdir.py``.) Such a name
+is here the session's mark and the experiment's id. A third file beside them holds the mark and the
+pid: by that, what the dead have announced is found and removed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from exprun.project.root import DVC_DIR
+from exprun.runner.presence import is_present
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exprun.project.root import Place
+
+_RUNNING = 2
+_OURS = "exprun"
+_OURS_TEXT = re.compile(r"([0-9a-f]{32}) (\d+)")
+_WORKSPACE = "workspace"
+_DIRECT = "0" * 8
+
+
+class Announcement(NamedTuple):
+    """An experiment that runs in the project at `root`; `id` is its own in the queue, if it has
+    one. `rev` stands for the commit that it does not have yet.
+    """
+
+    rev: str
+    id: str
+    name: str
+    baseline: str
+    root: str
+    location: str
+    pid: int
+    log_dir: str | None
+
+
+class Announcements:
+    """What the session of one mark announces. Thread-safe for different experiments."""
+
+    def __init__(self, place: Place, mark: str) -> None:
+        self._place = place
+        self._mark = mark
+        self._ids: set[str] = set()
+
+    def announce(self, root: str, *, name: str, baseline: str, log_dir: str, id: str) -> None:
+        """Tell that an experiment runs in the project at `root`, until `withdraw`.
+
+        What cannot be written is not told: nothing else depends on it.
+        """
+        prefix = self._place.prefix
+        key = self._key(root, id)
+        info = {
+            "git_url": f"file://{self._place.root}",
+            "baseline_rev": baseline,
+            "location": _WORKSPACE if key == _WORKSPACE else "tempdir",
+            "root_dir": os.path.normpath(os.path.join(root, os.path.relpath(".", prefix or "."))),
+            "dvc_dir": os.path.join(prefix, DVC_DIR),
+            "name": name,
+            "wdir": prefix or ".",
+            "result_hash": None,
+            "result_ref": None,
+            "result_force": False,
+            "status": _RUNNING,
+        }
+        process: dict[str, object] = dict.fromkeys(("stdin", "stderr", "returncode"))
+        process |= {"pid": os.getpid(), "stdout": log_dir}
+        with suppress(OSError):
+            self._write(key, json.dumps(info), json.dumps(process))
+            self._ids.add(key)
+
+    def withdraw(self, root: str, id: str) -> None:
+        """Tell no longer that an experiment runs there."""
+        self._forget(self._key(root, id))
+
+    def withdraw_all(self) -> None:
+        """Tell of nothing any more."""
+        for key in list(self._ids):
+            self._forget(key)
+
+    def _key(self, root: str, id: str) -> str:
+        return _WORKSPACE if root == self._place.root else self._mark + (id or _DIRECT)
+
+    def _write(self, key: str, info: str, process: str) -> None:
+        directory = _directory(self._place, key)
+        # DVC fails on a directory that lacks its file, so it gets its name last.
+        new = directory
+        if key != _WORKSPACE:
+            new = os.path.join(os.path.dirname(os.path.dirname(directory)), f".{key}")
+            os.makedirs(os.path.dirname(directory), exist_ok=True)
+        os.makedirs(new, exist_ok=True)
+        ours = f"{self._mark} {os.getpid()}"
+        for file, text in ((_OURS, ours), (f"{key}.run", info), (f"{key}.json", process)):
+            with open(os.path.join(new, file), "w", encoding="utf-8") as stream:
+                stream.write(text)
+        if new != directory:
+            os.rename(new, directory)
+
+    def _forget(self, key: str) -> None:
+        if key in self._ids:
+            self._ids.discard(key)
+            _remove(self._place, key, os.getpid())
+
+
+def forget_the_dead(place: Place) -> None:
+    """Remove what sessions have announced that have died since."""
+    for key, mark, pid in _announced(place):
+        if not is_present(place.running_dir, mark):
+            _remove(place, key, pid)
+
+
+def list_announced(place: Place) -> Iterator[Announcement]:
+    """The experiments that run, as living sessions announce them."""
+    for key, mark, pid in _announced(place):
+        if not is_present(place.running_dir, mark):
+            continue
+        directory = _directory(place, key)
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            info = _load(os.path.join(directory, f"{key}.run"))
+            log_dir = _load(os.path.join(directory, f"{key}.json"))["stdout"]
+            root = os.path.join(str(info["root_dir"]), place.prefix)
+            yield Announcement(
+                rev=key,
+                id="" if key == _WORKSPACE else key.removeprefix(mark),
+                name=str(info["name"]),
+                baseline=str(info["baseline_rev"]),
+                root=os.path.normpath(root),
+                location=str(info["location"]),
+                pid=pid,
+                log_dir=log_dir if isinstance(log_dir, str) else None,
+            )
+
+
+def _announced(place: Place) -> Iterator[tuple[str, str, int]]:
+    """The key of each announcement of ours, with the mark and pid of who made it."""
+    try:
+        keys = os.listdir(os.path.dirname(_directory(place, "")))
+    except OSError:
+        keys = []
+    for key in [_WORKSPACE, *sorted(keys)]:
+        try:
+            with open(os.path.join(_directory(place, key), _OURS), encoding="utf-8") as file:
+                found = _OURS_TEXT.fullmatch(file.read(64))
+        except (OSError, ValueError):
+            continue
+        if found and (key == _WORKSPACE or key.startswith(found[1])):
+            yield key, found[1], int(found[2])
+
+
+def _directory(place: Place, key: str) -> str:
+    kind = ("run", key) if key == _WORKSPACE else ("standalone", "run", key)
+    return os.path.join(place.tmp_dir, "exps", *kind)
+
+
+def _remove(place: Place, key: str, pid: int) -> None:
+    directory = _directory(place, key)
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        if key != _WORKSPACE:
+            # Out of DVC's sight at once, since it fails on a directory that is half removed.
+            gone = os.path.join(os.path.dirname(os.path.dirname(directory)), f".{key}")
+            os.rename(directory, gone)
+            shutil.rmtree(gone)
+            return
+        os.unlink(os.path.join(directory, _OURS))
+        # DVC may have announced a run of its own meanwhile.
+        if _load(os.path.join(directory, f"{key}.json"))["pid"] == pid:
+            for file in (f"{key}.json", f"{key}.run"):
+                os.unlink(os.path.join(directory, file))
+            os.rmdir(directory)
+
+
+def _load(path: str) -> dict[str, object]:
+    with open(path, encoding="utf-8") as file:
+        loaded = json.load(file)
+    return loaded if isinstance(loaded, dict) else {}

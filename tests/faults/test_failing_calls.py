@@ -1,0 +1,106 @@
+"""The n-th system call of a kind fails, or is exprun's last, for n = 1, 2, 3 … until none is hit.
+
+In this order SQLite is tested. `EXPRUN_FAULT_STEPS=all` tries each n (some half an hour); unless it
+is set, n grows in strides.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.bench import Fault, make_bench
+from tests.support.program import git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.faults.bench import Bench
+    from tests.support.tools import Tool
+
+EVERY = os.environ.get("EXPRUN_FAULT_STEPS") == "all"
+_MOST = 10_000
+
+
+@pytest.fixture(scope="module")
+def queued(tmp_path_factory: pytest.TempPathFactory, failing_exprun: Tool) -> Bench:
+    return make_bench(tmp_path_factory.mktemp("queued"), failing_exprun, experiments=2)
+
+
+@pytest.fixture(scope="module")
+def stored(queued: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A bench whose experiments have been run."""
+    bench = queued.copy(tmp_path_factory.mktemp("stored") / "place")
+    bench.finish()
+    return bench
+
+
+def _accidents(
+    start: Bench, root: Path, kind: str, error: int, stride: int, *command: str
+) -> Iterator[Bench]:
+    """Copies of `start` in each of which `command` met with its accident."""
+    for number in range(1, _MOST, 1 if EVERY else stride):
+        bench = start.copy(root / f"at-{number}")
+        ended = bench.run(*command, fault=Fault(kind=kind, number=number, error=error))
+        assert ended.code in ((0, 1, 3) if error else (0, -9)), ended
+        assert "Traceback" not in ended.stderr
+        yield bench
+        if not bench.was_hit:
+            assert ended.code == 0, ended
+            assert number > 1, "there is no call of this kind"
+            return
+
+
+@pytest.mark.timeout(1800 if EVERY else 120)
+@pytest.mark.parametrize(
+    ("kind", "error", "stride"),
+    [
+        ("write", errno.ENOSPC, 29),
+        ("write", errno.EIO, 41),
+        ("fsync", errno.EIO, 11),
+        ("rename", errno.EIO, 7),
+        ("create", errno.ENOSPC, 37),
+        ("open", errno.EMFILE, 211),
+        ("unlink", errno.EIO, 29),
+        ("fork", errno.EAGAIN, 3),
+        ("change", 0, 71),
+    ],
+)
+def test_run_all(queued: Bench, tmp_path: Path, kind: str, error: int, stride: int) -> None:
+    for bench in _accidents(queued, tmp_path, kind, error, stride, "run", "--run-all", "-j", "2"):
+        bench.require_promises()
+        bench.finish()
+
+
+@pytest.mark.timeout(1800 if EVERY else 120)
+@pytest.mark.parametrize(
+    ("command", "stride"),
+    [
+        (("apply", "e-1"), 7),
+        (("remove", "e-1"), 5),
+        (("rename", "e-1", "new"), 5),
+        (("branch", "e-1", "new"), 5),
+    ],
+)
+def test_a_command_killed_half_way_can_be_given_again(
+    stored: Bench, tmp_path: Path, command: tuple[str, ...], stride: int
+) -> None:
+    whole = stored.copy(tmp_path / "whole")
+    assert whole.run(*command).code == 0
+    for bench in _accidents(stored, tmp_path, "change", 0, stride, *command):
+        assert set(bench.stored().values()) >= set(whole.stored().values())
+        git(bench.place, "fsck", "--strict", "--no-dangling")
+        again = bench.run(*command)
+        # What is removed, or bears its new name, is not there to be removed or renamed.
+        done = command[0] in {"remove", "rename"} and bench.stored() == whole.stored()
+        assert again.code == 0 or (again.code == 2 and done) or _is_there(again.stderr), again
+        assert bench.stored() == whole.stored()
+        assert bench.state_of_the_user() == whole.state_of_the_user()
+
+
+def _is_there(text: str) -> bool:
+    return "branch" in text and "exists" in text
