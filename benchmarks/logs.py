@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 PRINTING = Target(reach=1.15, stretch=1.02)
 LINE = "epoch 1, step 100, loss 0.123456789, accuracy 0.987654321, elapsed 12.3 s, lr 1"
 
-WAYS = {"run": ("run",), "run --temp": ("run", "--temp"), "run-all": ("run", "--run-all", "-q")}
+WAYS: dict[str, tuple[str, ...]] = {
+    "run": ("run",),
+    "run --temp": ("run", "--temp"),
+    "run-all": ("run", "--run-all"),
+    "run-all -q": ("run", "--run-all", "-q"),
+}
 
 
 def logs(directory: Path, *, quick: bool) -> Iterator[Row]:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
 from exprun.git.repository import Repository
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from exprun.git.config import GitConfig
 
 # What says where a repository is, how it is stored, or makes Git run programs of the original.
@@ -22,26 +25,35 @@ _NOT_SHARED = re.compile(
     r"|core\.(worktree|bare|repositoryformatversion|hookspath|fsmonitor|untrackedcache"
     r"|sparsecheckout|sparsecheckoutcone|splitindex|logallrefupdates)$|lfs\.storage$"
 )
+_DIRECTORIES = ("", "objects/", "objects/info/", "refs/", "info/")
 _COPIED = ("info/exclude", "info/attributes", "shallow")
 
 
 def create_isolated_git(root: str, source: Repository, *, commit: str, settings: str) -> Repository:
     """Make ``root/.git``, without an index, with HEAD detached at `commit`."""
     git_dir = os.path.join(root, ".git")
-    objects = os.path.realpath(source.objects.directory)
-    if "\n" in objects:
-        raise GitError("the path of the git repository contains a newline", where=objects)
-    for directory in ("", "objects", "objects/info", "refs", "info"):
+    files = _files(source, commit=commit, settings=settings)
+    for directory in _DIRECTORIES:
         os.mkdir(f"{git_dir}/{directory}", 0o700)
-    _write(f"{git_dir}/objects/info/alternates", objects + "\n")
-    _write(f"{git_dir}/config", settings)
-    for name in _COPIED:
-        try:
-            with open(f"{source.common_dir}/{name}", errors="surrogateescape") as file:
-                _write(f"{git_dir}/{name}", file.read())
-        except FileNotFoundError:
-            continue
-    _write(f"{git_dir}/HEAD", commit + "\n")
+    for name, data in files.items():
+        _write(f"{git_dir}/{name}", data)
+    return _borrowing(root, source)
+
+
+def reuse_isolated_git(
+    root: str, source: Repository, *, commit: str, settings: str
+) -> Repository | None:
+    """What `create_isolated_git` would make, if ``root/.git`` is that already; else None."""
+    git_dir = os.path.join(root, ".git")
+    if not _is_as_made(git_dir, _files(source, commit=commit, settings=settings)):
+        return None
+    with suppress(FileNotFoundError):
+        os.unlink(f"{git_dir}/index")
+    return _borrowing(root, source)
+
+
+def _borrowing(root: str, source: Repository) -> Repository:
+    git_dir = os.path.join(root, ".git")
     return Repository(
         workdir=root,
         git_dir=git_dir,
@@ -50,6 +62,55 @@ def create_isolated_git(root: str, source: Repository, *, commit: str, settings:
         known_config=source.config,
         lender=source.objects,
     )
+
+
+def _files(source: Repository, *, commit: str, settings: str) -> dict[str, bytes]:
+    objects = os.path.realpath(source.objects.directory)
+    if "\n" in objects:
+        raise GitError("the path of the git repository contains a newline", where=objects)
+    files = {
+        "objects/info/alternates": os.fsencode(objects) + b"\n",
+        "config": settings.encode(errors="surrogateescape"),
+        "HEAD": commit.encode() + b"\n",
+    }
+    for name in _COPIED:
+        try:
+            with open(f"{source.common_dir}/{name}", "rb") as file:
+                files[name] = file.read()
+        except FileNotFoundError:
+            continue
+    return files
+
+
+def _is_as_made(git_dir: str, files: Mapping[str, bytes]) -> bool:
+    """Whether a repository holds just these files, besides its index."""
+    owed = set(files) | {"index"}
+    for directory in _DIRECTORIES:
+        try:
+            items = list(os.scandir(f"{git_dir}/{directory}"))
+        except OSError:
+            return False
+        for item in items:
+            path = f"{directory}{item.name}"
+            if item.is_dir(follow_symlinks=False):
+                if f"{path}/" not in _DIRECTORIES:
+                    return False
+            elif path not in owed or not item.is_file(follow_symlinks=False):
+                return False
+            owed.discard(path)
+    return owed <= {"index"} and all(_holds(f"{git_dir}/{name}", files[name]) for name in files)
+
+
+def _holds(path: str, data: bytes) -> bool:
+    """Whether a file has this content, and no other name by which it could be changed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    with open(descriptor, "rb", buffering=0) as file:
+        found = os.fstat(descriptor)
+        same = found.st_size == len(data) and found.st_nlink == 1
+        return same and file.read() == data
 
 
 def isolated_settings(source: Repository) -> str:
@@ -82,7 +143,7 @@ def _quote(value: str) -> str:
     return f'"{value}"'
 
 
-def _write(path: str, text: str) -> None:
+def _write(path: str, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with open(os.open(path, flags, 0o600), "w", errors="surrogateescape") as file:
-        file.write(text)
+    with open(os.open(path, flags, 0o600), "wb") as file:
+        file.write(data)

@@ -10,6 +10,7 @@ import hashlib
 import os
 import zlib
 from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 from exprun.errors import GitError
@@ -28,10 +29,15 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _KINDS: dict[int, Kind] = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 _CHUNK = 1 << 20
 _MAX_HEADER = 64
+_SMALL = 1 << 14
+_REMEMBERED = 500
 
 
 class ObjectStore:
-    """One repository's objects, alternates included. Not for use from two threads at once."""
+    """One repository's objects, alternates included.
+
+    Not for use from two threads at once, but for `sync`, which may run beside anything.
+    """
 
     def __init__(self, directory: str, *, lender: ObjectStore | None = None) -> None:
         """`lender`: the store that ``info/alternates`` names, if it is open already."""
@@ -39,6 +45,9 @@ class ObjectStore:
         self._lender = lender
         self._packs: pygit2.Odb | None = None
         self._unsynced: dict[str, None] = {}
+        self._syncing = Lock()
+        self._noting = Lock()
+        self._known: dict[str, tuple[Kind, bytes]] = {}
 
     def read(self, oid: str, kind: Kind) -> bytes:
         """The data of an object. Raises GitError if it is missing, damaged or of another kind."""
@@ -111,8 +120,21 @@ class ObjectStore:
         }
 
     def sync(self) -> None:
-        """Make every object written or met by `write` since the last call durable."""
-        paths, self._unsynced = self._unsynced, {}
+        """Make every object written or met by `write` since the last call durable.
+
+        Whoever calls this while another call is at it waits for that one, which may do all of it.
+        """
+        with self._syncing:
+            with self._noting:
+                paths, self._unsynced = self._unsynced, {}
+            try:
+                self._sync(paths)
+            except BaseException:
+                with self._noting:
+                    self._unsynced = paths | self._unsynced
+                raise
+
+    def _sync(self, paths: Iterable[str]) -> None:
         for path in paths:
             with suppress(FileNotFoundError):  # packed meanwhile by git, which syncs its packs
                 descriptor = os.open(path, os.O_RDONLY)
@@ -120,13 +142,29 @@ class ObjectStore:
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
-        for directory in {os.path.dirname(path) for path in paths}:
+        directories = {os.path.dirname(path) for path in paths}
+        for directory in directories:
             with suppress(FileNotFoundError):
                 sync_directory(directory)
-        if paths:
+        if directories:
             sync_directory(self.directory)
 
+    def _note(self, path: str) -> None:
+        with self._noting:
+            self._unsynced[path] = None
+
     def _read(self, oid: str) -> tuple[Kind, bytes]:
+        """Small objects are remembered: the experiments of a sweep start from the same ones."""
+        known = self._known.get(oid)
+        if known is None:
+            known = self._find(oid)
+            if len(known[1]) <= _SMALL:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[oid] = known
+        return known
+
+    def _find(self, oid: str) -> tuple[Kind, bytes]:
         try:
             with open(self._path(oid), "rb") as file:
                 return _parse_loose(oid, file.read())
@@ -170,7 +208,7 @@ class ObjectStore:
             return False
         except PermissionError:  # another user's object in a shared repository
             pass
-        self._unsynced[path] = None
+        self._note(path)
         return True
 
     @contextmanager
@@ -192,7 +230,7 @@ class ObjectStore:
         except FileNotFoundError:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             os.rename(file.name, path)
-        self._unsynced[path] = None
+        self._note(path)
 
 
 def _create_read_only(path: str, flags: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pygit2
 
 _BRANCHES = "refs/heads/"
+_UNCLEAR = re.compile(r"/(\.{0,2}/|\.{0,2}$)")  # what normalising would change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,9 @@ class Repository:
 
         Raises UsageError if it lies outside.
         """
+        prefix = f"{self.workdir}/"
+        if path.startswith(prefix) and not _UNCLEAR.search(path):
+            return path[len(prefix) :]
         relative = os.path.relpath(path, self.workdir)
         if relative == ".":
             return ""

@@ -19,7 +19,7 @@ from exprun import events
 from exprun.errors import ExperimentFailed, ExprunError, NotAProject
 from exprun.executors.logs import name_logs
 from exprun.git.experiment_refs import ExperimentRef
-from exprun.git.experiments import check_name_is_free
+from exprun.git.experiments import check_name_is_free, publish
 from exprun.git.index_guard import IndexMark, undo_index_changes
 from exprun.git.names import check_name, random_name
 from exprun.git.snapshot import take_snapshot
@@ -312,11 +312,39 @@ def publish_experiment(
     reproduction: Reproduction,
     states: Sequence[StageState],
     repository: Repository,
-    trailer: str | None = None,
 ) -> Published:
     """Commit what is in `repository`'s worktree to the user's repository, under the ref.
 
-    `trailer` is a line to end the message with. Raises RefConflict if the name has been taken.
+    Raises RefConflict if the name has been taken.
+    """
+    commit = write_experiment(opened, prepared, reproduction, states, repository)
+    return publish_commit(opened, prepared, reproduction, commit)
+
+
+def publish_commit(
+    opened: Opened, prepared: Prepared, reproduction: Reproduction, commit: str
+) -> Published:
+    """Make all that an experiment's commit tells of durable, then create the ref.
+
+    Commits written by then are made durable together, so several are best written before the first
+    is published. Raises RefConflict.
+    """
+    reproduction.site.store.sync(_cached_contents(reproduction))
+    replace = prepared.spec.options.force
+    return publish(opened.repository, prepared.ref, commit, replace=replace)
+
+
+def write_experiment(
+    opened: Opened,
+    prepared: Prepared,
+    reproduction: Reproduction,
+    states: Sequence[StageState],
+    repository: Repository,
+    trailer: str | None = None,
+) -> str:
+    """The commit of what is in `repository`'s worktree, in the user's repository.
+
+    `trailer` is a line to end the message with.
     """
     site = reproduction.site
     finished = opened.at(site.root).load()
@@ -326,13 +354,11 @@ def publish_experiment(
     ]
     extra = site.git_ignores.files if opened.config.core.autostage and site.git_ignores else ()
     tree = build_tree(repository, site.root, locations, extra=extra, target=opened.repository)
-    site.store.sync(_cached_contents(reproduction))
     return commit_experiment(
         opened.repository,
         prepared.ref,
         tree=tree,
         entries=entries_by_name(prepared.stages, reproduction.entries),
         message=prepared.spec.message,
-        replace=prepared.spec.options.force,
         trailer=trailer,
     )

@@ -7,7 +7,7 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from exprun.model.values import dataclass, replace
+from exprun.model.values import dataclass, field, replace
 from exprun.project.config import load_config
 from exprun.project.config_files import config_places
 from exprun.project.files import DiskFiles
@@ -17,7 +17,7 @@ from exprun.project.root import Place, find_git, find_project
 from exprun.runner.probe import WorkspaceProbe
 from exprun.runner.project import load_project
 from exprun.runner.records import Records
-from exprun.runner.remembering import RememberingYaml
+from exprun.runner.remembering import RecentDocuments, RememberingYaml
 from exprun.runner.site import Site, StoreIgnore
 from exprun.store.cache import Store, StoreConfig
 from exprun.store.links import parse_link_types
@@ -46,7 +46,10 @@ class Opened:
     warn: Callable[[str], None]
     records_dir: str
     remember_from: int = 0
-    """How many characters a document must have for its parsed form to be kept."""
+    """How many characters a document must have for its parsed form to be kept on disk."""
+    documents: RecentDocuments = field(default_factory=RecentDocuments, repr=False)
+    neighbour: Store | None = None
+    """The cache as seen from another workspace, if that is open, too."""
 
     @cached_property
     def store(self) -> Store:
@@ -61,7 +64,7 @@ class Opened:
     def yaml(self) -> YamlReader:
         """Reads YAML, without parsing again what was parsed before."""
         directory = os.path.join(self.records_dir, "parsed")
-        return RememberingYaml(directory, at_least=self.remember_from)
+        return RememberingYaml(directory, at_least=self.remember_from, recent=self.documents)
 
     @cached_property
     def repository(self) -> Repository:
@@ -83,7 +86,7 @@ class Opened:
     def at(self, root: str) -> Opened:
         """The same project with its files in another directory, and the same cache."""
         place = Place(root=root, git=find_git(root))
-        return replace(self, place=place, remember_from=_WORTH_REMEMBERING)
+        return replace(self, place=place, remember_from=_WORTH_REMEMBERING, neighbour=self.store)
 
     def _git_ignore(self) -> GitIgnore | None:
         git = self.place.git
@@ -107,6 +110,7 @@ class Opened:
                 jobs=self.config.core.checksum_jobs or os.cpu_count() or 1,
             ),
             warn=self.warn,
+            neighbour=self.neighbour,
         )
 
     def site(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exprun.git.experiments import default_message, publish, write_commit
+from exprun.git.experiments import default_message, write_commit
 from exprun.git.identity import signatures
 from exprun.git.snapshot import take_snapshot
 from exprun.lockfile.keys import experiment_hash
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from exprun.git.experiment_refs import ExperimentRef
-    from exprun.git.experiments import Published
     from exprun.git.repository import Repository
     from exprun.model.lock import LockedStage
     from exprun.model.paths import Location
@@ -78,13 +77,12 @@ def commit_experiment(
     tree: str,
     entries: Mapping[str, LockedStage],
     message: str | None,
-    replace: bool,
     trailer: str | None = None,
-) -> Published:
-    """Write the commit and, last, create the ref. Raises RefConflict if the name is taken."""
+) -> str:
+    """Write the commit of an experiment, which nothing holds yet."""
     author, committer = signatures(repository.env, repository.config)
     text = message or default_message(experiment_hash(entries))
-    commit = write_commit(
+    return write_commit(
         repository,
         tree=tree,
         parent=ref.baseline,
@@ -92,7 +90,6 @@ def commit_experiment(
         author=author,
         committer=committer,
     )
-    return publish(repository, ref, commit, replace=replace)
 
 
 def entries_by_name(

@@ -17,7 +17,13 @@ from exprun.queue.records import State
 from exprun.runner import threads
 from exprun.runner.announcing import forget_the_dead
 from exprun.runner.driver import NotOpened
-from exprun.runner.experiment import Prepared, publish_experiment, set_out_isolated, share
+from exprun.runner.experiment import (
+    Prepared,
+    publish_commit,
+    set_out_isolated,
+    share,
+    write_experiment,
+)
 from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import project_root, source_of
@@ -88,6 +94,7 @@ class QueueRun:
         """Remove the workspaces that were used, even when everything is being cancelled."""
         with CancelScope(shield=True):
             await threads.run_sync(self._slots.close)
+            await threads.run_sync(self._session.opened.store.close)
 
     async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
         """Claim an experiment and make its workspace; see `exprun.runner.driver.Source`."""
@@ -132,7 +139,9 @@ class QueueRun:
                 await self._give_up(opened, verdict)
                 return False
             try:
-                published = await threads.run_sync(self._publish, opened, states, limiter=self._git)
+                commit = await threads.run_sync(self._write, opened, states, limiter=self._git)
+                # Those that end meanwhile write their commits, and are made durable with the next.
+                published = await threads.run_sync(self._publish, opened, commit, limiter=self._git)
             except FAULTS as error:
                 await threads.run_sync(opened.slot.clear)
                 failure = failure_from(error)
@@ -223,15 +232,20 @@ class QueueRun:
             plan=reproduction.plan(serial=False),
         )
 
-    def _publish(self, opened: _Open, states: Sequence[StageState]) -> Published:
+    def _write(self, opened: _Open, states: Sequence[StageState]) -> str:
         opened.reproduction.site.records.flush()
-        published = publish_experiment(
+        return write_experiment(
             self._session.opened,
             opened.prepared,
             opened.reproduction,
             states,
             opened.repository,
             trailer=TRAILER + opened.attempt.record.id,
+        )
+
+    def _publish(self, opened: _Open, commit: str) -> Published:
+        published = publish_commit(
+            self._session.opened, opened.prepared, opened.reproduction, commit
         )
         self._record(opened.attempt, partial(opened.attempt.succeed, published.commit))
         return published

@@ -1,24 +1,58 @@
-"""YAML that was parsed in an earlier run is not parsed again."""
+"""YAML that was parsed before, in this run or an earlier one, is not parsed again."""
 
 from __future__ import annotations
+
+import marshal
+from typing import TYPE_CHECKING
 
 from exprun.errors import ProjectError
 from exprun.formats.reading import read_yaml
 from exprun.formats.text import DEFAULT_LIMITS, Limits
 from exprun.project.parsed import ParsedCache
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _KIND = "yaml-1"
 
 
+_RECENT = 64
+
+
+class RecentDocuments:
+    """The small documents that were parsed last, for the experiments that have them in common."""
+
+    def __init__(self) -> None:
+        self._parsed: dict[bytes | str, bytes] = {}
+
+    def cached(self, data: bytes | str, parse: Callable[[bytes | str], object]) -> object:
+        """What `parse` makes of `data`, sharing nothing with other results. Thread-safe."""
+        known = self._parsed.get(data)
+        if known is not None:
+            return marshal.loads(known)
+        result = parse(data)
+        try:
+            packed = marshal.dumps(result)  # type: ignore[arg-type]  # or it raises
+        except ValueError:  # not only plain data
+            return result
+        if len(self._parsed) >= _RECENT:
+            self._parsed.clear()
+        self._parsed[data] = packed
+        return result
+
+
 class RememberingYaml:
-    """A `YamlReader` that keeps what it parses in `directory`, if it has `at_least` characters.
+    """A `YamlReader` that keeps what it parses: in `directory`, if it has `at_least` characters.
 
     What DVC would refuse is never kept, so a hit needs no check. Thread-safe.
     """
 
-    def __init__(self, directory: str, *, at_least: int = 0) -> None:
+    def __init__(
+        self, directory: str, *, at_least: int = 0, recent: RecentDocuments | None = None
+    ) -> None:
         self._cache = ParsedCache(directory)
         self._at_least = at_least
+        self._recent = recent or RecentDocuments()
 
     def __call__(
         self,
@@ -32,6 +66,8 @@ class RememberingYaml:
         def parse(text: bytes | str) -> object:
             return read_yaml(text, name=name, error=error, limits=limits)
 
-        if len(data) < self._at_least or len(data) > limits.size:
+        if len(data) > limits.size:
             return parse(data)
+        if len(data) < self._at_least:
+            return self._recent.cached(data, parse)
         return self._cache.cached(data if isinstance(data, bytes) else data.encode(), _KIND, parse)

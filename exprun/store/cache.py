@@ -60,12 +60,21 @@ class Store:
     """
 
     def __init__(
-        self, config: StoreConfig, *, warn: Callable[[str], None] = ignore_warning
+        self,
+        config: StoreConfig,
+        *,
+        warn: Callable[[str], None] = ignore_warning,
+        neighbour: Store | None = None,
     ) -> None:
+        """`neighbour`: a store of the same cache for another workspace, with the same records.
+
+        They are kept open until that one is closed.
+        """
         self.config = config
         self._modes = Modes.current(shared=config.shared)
-        self._stats = StatCache(config.records)
-        self._refused: Refusals = set()
+        self._is_owner = neighbour is None
+        self._stats: StatCache = neighbour._stats if neighbour else StatCache(config.records)
+        self._refused: Refusals = neighbour._refused if neighbour else set()
         cache_dir = os.path.abspath(config.cache_dir)
         self.cache_dir = cache_dir
         self._current = self._open_layout(f"{cache_dir}/files/md5", False, warn)
@@ -86,7 +95,8 @@ class Store:
 
     def close(self) -> None:
         """Releases the stat records. The store can still be used and opens them again."""
-        self._stats.close()
+        if self._is_owner:
+            self._stats.close()
 
     def content(self, path: str, *, legacy: bool = False) -> Content | None:
         """What is at `path`, or None if there is nothing."""

@@ -18,7 +18,8 @@ def confine(path: str, root: str) -> str:
     """
     absolute = os.path.abspath(path)
     real_root = os.path.realpath(root)
-    place = os.path.join(os.path.realpath(os.path.dirname(absolute)), os.path.basename(absolute))
+    parent, name = os.path.split(absolute)
+    place = os.path.join(real_root if parent == root else os.path.realpath(parent), name)
     inside = os.path.relpath(place, real_root)
     parts = inside.split(os.sep)
     if inside == os.curdir or parts[0] == os.pardir:

@@ -34,8 +34,8 @@ def remove_unused(
     real_root = os.path.realpath(root)
     in_use = {_physical(path) for path in used}
     removed, gone = [], []
-    for place, content in stats.created():
-        if place in in_use or not place.startswith(real_root + os.sep):
+    for place, content in stats.created(real_root):
+        if place in in_use:
             continue
         if not os.path.lexists(place):
             gone.append(place)

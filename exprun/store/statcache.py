@@ -122,11 +122,16 @@ class StatCache:
             [(fingerprint, content.oid, content.size, content.nfiles, _today())],
         )
 
-    def created(self) -> list[tuple[str, Content]]:
-        """The paths that were created, each with its content then."""
+    def created(self, root: str) -> list[tuple[str, Content]]:
+        """The paths that were created below `root`, each with its content then."""
+        below = os.fsencode(root.rstrip("/")) + b"/"
+        rows = self._read(
+            "SELECT path, oid, legacy FROM created WHERE path > ? AND path < ?",
+            (below, below[:-1] + b"0"),  # what comes after the slash
+        )
         return [
             (os.fsdecode(path), Content(oid=Oid(oid), legacy=bool(legacy)))
-            for path, oid, legacy in self._read("SELECT path, oid, legacy FROM created", ())
+            for path, oid, legacy in rows
         ]
 
     def record_created(self, path: str, content: Content) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from exprun.errors import GitError
 from exprun.git.conversion import ATTRIBUTES_FILE
 from exprun.git.index_file import format_index, parse_index
-from exprun.git.isolated_git import create_isolated_git, isolated_settings
+from exprun.git.isolated_git import create_isolated_git, isolated_settings, reuse_isolated_git
 from exprun.git.tree import GITLINK, Entry, files_of
 from exprun.model.values import dataclass, field
 from exprun.workspaces.checkout import write_files, write_submodules
@@ -119,9 +119,7 @@ class Slot:
             check_path(path)
         key = _conversion_key(source, wanted)
         written = self._start(key, wanted)
-        repository = create_isolated_git(
-            self.root, source.repository, commit=baseline, settings=source.settings
-        )
+        repository = self._make_git(source, baseline)
         written |= write_files(repository, source.repository, wanted, set(written))
         write_submodules(self.root, source.repository, wanted)
         write_index(repository, source.repository, written, baseline=baseline, tree=tree)
@@ -142,12 +140,19 @@ class Slot:
         }
         if not kept:
             return self._empty()
-        remove_tree(os.path.join(self.root, ".git"))
         try:
             stay = remove_all_but(self.root, kept, racy_from_ns=mtime_ns)
         except PermissionError:  # a stage made a directory read-only
             return self._empty()
         return {path: kept[path] for path in stay}
+
+    def _make_git(self, source: WorkspaceSource, baseline: str) -> Repository:
+        origin, settings = source.repository, source.settings
+        same = reuse_isolated_git(self.root, origin, commit=baseline, settings=settings)
+        if same is not None:
+            return same
+        remove_tree(os.path.join(self.root, ".git"))
+        return create_isolated_git(self.root, origin, commit=baseline, settings=settings)
 
     def _empty(self) -> dict[str, Written]:
         remove_tree(self.root)
