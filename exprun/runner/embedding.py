@@ -9,13 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio import CancelScope, CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter
 
 from exprun import events
 from exprun.errors import UsageError
 from exprun.executors.local import LocalExecutor
 from exprun.model.job import CancelReason
 from exprun.params.sweeps import is_sweep
+from exprun.runner import threads
 from exprun.runner.bus import EventBus
 from exprun.runner.editing import parse_edits
 from exprun.runner.opening import open_project
@@ -65,7 +66,7 @@ async def open_runner(
     if jobs < 1:
         raise UsageError("jobs must be at least 1")
     site = _Site(repo, env if env is not None else {"PATH": os.defpath})
-    opened = await to_thread.run_sync(site.open)
+    opened = await threads.run_sync(site.open)
     async with AsyncExitStack() as stack:
         session = Session(
             opened,
@@ -117,7 +118,7 @@ class Runner:
         if self._is_closed or self._submitted.is_over:
             raise UsageError("the runner takes no more experiments")
         # A thread is not abandoned, and nothing after it waits: what was queued gets its handle.
-        entries = await to_thread.run_sync(
+        entries = await threads.run_sync(
             self._site.queue_up, spec, may_sweep, limiter=self._site.queueing
         )
         return self._submitted.add(entries)
@@ -273,4 +274,4 @@ class _Service:
 
 async def _removed_workspaces(run: QueueRun) -> None:
     with CancelScope(shield=True):
-        await to_thread.run_sync(run.remove_workspaces)
+        await threads.run_sync(run.remove_workspaces)

@@ -11,8 +11,6 @@ import os
 import random
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
-
 from exprun import events
 from exprun.errors import ExprunError, NotAProject
 from exprun.git.experiment_refs import ExperimentRef
@@ -23,6 +21,7 @@ from exprun.git.snapshot import take_snapshot
 from exprun.model.experiment import ExperimentResult
 from exprun.model.values import dataclass
 from exprun.pipeline.datafile import update_data_file
+from exprun.runner import threads
 from exprun.runner.data_stages import check_out_outputs, commit_data, concerned_stages
 from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.guard import Guard
@@ -70,9 +69,9 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
     if a stage fails; then there is no ref, and the logs are in ``session.log_dir``. Being cancelled
     stops the commands.
     """
-    prepared = await to_thread.run_sync(prepare, session.opened, spec)
+    prepared = await threads.run_sync(prepare, session.opened, spec)
     session.require_fit(prepared.stages)
-    sharing = await to_thread.run_sync(open_sharing, session.opened)
+    sharing = await threads.run_sync(open_sharing, session.opened)
     await session.make_way()
     session.emit(
         events.ExperimentStarted(
@@ -131,7 +130,7 @@ async def _run_in_workspace(
     opened = session.opened
     guard = session.shared_guard()
     site = workspace_site(opened, prepared.project)
-    mark = await to_thread.run_sync(_set_out, guard, site, prepared, opened.repository)
+    mark = await threads.run_sync(_set_out, guard, site, prepared, opened.repository)
     reproduction = session.reproduction(
         prepared.stages,
         site,
@@ -142,7 +141,7 @@ async def _run_in_workspace(
     try:
         states = await session.drive(reproduction)
         session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
-        published = await to_thread.run_sync(
+        published = await threads.run_sync(
             publish_experiment, opened, prepared, reproduction, states, opened.repository
         )
         await share(session.emit, sharing, published, site)
@@ -183,15 +182,15 @@ async def share(emit: Emit, sharing: Sharing | None, published: Published, site:
     if sharing is not None:
         name = published.ref.name
         emit(events.ExperimentPushing(experiment=name, remote=sharing.git_remote))
-        await to_thread.run_sync(sharing.push, published.ref, site)
+        await threads.run_sync(sharing.push, published.ref, site)
 
 
 async def _run_isolated(session: Session, prepared: Prepared, sharing: Sharing | None) -> Published:
     opened = session.opened
-    tree = await to_thread.run_sync(_snapshot, opened, prepared)
+    tree = await threads.run_sync(_snapshot, opened, prepared)
     with isolated_workspace(opened, prepared.ref.baseline, tree) as (repository, root):
         cwd = os.path.join(opened.place.root, prepared.spec.options.selection.cwd)
-        site, inside = await to_thread.run_sync(
+        site, inside = await threads.run_sync(
             set_out_isolated, opened, prepared.spec, prepared.ref, root, cwd
         )
         reproduction = session.reproduction(
@@ -203,7 +202,7 @@ async def _run_isolated(session: Session, prepared: Prepared, sharing: Sharing |
         )
         states = await session.drive(reproduction)
         session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
-        published = await to_thread.run_sync(
+        published = await threads.run_sync(
             publish_experiment, opened, inside, reproduction, states, repository
         )
         await share(session.emit, sharing, published, site)

@@ -6,13 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
 
 from exprun import events
 from exprun.git.experiment_refs import ExperimentRef
 from exprun.model.job import CancelReason, Exited
 from exprun.model.values import dataclass, replace
 from exprun.queue.records import State
+from exprun.runner import threads
 from exprun.runner.announcing import forget_the_dead
 from exprun.runner.driver import NotOpened
 from exprun.runner.experiment import Prepared, publish_experiment, set_out_isolated, share
@@ -78,14 +79,14 @@ class QueueRun:
     async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
         """Claim an experiment and make its workspace; see `exprun.runner.driver.Source`."""
         try:
-            attempt = await to_thread.run_sync(self._orchestrator.claim, experiment)
+            attempt = await threads.run_sync(self._orchestrator.claim, experiment)
         except FAULTS as error:
             self.failed.append(experiment)
             self._session.opened.warn(f"experiment {experiment} is not started: {error}")
             return NotOpened(failed=True)
         if attempt is None:
             return NotOpened(failed=False)
-        stored = await to_thread.run_sync(self._stored, attempt, limiter=self._git)
+        stored = await threads.run_sync(self._stored, attempt, limiter=self._git)
         if stored is not None:
             self._succeeded(attempt, stored)
             return NotOpened(failed=False)
@@ -97,7 +98,7 @@ class QueueRun:
             )
         )
         try:
-            site, opened = await to_thread.run_sync(self._set_out, attempt, limiter=self._git)
+            site, opened = await threads.run_sync(self._set_out, attempt, limiter=self._git)
         except FAULTS as error:
             self._failed(attempt, failure_from(error))
             return NotOpened(failed=True)
@@ -127,11 +128,11 @@ class QueueRun:
                 await self._give_up(opened, reproduction, verdict)
                 return False
             try:
-                published = await to_thread.run_sync(
+                published = await threads.run_sync(
                     self._publish, opened, reproduction, states, limiter=self._git
                 )
             except FAULTS as error:
-                await to_thread.run_sync(opened.slot.clear)
+                await threads.run_sync(opened.slot.clear)
                 self._failed(opened.attempt, failure_from(error))
                 return False
             await share(self._session.emit, self._sharing, published, reproduction.site)
@@ -143,7 +144,7 @@ class QueueRun:
 
     async def watch(self, tell: Callable[[Stimulus], None]) -> None:
         """Pass on what others do to the queue meanwhile: more experiments, or a wish to stop."""
-        known = {entry.id for entry in await to_thread.run_sync(self._queue.entries)}
+        known = {entry.id for entry in await threads.run_sync(self._queue.entries)}
         stamp = self._queue.stamp()
         while True:
             await anyio.sleep(POLL_S)
@@ -152,7 +153,7 @@ class QueueRun:
             if self._queue.stamp() == stamp:
                 continue
             stamp = self._queue.stamp()
-            entries = await to_thread.run_sync(self._queue.entries)
+            entries = await threads.run_sync(self._queue.entries)
             new = [e for e in entries if e.id not in known and e.state is State.QUEUED]
             known.update(entry.id for entry in new)
             for entry in new:
@@ -219,13 +220,13 @@ class QueueRun:
         kept = None
         # Whoever asks twice for the end does not want to wait for this.
         if self._session.cancelled is not CancelReason.KILLED:
-            kept = await to_thread.run_sync(self._keep, opened, reproduction, limiter=self._git)
+            kept = await threads.run_sync(self._keep, opened, reproduction, limiter=self._git)
         if verdict is not ExperimentVerdict.FAILED:
             self._record(attempt, partial(attempt.interrupt, kept=kept))
             self._ended(attempt, reason="interrupted", failed=False, kept=kept)
             return
         # Whatever filled the disk makes room before anything else is written.
-        await to_thread.run_sync(opened.slot.clear)
+        await threads.run_sync(opened.slot.clear)
         index = min(reproduction.failures)
         failure = reproduction.failures[index]
         message = f"failed to reproduce '{reproduction.address(index)}': {failure.message}"
@@ -310,7 +311,7 @@ async def run_queued(
         run = QueueRun(session, queue, orchestrator)
         waiting = {State.QUEUED, State.INTERRUPTED}
         try:
-            entries = await to_thread.run_sync(queue.entries)
+            entries = await threads.run_sync(queue.entries)
             offered = [entry.id for entry in entries if entry.state in waiting]
             if ids is not None:
                 offered = [id for id in offered if id in set(ids)]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
-
 from exprun.errors import NotAProject
 from exprun.model.values import dataclass
+from exprun.runner import threads
 from exprun.runner.boundaries import Boundaries
 from exprun.runner.gitignores import GitIgnores
 from exprun.runner.lockbook import lock_of
@@ -41,7 +40,7 @@ async def reproduce(session: Session, options: ReproOptions) -> Reproduced:
     fails: then the .gitignore lines added are taken back. Being cancelled stops the commands.
     """
     opened = session.opened
-    project = await to_thread.run_sync(opened.load)
+    project = await threads.run_sync(opened.load)
     stages = plan_stages(opened, project, options.selection)
     session.require_fit(stages)
     await session.make_way()
@@ -62,7 +61,7 @@ async def reproduce(session: Session, options: ReproOptions) -> Reproduced:
     written += site.git_ignores.files if site.git_ignores else []
     written = list(dict.fromkeys(written))
     if written and opened.config.core.autostage and site.git_ignores is not None:
-        await to_thread.run_sync(_stage_in_git, opened.repository, written)
+        await threads.run_sync(_stage_in_git, opened.repository, written)
     return Reproduced(stages=stages, entries=reproduction.entries, written=written)
 
 

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from anyio import sleep_forever, to_thread
+from anyio import sleep_forever
 
 from exprun import events
 from exprun.abc import StopRequest
@@ -19,6 +19,7 @@ from exprun.model.job import FailureClass, JobSpec
 from exprun.model.paths import is_outside, is_url, spell
 from exprun.model.values import dataclass, field
 from exprun.pipeline.targets import address
+from exprun.runner import threads
 from exprun.runner.failures import FAULTS, failure_from, failure_of_job
 from exprun.runner.needs import requirements_of
 from exprun.runner.work import Need
@@ -156,7 +157,7 @@ class Reproduction:
 
     async def begin(self) -> None:
         """What comes before the first stage."""
-        await to_thread.run_sync(self._work.begin)
+        await threads.run_sync(self._work.begin)
 
     # Effects
 
@@ -165,7 +166,7 @@ class Reproduction:
         index = key.stage
         hand = self._in_hand[index] = _InHand()
         try:
-            hand.judgement = await to_thread.run_sync(self._judge, index, forced)
+            hand.judgement = await threads.run_sync(self._judge, index, forced)
             if hand.judgement.need is Need.NOTHING:
                 self._skipped(index)
                 return words.StageChecked(key, Verdict.UNCHANGED)
@@ -178,7 +179,7 @@ class Reproduction:
             if hand.judgement.need is Need.RUN:
                 return words.StageChecked(key, Verdict.MUST_RUN, hand.judgement.flight)
             self._report_without_command(index, hand.judgement.need)
-            self._finished(index, await to_thread.run_sync(self._settle, index))
+            self._finished(index, await threads.run_sync(self._settle, index))
         except FAULTS as error:
             self._failed(index, failure_from(error))
             return words.StageChecked(key, Verdict.FAILED)
@@ -197,7 +198,7 @@ class Reproduction:
         may_retry = attempt <= self._requirements[index].retries
         try:
             with self._guard.running(stage, self.site):
-                await to_thread.run_sync(self._prepare, stage)
+                await threads.run_sync(self._prepare, stage)
                 self._emit(
                     events.StageStarted(
                         stage=self.address(index),
@@ -221,7 +222,7 @@ class Reproduction:
     async def save(self, key: words.StageKey) -> words.StageSaved:
         """Save a stage whose commands have succeeded."""
         try:
-            self._finished(key.stage, await to_thread.run_sync(self._save, key.stage))
+            self._finished(key.stage, await threads.run_sync(self._save, key.stage))
         except FAULTS as error:
             self._failed(key.stage, failure_from(error))
             return words.StageSaved(key, succeeded=False)

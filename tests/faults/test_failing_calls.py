@@ -67,6 +67,7 @@ def _accidents(
         ("open", errno.EMFILE, 211),
         ("unlink", errno.EIO, 29),
         ("fork", errno.EAGAIN, 3),
+        ("thread", errno.EAGAIN, 1),
         ("change", 0, 71),
     ],
 )
