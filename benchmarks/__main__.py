@@ -13,15 +13,30 @@ from typing import TYPE_CHECKING
 
 from benchmarks.data import data
 from benchmarks.experiment import experiment
+from benchmarks.footprint import footprint
+from benchmarks.logs import logs
 from benchmarks.measuring import Failed, adopt_orphans
+from benchmarks.parallel import parallel
+from benchmarks.queue import queue
 from benchmarks.report import Row, table
+from benchmarks.scale import scale
 from benchmarks.startup import startup
 from benchmarks.status import status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WORKS = {"startup": startup, "experiment": experiment, "status": status, "data": data}
+WORKS = {
+    "startup": startup,
+    "experiment": experiment,
+    "status": status,
+    "data": data,
+    "queue": queue,
+    "parallel": parallel,
+    "logs": logs,
+    "footprint": footprint,
+    "scale": scale,
+}
 
 
 def main(arguments: Sequence[str]) -> int:

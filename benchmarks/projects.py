@@ -6,15 +6,16 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measuring import Command, Failed
+from benchmarks.measuring import Command, Failed, measure
 from tests.support.environment import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -106,32 +107,36 @@ class Bench:
         return done.stdout
 
 
-def two_stages(directory: Path) -> Bench:
-    """Two tiny stages with a parameter and a metric; each stage counts its runs outside."""
+def two_stages(directory: Path, *, first: str = "true", second: str = "true") -> Bench:
+    """Two tiny stages with a parameter and a metric; each stage counts its runs outside.
+
+    `first` and `second` are commands that the stages run besides.
+    """
     bench = Bench.create(directory)
-    bench.write("params.yaml", "lr: 0\nsize: 3\n")
+    bench.write("params.yaml", "lr: 0\nrows: 3\n")
     bench.write("in.txt", "a\nb\nc\n")
     bench.write(
         "dvc.yaml",
-        """\
+        f"""\
 stages:
   prepare:
-    cmd: head -n 3 in.txt > prepared.txt; echo prepare >> $RUNS
+    cmd: {first}; head -n 3 in.txt > prepared.txt; echo prepare >> $RUNS
     deps: [in.txt]
-    params: [size]
+    params: [rows]
     outs: [prepared.txt]
   train:
     cmd: sh train.sh
     deps: [prepared.txt, train.sh]
     params: [lr]
-    metrics: [{metrics.json: {cache: false}}]
+    metrics: [{{metrics.json: {{cache: false}}}}]
 """,
     )
     bench.write(
         "train.sh",
-        """\
+        f"""\
+{second}
 lr=$(sed -n 's/^lr: //p' params.yaml)
-echo "{\\"lr\\": $lr}" > metrics.json
+echo "{{\\"lr\\": $lr}}" > metrics.json
 echo train >> $RUNS
 """,
     )
@@ -139,6 +144,33 @@ echo train >> $RUNS
     bench.write(".gitignore", "/prepared.txt\n")
     bench.commit()
     return bench
+
+
+def up_to_date(bench: Bench) -> Bench:
+    """Run the stages once and commit what they made; the count of runs begins anew."""
+    measure(bench.exprun("repro"))
+    bench.commit()
+    bench.runs.unlink()
+    return bench
+
+
+def require_experiments(bench: Bench, owed: Mapping[str, int], *, runs: Mapping[str, int]) -> None:
+    """Raise Failed unless each experiment's commit holds its metric, and stages ran that often."""
+    found = {}
+    for line in bench.git("for-each-ref", "--format=%(refname)", "refs/exps").split():
+        if line.count("/") == 4:
+            found[line.rsplit("/", 1)[-1]] = json.loads(bench.git("show", f"{line}:metrics.json"))
+    if found != {name: {"lr": value} for name, value in owed.items()}:
+        raise Failed(f"the commits hold {found}, not {owed}")
+    counted = Counter(bench.runs.read_text().split())
+    if counted != runs:
+        raise Failed(f"these stages ran: {counted}, not {runs}")
+
+
+def require_applicable(bench: Bench, name: str) -> None:
+    """Raise Failed unless real DVC takes an experiment over and finds nothing to do then."""
+    bench.dvc("exp", "apply", name)
+    bench.require_clean()
 
 
 def many_stages(directory: Path, count: int) -> Bench:

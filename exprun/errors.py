@@ -105,4 +105,6 @@ class ExecutorError(ExprunError):
 
 
 class ExperimentFailed(ExprunError):
-    """A stage of the experiment failed."""
+    """A stage of the experiment failed. `kept` is a commit of what there was, if that is kept."""
+
+    kept: str | None = None

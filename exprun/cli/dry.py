@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
+from exprun.cli.messages import not_changed
 from exprun.cli.reasons import describe_change
 from exprun.errors import MissingDependency
 from exprun.executors.shell import split_cmd
@@ -45,9 +46,9 @@ def show_plan(
                 if id in would_run
             ]
             if not (reasons or options.force):
-                kind = "Stage " if stage.is_pipeline_stage else ""
                 after = f"  until {', '.join(waits)} has run\n" if waits else ""
-                sys.stdout.write(f"{kind}'{name}' didn't change, skipping\n{after}")
+                line = not_changed(name, is_data=stage.has_only_data)
+                sys.stdout.write(f"{line}\n{after}")
                 continue
             would_run.add(stage.id)
             lines = _would_do(work, stage, name, forced=options.force)

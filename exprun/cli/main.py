@@ -106,9 +106,21 @@ def _dispatch(arguments: list[str]) -> int:
     name, *rest = arguments
     if name not in COMMANDS:
         raise UsageError(f"there is no command '{name}'", hint=_suggestion(name))
+    answer = _recall(arguments, directory) if name in {"status", "repro"} else None
+    if answer is not None:
+        sys.stdout.write(answer)
+        return exits.OK
     command = import_module(f"exprun.cli.commands.{name.replace('-', '_')}")
     code: int = command.main(rest, cwd=directory)
     return code
+
+
+def _recall(arguments: list[str], directory: str) -> str | None:
+    """What was answered to the same command line, if nothing has changed since."""
+    from exprun.project.answers import ask
+
+    question = ask(arguments, cwd=directory, env=os.environ)
+    return question.recall() if question else None
 
 
 def _take_directory(arguments: list[str]) -> tuple[list[str], str]:

@@ -84,11 +84,11 @@ class ManyOutput:
         if self._quiet:
             return
         prefix = f"{event.experiment}:{event.stage}"
-        *lines, rest = (self._partial.get(prefix, b"") + data).split(b"\n")
-        for line in lines:
-            self._say(f"{prefix} | {_visible(line)}")
+        lines, newline, rest = (self._partial.get(prefix, b"") + data).rpartition(b"\n")
+        if newline:
+            self._say(_prefixed(prefix, lines))
         while len(rest) > LONGEST_LINE:
-            self._say(f"{prefix} | {_visible(rest[:LONGEST_LINE])}")
+            self._say(_prefixed(prefix, rest[:LONGEST_LINE]))
             rest = rest[LONGEST_LINE:]
         self._partial[prefix] = rest
 
@@ -96,7 +96,7 @@ class ManyOutput:
         prefix = f"{event.experiment}:{event.stage}"
         rest = self._partial.pop(prefix, b"")
         if rest:
-            self._say(f"{prefix} | {_visible(rest)}")
+            self._say(_prefixed(prefix, rest))
 
     def _say(self, line: str) -> None:
         if not self._quiet:
@@ -104,6 +104,13 @@ class ManyOutput:
             sys.stdout.flush()
 
 
-def _visible(line: bytes) -> str:
-    """A line as a terminal would show it in the end, whatever its bytes are."""
-    return line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace")
+def _prefixed(prefix: str, lines: bytes) -> str:
+    """Lines as a terminal would show them in the end, whatever their bytes are.
+
+    All in one go: a stage may print faster than each line could be looked at.
+    """
+    if b"\r" in lines:
+        drawn = (line.rstrip(b"\r").rpartition(b"\r")[2] for line in lines.split(b"\n"))
+        lines = b"\n".join(drawn)
+    text = lines.decode("utf-8", "replace")
+    return f"{prefix} | " + text.replace("\n", f"\n{prefix} | ")

@@ -7,12 +7,31 @@ import sys
 
 TYPE_CHECKING = False  # as in `exprun.cli.main`
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exprun.errors import ExprunError
 
 
 def warn(message: str) -> None:
     """Print a warning."""
     _tell(f"WARNING: {message}\n")
+
+
+class Warnings:
+    """Hands warnings on to `warn`, and knows whether there were `any`."""
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self._warn = warn
+        self.any = False
+
+    def __call__(self, message: str) -> None:
+        self.any = True
+        self._warn(message)
+
+
+def not_changed(name: str, *, is_data: bool) -> str:
+    """DVC's line for a stage that has nothing to do; `is_data` is a .dvc file of added data."""
+    return f"{'' if is_data else 'Stage '}'{name}' didn't change, skipping"
 
 
 def report(error: ExprunError) -> None:

@@ -10,10 +10,12 @@ from exprun.runner.announcing import forget_the_dead
 from exprun.runner.opening import open_project
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exprun.runner.opening import Opened
 
 
-def open_here(cwd: str) -> Opened:
+def open_here(cwd: str, *, warn: Callable[[str], None] = warn) -> Opened:
     """The project around the current directory, with this process's environment."""
     opened = open_project(cwd, env=dict(os.environ), warn=warn)
     forget_the_dead(opened.place)

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from exprun import events
-from exprun.cli.messages import warn
+from exprun.cli.messages import not_changed, warn
 from exprun.model.experiment import OnError, StageResult
 from exprun.model.paths import spell
 
@@ -31,8 +31,7 @@ class PlainOutput:
             case events.ExperimentStarted(experiment=name):
                 self._say(f"Reproducing experiment '{name}'")
             case events.StageSkipped(stage=stage, is_data=is_data):
-                what = f"'{stage}'" if is_data else f"Stage '{stage}'"
-                self._begin_stage(f"{what} didn't change, skipping")
+                self._begin_stage(not_changed(stage, is_data=is_data))
             case events.StageRestored(stage=stage):
                 self._begin_stage(f"Stage '{stage}' is cached - skipping run, checking out outputs")
             case events.StagePulled(stage=stage):

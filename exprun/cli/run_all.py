@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from exprun.runner.session import Session
 
 _READY = (State.QUEUED, State.INTERRUPTED)
-_ENDED = (State.FAILED, State.INTERRUPTED)
 
 
 def run_all(opened: Opened, namespace: argparse.Namespace, options: ReproOptions) -> int:
@@ -50,7 +49,7 @@ def run_again(opened: Opened, namespace: argparse.Namespace, names: Sequence[str
     queue = open_queue(opened)
     found = queue.find(names)
     # A name may also be that of an experiment that has succeeded, on another baseline.
-    ended = [entry for entry in found if entry.state in _ENDED]
+    ended = [entry for entry in found if entry.reason is not None]
     for name in names:
         if not any(name in (entry.name, entry.id) for entry in ended):
             [*_, entry] = (entry for entry in found if name in (entry.name, entry.id))
@@ -60,6 +59,7 @@ def run_again(opened: Opened, namespace: argparse.Namespace, names: Sequence[str
             )
     ids = [entry.id for entry in ended]
     queue.retry(ids)
+    queue.release(ids)
     return _run(opened, namespace, ReproOptions(), ids)
 
 

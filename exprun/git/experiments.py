@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from exprun.errors import GitError, RefConflict
-from exprun.git.experiment_refs import ExperimentRef, find_experiment
+from exprun.errors import RefConflict
 from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
+    from exprun.git.experiment_refs import ExperimentRef
     from exprun.git.identity import Signature
     from exprun.git.repository import Repository
 
-_FULL_SHA = re.compile(r"[0-9a-f]{40}")
 _ATTEMPTS = 20
 
 
@@ -77,35 +75,6 @@ def check_name_is_free(repository: Repository, ref: ExperimentRef) -> None:
         raise _conflict(ref)
 
 
-def resolve_commit(repository: Repository, revision: str) -> str:
-    """The commit a revision or an experiment's name means.
-
-    A revision of Git's (branch, tag, sha) goes before an experiment of that name, as in DVC.
-    Raises UsageError if a name is ambiguous, GitError if there is no such thing.
-    """
-    if _FULL_SHA.fullmatch(revision):
-        return revision
-    commit = _git_revision(repository, revision)
-    if commit is not None:
-        return commit
-    found = find_experiment(repository.refs, revision, head=repository.head().commit)
-    if found is None:
-        raise GitError(f"unknown Git revision '{revision}'", hint="exprun exp list -A")
-    return found[1]
-
-
-def _git_revision(repository: Repository, revision: str) -> str | None:
-    """Branches and tags are read directly; the rest of Git's grammar needs libgit2."""
-    if revision == "HEAD":
-        return repository.head().commit
-    import pygit2
-
-    try:
-        return str(repository.libgit2.revparse_single(revision).peel(pygit2.Commit).id)
-    except (KeyError, ValueError, pygit2.GitError):
-        return None
-
-
 def _keep(repository: Repository, ref: ExperimentRef, existing: str, commit: str) -> Published:
     if existing != commit and repository.tree_of(existing) != repository.tree_of(commit):
         raise _conflict(ref)
@@ -115,5 +84,5 @@ def _keep(repository: Repository, ref: ExperimentRef, existing: str, commit: str
 def _conflict(ref: ExperimentRef) -> RefConflict:
     return RefConflict(
         f"experiment conflicts with existing experiment '{ref.name}'",
-        hint="to overwrite the existing experiment run:\n\n\texprun exp run -f ...",
+        hint="to overwrite the existing experiment run:\n\n\texprun run -f ...",
     )

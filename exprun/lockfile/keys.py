@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING
 
 from exprun.errors import LockfileError, ParamsError
-from exprun.formats.yaml12 import load_yaml
+from exprun.formats.reading import read_yaml
 from exprun.lockfile.emit import NotSimple, emit_mapping
 from exprun.lockfile.entries import from_data, to_data
 from exprun.model.paths import is_outside, is_url
@@ -54,7 +54,7 @@ def run_cache_text(entry: LockedStage) -> bytes:
 
 def parse_run_cache(data: bytes, *, name: str) -> LockedStage:
     """The entry in a run-cache file; raises LockfileError where DVC would delete the file."""
-    return from_data(load_yaml(data, name=name, error=LockfileError) or {}, name)
+    return from_data(read_yaml(data, name=name, error=LockfileError) or {}, name)
 
 
 def experiment_hash(entries: Mapping[str, LockedStage]) -> str:

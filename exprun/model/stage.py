@@ -112,6 +112,11 @@ class Stage:
         return self.cmd is None
 
     @property
+    def has_only_data(self) -> bool:
+        """Whether the stage is a .dvc file without a command."""
+        return self.name is None and self.cmd is None
+
+    @property
     def is_import(self) -> bool:
         return not self.cmd and len(self.deps) == 1 and len(self.outs) == 1 and not self.params
 

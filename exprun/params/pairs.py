@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exprun.errors import ProjectError, UsageError
-from exprun.formats.yaml12 import load_yaml
+from exprun.formats.reading import read_yaml
 from exprun.params.overrides import DEFAULT_FILE, Operation, Override
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _parse_pair(pair: str) -> Override:
             hint="write [file:]key1=value1,key2=value2; for values with commas use -S",
         )
     try:
-        value = load_yaml(text, name=pair)
+        value = read_yaml(text, name=pair)
     except ProjectError as error:
         raise UsageError(f"Invalid `--params` value: '{pair}': {error.message}") from error
     return Override(

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from exprun.errors import ParamsError
-from exprun.formats.yaml12 import load_yaml
+from exprun.formats.reading import read_yaml
 from exprun.model.values import dataclass
 from exprun.params.documents import does_not_fit
 from exprun.params.newlines import decode
@@ -28,7 +28,7 @@ class YamlDocument:
         if data is None:
             return cls(name=name, data={})
         text = decode(data, name=name)
-        load_yaml(text, name=name, error=ParamsError)  # bounds it, and is quick to refuse
+        read_yaml(text, name=name, error=ParamsError)  # bounds it, and is quick to refuse
         try:
             values = YAML().load(text) or {}
         except YAMLError as error:

@@ -63,7 +63,7 @@ def read_levels(dvc_dir: str, places: ConfigPlaces) -> dict[SectionPath, Section
     Raises ConfigError for a file that cannot be read.
     """
     merged: dict[SectionPath, Section] = {}
-    for path in _files(dvc_dir, places):
+    for path in config_files(dvc_dir, places):
         for name, section in _read_file(path, places.home).items():
             target = merged.setdefault(name, Section(section.where, {}))
             target.entries.update(section.entries)
@@ -73,7 +73,8 @@ def read_levels(dvc_dir: str, places: ConfigPlaces) -> dict[SectionPath, Section
     return merged
 
 
-def _files(dvc_dir: str, places: ConfigPlaces) -> Iterator[str]:
+def config_files(dvc_dir: str, places: ConfigPlaces) -> Iterator[str]:
+    """The files of all levels, each going before those ahead of it. Any may be absent."""
     for directory in (places.system_dir, places.global_dir, dvc_dir):
         if directory:
             yield os.path.join(directory, "config")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from exprun.model.values import dataclass
+from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
     from exprun.model.paths import Location
@@ -19,13 +19,18 @@ class DiskFiles:
     """
 
     root: str
+    asked: set[Location] = field(default_factory=set, compare=False)
+    """What has been asked about so far."""
 
     def read(self, location: Location) -> bytes:
+        self.asked.add(location)
         with open(os.path.join(self.root, location), "rb") as file:
             return file.read()
 
     def is_file(self, location: Location) -> bool:
+        self.asked.add(location)
         return os.path.isfile(os.path.join(self.root, location))
 
     def is_dir(self, location: Location) -> bool:
+        self.asked.add(location)
         return os.path.isdir(os.path.join(self.root, location))

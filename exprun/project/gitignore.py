@@ -105,22 +105,29 @@ def find_excludes_file(git: GitPlace, *, home: str | None, config_home: str | No
 
     `config_home` is ``XDG_CONFIG_HOME``. Included configuration files are not followed.
     """
-    config_home = config_home or (os.path.join(home, ".config") if home else None)
+    config_home = _config_home(home, config_home)
     named = None
-    for path in _config_files(git, home, config_home):
+    for path in excludes_config_files(git, home, config_home):
         named = _last_excludes_file(path) or named
     if named is not None:
         return os.path.join(home, named[2:]) if home and named.startswith("~/") else named
     return os.path.join(config_home, "git", "ignore") if config_home else None
 
 
-def _config_files(git: GitPlace, home: str | None, config_home: str | None) -> Iterator[str]:
+def excludes_config_files(
+    git: GitPlace, home: str | None, config_home: str | None
+) -> Iterator[str]:
+    """The files that may set ``core.excludesFile``, the last one that does wins."""
     yield "/etc/gitconfig"
-    if config_home:
+    if config_home := _config_home(home, config_home):
         yield os.path.join(config_home, "git", "config")
     if home:
         yield os.path.join(home, ".gitconfig")
     yield os.path.join(git.common_dir, "config")
+
+
+def _config_home(home: str | None, config_home: str | None) -> str | None:
+    return config_home or (os.path.join(home, ".config") if home else None)
 
 
 def _last_excludes_file(config: str) -> str | None:

@@ -62,6 +62,11 @@ class IgnoreRules:
         self._nested_projects = nested_projects
         self._scopes: dict[Location, _Scope] = {}
 
+    @property
+    def consulted(self) -> tuple[Location, ...]:
+        """The directories whose entries were asked about, and all those above them."""
+        return tuple(self._scopes)
+
     def filter(
         self, directory: Location, dirnames: Iterable[str], filenames: Iterable[str]
     ) -> tuple[list[str], list[str]]:

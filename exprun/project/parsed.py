@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from hashlib import md5
 from typing import TYPE_CHECKING, TypeVar
 
 from exprun import __version__
+from exprun.project.state_files import replace_privately
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
 
-_WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 _DEEPEST = 200
 _PRUNE_EVERY = 64
 _UNTOUCHED_S = 24 * 3600
@@ -93,20 +92,15 @@ class ParsedCache:
                 return
 
     def _write(self, path: str, payload: bytes) -> None:
-        temporary = f"{path}.{os.getpid()}-{threading.get_ident()}~"
         try:
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
-            entry = self._expected_header(payload) + b"\n" + payload
-            descriptor = os.open(temporary, _WRITE_FLAGS, 0o600)
-            with open(descriptor, "wb") as file:
-                file.write(entry)
-            os.replace(temporary, path)
+            replace_privately(path, self._expected_header(payload) + b"\n" + payload)
             if self._stores % _PRUNE_EVERY == 0:
                 self._prune()
             self._stores += 1
         except OSError:
             # A full or read-only disk: the document is parsed again next time.
-            _remove(temporary)
+            return
 
     def _prune(self) -> None:
         with os.scandir(self._directory) as entries:

@@ -50,6 +50,11 @@ class Place:
         return os.path.join(self.root, DVC_DIR, "tmp", "exprun")
 
     @property
+    def running_dir(self) -> str:
+        """Where the sessions at work have a file each (`exprun.runner.presence`)."""
+        return os.path.join(self.state_dir, "running")
+
+    @property
     def prefix(self) -> str:
         """The project's root as seen from the work tree: ``""``, or ``sub/dir``."""
         if self.git is None or self.git.work_tree == self.root:

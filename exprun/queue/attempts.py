@@ -61,7 +61,7 @@ class Orchestrator:
             queue=self._queue,
             entry=entry,
             record=record,
-            log_dir=self._queue.log_dir(record.id),
+            log_dir=self._queue.log_dir(record),
             copies_dir=self._queue.copies_dir(entry.batch),
         )
 

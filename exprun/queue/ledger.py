@@ -29,7 +29,7 @@ _Row = dict[str, Any]
 
 _CHANGES = frozenset({"remove", "hold", "release", "first", "retry", "stop"})
 _MAX_SUCCESSES = 10_000
-_ENDED = ("ended", "rev", "reason", "message", "exit_code", "kept")
+_ENDED = ("ended", "rev", "reason", "message", "exit_code", "kept", "direct")
 
 
 class Ledger:
@@ -87,6 +87,10 @@ class Ledger:
     def entries(self, is_alive: Alive) -> Iterator[Entry]:
         """All experiments: in the order in which they are to be run, then those that succeeded."""
         return (_to_entry(row, is_alive) for row in self._all())
+
+    def unfinished(self, is_alive: Alive) -> Iterator[Entry]:
+        """Those of `entries` that have not succeeded."""
+        return (_to_entry(row, is_alive) for row in self._ordered())
 
     def next_one(self, is_alive: Alive) -> Entry | None:
         """The first experiment that waits and is not held."""
@@ -198,7 +202,7 @@ def _to_attempt(data: dict[str, Any]) -> AttemptRecord:
         orchestrator=data["orchestrator"],
         started=data["started"],
         stop_wished=bool(data.get("stop_wished")),
-        **{key: data.get(key) for key in _ENDED},
+        **{key: data[key] for key in _ENDED if key in data},
     )
 
 
@@ -207,5 +211,5 @@ def attempt_fields(attempt: AttemptRecord) -> dict[str, object]:
     known: dict[str, object] = {
         "id": attempt.id, "orchestrator": attempt.orchestrator, "started": attempt.started,
     }  # fmt: skip
-    known |= {key: value for key in _ENDED if (value := getattr(attempt, key)) is not None}
+    known |= {key: value for key in _ENDED if (value := getattr(attempt, key)) not in (None, False)}
     return known

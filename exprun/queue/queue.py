@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError, RefConflict, UsageError
+from exprun.model.near import did_you_mean
 from exprun.model.values import dataclass
 from exprun.queue import specs
 from exprun.queue.attempts import Orchestrator
@@ -88,6 +89,12 @@ class Queue:
             self._refresh()
             return list(self._ledger.entries(self._liveness()))
 
+    def unfinished(self) -> list[Entry]:
+        """The experiments that have not succeeded, in the order in which they are to be run."""
+        with self._turn:
+            self._refresh()
+            return list(self._ledger.unfinished(self._liveness()))
+
     def entry(self, id: str) -> Entry | None:
         """One experiment as it stands now."""
         with self._turn:
@@ -103,14 +110,15 @@ class Queue:
             if not matching:
                 raise UsageError(
                     f"there is no experiment '{name}' in the queue",
-                    hint="see `exprun queue status`",
+                    hint=did_you_mean(name, (e.name for e in entries), "see `exprun queue status`"),
                 )
             found.update((entry.id, entry) for entry in matching)
         return list(found.values())
 
-    def log_dir(self, attempt: str) -> str:
+    def log_dir(self, attempt: AttemptRecord) -> str:
         """Where the logs of an attempt are."""
-        return os.path.join(self.directory, "logs", attempt)
+        above = os.path.dirname(self.directory) if attempt.direct else self.directory
+        return os.path.join(above, "logs", attempt.id)
 
     def copies_dir(self, batch: str) -> str:
         """Where the files are that were copied when a batch was queued."""
@@ -167,7 +175,7 @@ class Queue:
         elif not force and self._is_used(draft, name, names):
             raise _name_in_use(name)
         return entry_line(
-            id=self._new_id(),
+            id=self.new_id(),
             name=name,
             baseline=draft.baseline,
             commit=draft.commit,
@@ -176,10 +184,47 @@ class Queue:
             spec=specs.to_fields(draft.spec),
         )
 
-    def _new_id(self) -> str:
+    def new_id(self) -> str:
+        """An id that no experiment has."""
         while (id := secrets.token_hex(4)) in self._ledger:
             continue
         return id
+
+    def add_ended(self, id: str, draft: Draft, attempt: AttemptRecord) -> None:
+        """Record an experiment that was run directly and did not succeed; earlier ones of its name
+        give way. What was interrupted is held: its user has stopped it.
+        """
+        assert draft.name is not None
+        line = entry_line(
+            id=id,
+            name=draft.name,
+            baseline=draft.baseline,
+            commit=draft.commit,
+            batch=draft.batch,
+            created=attempt.started,
+            spec=specs.to_fields(draft.spec),
+            held=attempt.reason == State.INTERRUPTED.value,
+            attempts=[attempt.id],
+            last=attempt_fields(attempt),
+        )
+        with self._writing() as writer:
+            self._write(writer, _ids_line("remove", self._ended(draft.baseline, draft.name)))
+            self._write(writer, line)
+            writer.sync()
+
+    def forget_ended(self, baseline: str, name: str) -> None:
+        """Remove what was recorded of direct runs of that name that did not succeed."""
+        with self._writing() as writer:
+            self._write(writer, _ids_line("remove", self._ended(baseline, name)))
+
+    def _ended(self, baseline: str, name: str) -> list[str]:
+        alive = self._liveness()
+        found = (self._ledger.entry(id, alive) for id in self._ledger.ids_of(baseline, name))
+        return [
+            entry.id
+            for entry in found
+            if entry and entry.last and entry.last.direct and entry.state is not State.RUNNING
+        ]
 
     def _is_used(self, draft: Draft, name: str, names: Names) -> bool:
         return name in names.taken or bool(self._ledger.ids_of(draft.baseline, name))

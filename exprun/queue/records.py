@@ -40,7 +40,7 @@ class AttemptRecord:
     """One start of an experiment. While `ended` is None it runs, or its orchestrator died.
 
     `reason` is a `FailureClass` as spelled, `rev` the experiment's commit, `kept` a commit of what
-    there was when it failed or was stopped.
+    there was when it failed or was stopped. A `direct` one was not started from the queue.
     """
 
     id: str
@@ -53,6 +53,7 @@ class AttemptRecord:
     exit_code: int | None = None
     kept: str | None = None
     stop_wished: bool = False
+    direct: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +85,8 @@ class Entry:
     @property
     def reason(self) -> str | None:
         """Why it failed or was interrupted, as a `FailureClass` is spelled."""
-        if self.state is State.FAILED or (self.state is State.INTERRUPTED and self.last):
-            return (self.last.reason if self.last else None) or State.INTERRUPTED.value
+        if self.last and self.state in (State.FAILED, State.INTERRUPTED, State.HELD):
+            return self.last.reason or State.INTERRUPTED.value
         return None
 
 
@@ -98,11 +99,12 @@ def entry_line(
     batch: str,
     created: float,
     spec: Mapping[str, object],
+    **more: object,
 ) -> Line:
     """The record of a new experiment."""
     return {
         "op": "entry", "id": id, "name": name, "baseline": baseline, "commit": commit,
-        "batch": batch, "created": created, "spec": spec,
+        "batch": batch, "created": created, "spec": spec, **more,
     }  # fmt: skip
 
 
@@ -137,6 +139,7 @@ def is_attempt(value: object) -> bool:
         and all(value.get(key) is None or _is_sha(value[key]) for key in ("rev", "kept"))
         and all(isinstance(value.get(key), str | None) for key in ("reason", "message"))
         and isinstance(value.get("exit_code"), int | None)
+        and isinstance(value.get("direct", False), bool)
     )
 
 

@@ -20,6 +20,7 @@ from exprun.results.kept import Kept, keep, last_kept, workspace_tree
 from exprun.results.reading import CommitReader
 from exprun.results.replacing import carried_over, plan_replacement
 from exprun.results.table import parsing_options
+from exprun.results.unfinished import resolve
 from exprun.runner.data_stages import check_out_outputs
 from exprun.runner.guard import Guard
 from exprun.runner.repro import workspace_site
@@ -44,11 +45,11 @@ class Applied:
 def apply(opened: Opened, revision: str) -> Applied:
     """Make the workspace what an experiment, or any commit, holds.
 
-    Raises UsageError if there is no such thing, GitError if a file is in the way; then nothing was
+    Raises UsageError if there is no such thing, or if a file is in the way; then nothing was
     changed. What the workspace held is kept first.
     """
     repository = opened.repository
-    commit = History(repository).resolve(revision)
+    commit = resolve(opened, History(repository), revision)
     wanted = repository.tree_of(commit)
     with _guard(opened).working():
         present = workspace_tree(repository)

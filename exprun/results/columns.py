@@ -127,7 +127,9 @@ class _Columns:
         tip = range["revs"][0]
         cells = {"Experiment": tip["name"] or "", "rev": _short(tip["rev"]), "typ": kind}
         if executor := range["executor"]:
-            cells["State"] = executor["state"].capitalize()
+            reason = tip["error"]["type"] if tip["error"] else ""
+            told = f" ({reason})" if reason not in ("", executor["state"]) else ""
+            cells["State"] = executor["state"].capitalize() + told
             if executor["name"]:
                 cells["Executor"] = executor["name"].capitalize()
         return self._row(tip, cells)

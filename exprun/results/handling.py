@@ -14,6 +14,7 @@ from exprun.git.experiment_refs import (
 )
 from exprun.git.names import check_name
 from exprun.git.refs import RefEdit
+from exprun.model.near import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,17 +48,32 @@ def experiments_of(
 
 def find_all(repository: Repository, names: Sequence[str]) -> list[Stored]:
     """The experiments of these names or full refs. Raises UsageError that names all unknown."""
+    found, unknown = find_known(repository, names)
+    if unknown:
+        raise unknown_experiments(repository, unknown)
+    return found
+
+
+def unknown_experiments(
+    repository: Repository, names: Sequence[str], others: Iterable[str] = ()
+) -> UsageError:
+    """The refusal of names that no experiment has, neither those stored nor `others`."""
+    known = [*others, *(ref.name for ref, _ in list_experiments(repository.refs))]
+    return UsageError(
+        f"could not find experiment {_join([repr(name) for name in names])}",
+        hint=did_you_mean(names[0], known, "exprun list -A"),
+    )
+
+
+def find_known(repository: Repository, names: Sequence[str]) -> tuple[list[Stored], list[str]]:
+    """The experiments of these names or full refs, and the names that none has."""
     head = repository.head().commit
     if len(names) == 1 or any(name.startswith("refs/") for name in names):
         found = {name: find_experiment(repository.refs, name, head=head) for name in names}
     else:
         found = _find_many(repository.refs, names, head)
-    if unknown := [name for name, stored in found.items() if stored is None]:
-        raise UsageError(
-            f"could not find experiment {_join([repr(name) for name in unknown])}",
-            hint="exprun list -A",
-        )
-    return [stored for stored in found.values() if stored is not None]
+    known = [stored for stored in found.values() if stored is not None]
+    return known, [name for name, stored in found.items() if stored is None]
 
 
 def _find_many(refs: RefStore, names: Sequence[str], head: str) -> dict[str, Stored | None]:

@@ -7,7 +7,8 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError, UsageError
-from exprun.git.experiment_refs import find_experiment
+from exprun.git.experiment_refs import find_experiment, list_experiments
+from exprun.model.near import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +49,11 @@ class History:
         refs = self._repository.refs
         if found := find_experiment(refs, revision, head=self.head.commit):
             return found[1]
-        raise UsageError(f"unknown Git revision '{revision}'", hint="exprun list -A")
+        known = (ref.name for ref, _ in list_experiments(refs))
+        raise UsageError(
+            f"unknown Git revision '{revision}'",
+            hint=did_you_mean(revision, known, "exprun list -A"),
+        )
 
     def _git_revision(self, revision: str) -> str | None:
         if revision == "HEAD":

@@ -7,7 +7,7 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from exprun.errors import GitError
+from exprun.errors import UsageError
 from exprun.git.tree import GITLINK, Entry, changes_between, files_of
 from exprun.model.values import dataclass
 from exprun.workspaces.checkout import write_files
@@ -41,8 +41,8 @@ class Replacement:
 def plan_replacement(repository: Repository, old: str, new: str) -> Replacement:
     """How the worktree, which holds the tree `old` besides ignored files, comes to hold `new`.
 
-    Submodules stay as they are. Raises GitError for a path that may not be written, or that cannot
-    be because something ignored is there that is not just a file.
+    Submodules stay as they are. Raises GitError for a path that may not be written, UsageError for
+    one that cannot be because something ignored is there that is not just a file.
     """
     changes = [
         change
@@ -58,7 +58,7 @@ def plan_replacement(repository: Repository, old: str, new: str) -> Replacement:
 
 
 def _check_way(workdir: str, path: str, removed: frozenset[str]) -> None:
-    """Raise GitError if something that Git does not know stands where `path` is to be."""
+    """Raise UsageError if something that Git does not know stands where `path` is to be."""
     parts = path.split("/")
     for length in range(1, len(parts)):
         above = "/".join(parts[:length])
@@ -66,10 +66,10 @@ def _check_way(workdir: str, path: str, removed: frozenset[str]) -> None:
         if mode is None or above in removed:
             return
         if not stat.S_ISDIR(mode):
-            raise GitError(f"'{above}' is in the way of '{path}'", hint=f"move {above} away")
+            raise UsageError(f"'{above}' is in the way of '{path}'", hint=f"move {above} away")
     mode = _mode(f"{workdir}/{path}")
     if mode is not None and stat.S_ISDIR(mode) and not _holds_only(workdir, path, removed):
-        raise GitError(f"the directory '{path}' is in the way", hint=f"move {path} away")
+        raise UsageError(f"the directory '{path}' is in the way", hint=f"move {path} away")
 
 
 def _holds_only(workdir: str, directory: str, removed: frozenset[str]) -> bool:

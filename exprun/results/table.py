@@ -76,9 +76,17 @@ class Results:
 
     def workspace(self) -> State:
         """The workspace as it is now; what is wrong with it is part of the state."""
+        return self._on_disk(self._opened, self._collector)
+
+    def elsewhere(self, root: str) -> State:
+        """As `workspace`, what the directory at `root` holds, where an experiment runs."""
+        opened = self._opened.at(root)
+        return self._on_disk(opened, Collector(opened.store, root))
+
+    def _on_disk(self, opened: Opened, collector: Collector) -> State:
         try:
-            project = describe_workspace(self._opened.load())
-            data = self._collector.collect(
+            project = describe_workspace(opened.load())
+            data = collector.collect(
                 project, WORKSPACE, timestamp=None, param_deps=self._param_deps
             )
         except ExprunError as error:

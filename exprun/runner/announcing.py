@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.project.root import DVC_DIR
-from exprun.runner.presence import is_present, presence_dir
+from exprun.runner.presence import is_present
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,14 +117,14 @@ class Announcements:
 def forget_the_dead(place: Place) -> None:
     """Remove what sessions have announced that have died since."""
     for key, mark, pid in _announced(place):
-        if not is_present(presence_dir(place), mark):
+        if not is_present(place.running_dir, mark):
             _remove(place, key, pid)
 
 
 def list_announced(place: Place) -> Iterator[Announcement]:
     """The experiments that run, as living sessions announce them."""
     for key, mark, pid in _announced(place):
-        if not is_present(presence_dir(place), mark):
+        if not is_present(place.running_dir, mark):
             continue
         directory = _directory(place, key)
         with suppress(OSError, ValueError, KeyError, TypeError):

@@ -50,6 +50,21 @@ def commit_data(site: Site, stages: Iterable[Stage]) -> Iterator[tuple[Stage, Lo
             yield stage, _current(site, stage)
 
 
+def ignore_data(site: Site, stages: Iterable[Stage]) -> None:
+    """Keep the data of .dvc files among `stages` out of Git. Raises PipelineError if it tracks it.
+
+    As in DVC these lines stay when the run fails.
+    """
+    for stage in stages:
+        if stage.is_data_source and not stage.is_pipeline_stage:
+            for out in stage.outs:
+                is_ours = out.cache and not is_outside(out.location)
+                if is_ours and os.path.exists(site.path(out.location)):
+                    site.ignore(out.location)
+    if site.git_ignores is not None:
+        site.git_ignores.keep()
+
+
 def _current(site: Site, stage: Stage) -> LockedStage:
     known = site.records.entry(stage) or LockedStage()
     outs = []

@@ -20,7 +20,7 @@ from exprun.runner import threads
 from exprun.runner.bus import EventBus
 from exprun.runner.editing import parse_edits
 from exprun.runner.opening import open_project
-from exprun.runner.queue_run import POLL_S, QueueRun
+from exprun.runner.queue_run import POLL_S, open_run
 from exprun.runner.queueing import open_queue, queue_experiments, tidy_queue
 from exprun.runner.session import Session
 from exprun.runner.submitted import ExperimentHandle, Submitted
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from exprun.queue.records import Entry
     from exprun.runner.bus import Subscription
     from exprun.runner.opening import Opened
+    from exprun.runner.queue_run import QueueRun
     from exprun.scheduler.vocabulary import Stimulus
 
 __all__ = ["ExperimentHandle", "Runner", "open_runner"]
@@ -79,8 +80,8 @@ async def open_runner(
         await session.make_way()
         queue = open_queue(opened)
         orchestrator = stack.enter_context(queue.orchestrate())
-        run = QueueRun(session, queue, orchestrator)
-        stack.push_async_callback(_removed_workspaces, run)
+        run = await open_run(session, queue, orchestrator)
+        stack.push_async_callback(run.remove_workspaces)
         async with _serving(site, session, queue, run, orchestrator) as runner:
             yield runner
 
@@ -270,8 +271,3 @@ class _Service:
             if self._orchestrator.is_draining:
                 tell(DrainRequested())
             await self._submitted.look()
-
-
-async def _removed_workspaces(run: QueueRun) -> None:
-    with CancelScope(shield=True):
-        await threads.run_sync(run.remove_workspaces)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import random
+import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun import events
-from exprun.errors import ExprunError, NotAProject
+from exprun.errors import ExperimentFailed, ExprunError, NotAProject
 from exprun.git.experiment_refs import ExperimentRef
 from exprun.git.experiments import check_name_is_free
 from exprun.git.index_guard import IndexMark, undo_index_changes
@@ -22,13 +24,21 @@ from exprun.model.experiment import ExperimentResult
 from exprun.model.values import dataclass
 from exprun.pipeline.datafile import update_data_file
 from exprun.runner import threads
-from exprun.runner.data_stages import check_out_outputs, commit_data, concerned_stages
+from exprun.runner.data_stages import (
+    check_out_outputs,
+    commit_data,
+    concerned_stages,
+    ignore_data,
+)
 from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import isolated_workspace
+from exprun.runner.keeping import REFS as KEPT
+from exprun.runner.left_behind import warn_of_left_behind
 from exprun.runner.overlay import Overlay
+from exprun.runner.planning import plan_stages
 from exprun.runner.publishing import build_tree, commit_experiment, entries_by_name, files_to_add
-from exprun.runner.repro import plan_stages, workspace_site
+from exprun.runner.repro import workspace_site
 from exprun.runner.sharing import open_sharing
 from exprun.runner.writing import replace_file
 from exprun.workspaces.copying import copy_path
@@ -82,8 +92,11 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
     try:
         published = await run(session, prepared, sharing)
     except ExprunError as error:
-        session.emit(events.ExperimentFinished(experiment=prepared.ref.name, reason=str(error)))
+        kept = error.kept if isinstance(error, ExperimentFailed) else None
+        name = prepared.ref.name
+        session.emit(events.ExperimentFinished(experiment=name, reason=str(error), kept=kept))
         raise
+    await threads.run_sync(_forget_failures, session.opened, prepared.ref)
     session.emit(
         events.ExperimentFinished(
             experiment=published.ref.name, rev=published.commit, isolated=spec.isolated
@@ -139,7 +152,7 @@ async def _run_in_workspace(
         experiment=(prepared.ref.name, prepared.ref.baseline),
     )
     try:
-        states = await session.drive(reproduction)
+        states = await _drive(session, prepared, reproduction, opened.repository)
         session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
         published = await threads.run_sync(
             publish_experiment, opened, prepared, reproduction, states, opened.repository
@@ -155,10 +168,42 @@ async def _run_in_workspace(
         site.store.close()
 
 
+async def _drive(
+    session: Session,
+    prepared: Prepared,
+    reproduction: Reproduction,
+    worktree: Repository,
+    start: str | None = None,
+) -> tuple[StageState, ...]:
+    """As ``session.drive``; what is left of a failed experiment is kept."""
+    began = time.time()
+    try:
+        return await session.drive(reproduction)
+    except ExperimentFailed as error:
+        from exprun.runner.recording import record_failure
+
+        record = partial(record_failure, worktree=worktree, start=start, began=began)
+        error.kept = await threads.run_sync(record, session, prepared, reproduction)
+        if error.kept:
+            name = prepared.ref.name
+            hint = f"what there was: exprun apply {name}; to run it again: exprun retry {name}"
+            error.hint = "\n".join(filter(None, [error.hint, hint]))
+        raise
+
+
+def _forget_failures(opened: Opened, ref: ExperimentRef) -> None:
+    """An experiment that has succeeded takes the place of its failures."""
+    if any(opened.repository.refs.iterate(KEPT)):
+        from exprun.runner.queueing import open_queue
+
+        open_queue(opened).forget_ended(ref.baseline, ref.name)
+
+
 def _set_out(guard: Guard, site: Site, prepared: Prepared, repository: Repository) -> IndexMark:
     """Make the workspace what the experiment starts from."""
     with guard.working():
         mark = IndexMark(repository)
+        ignore_data(site, _concerned(prepared))
         for location, data in prepared.edits.items():
             os.makedirs(os.path.dirname(site.path(location)), exist_ok=True)
             replace_file(site.path(location), data)
@@ -188,7 +233,7 @@ async def share(emit: Emit, sharing: Sharing | None, published: Published, site:
 async def _run_isolated(session: Session, prepared: Prepared, sharing: Sharing | None) -> Published:
     opened = session.opened
     tree = await threads.run_sync(_snapshot, opened, prepared)
-    with isolated_workspace(opened, prepared.ref.baseline, tree) as (repository, root):
+    async with isolated_workspace(opened, prepared.ref.baseline, tree) as (repository, root):
         cwd = os.path.join(opened.place.root, prepared.spec.options.selection.cwd)
         site, inside = await threads.run_sync(
             set_out_isolated, opened, prepared.spec, prepared.ref, root, cwd
@@ -200,7 +245,7 @@ async def _run_isolated(session: Session, prepared: Prepared, sharing: Sharing |
             guard=Guard(),
             experiment=(prepared.ref.name, prepared.ref.baseline),
         )
-        states = await session.drive(reproduction)
+        states = await _drive(session, prepared, reproduction, repository, tree)
         session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
         published = await threads.run_sync(
             publish_experiment, opened, inside, reproduction, states, repository
@@ -217,7 +262,16 @@ def _snapshot(opened: Opened, prepared: Prepared) -> str:
         edits[stage.file] = update_data_file(prepared.project.data[stage.file], entry)
     repository = opened.repository
     inside = {repository.inside(site.path(name)): data for name, data in edits.items()}
-    return take_snapshot(repository, edited=inside)
+    tree = take_snapshot(repository, edited=inside)
+    warn_of_left_behind(
+        opened,
+        prepared.project,
+        prepared.stages,
+        tree,
+        repository.objects,
+        prepared.spec.copy_paths,
+    )
+    return tree
 
 
 def set_out_isolated(
@@ -235,6 +289,7 @@ def set_out_isolated(
     site = workspace_site(there, project, immediate=False)
     prepared = Prepared(spec=spec, ref=ref, edits={}, project=project, stages=stages)
     _check_out(site, prepared)
+    ignore_data(site, _concerned(prepared))
     return site, prepared
 
 

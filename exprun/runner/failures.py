@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exprun.model.job import Command, JobOutcome
+    from exprun.runner.reproduction import Reproduction
 
 FAULTS = (ExprunError, OSError)
 """What fails the stage that it happens to; anything else is a bug."""
@@ -49,6 +50,15 @@ def _system_failure(error: OSError) -> Failure:
     reason = (error.strerror or str(error)).lower()
     where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
     return Failure(message=f"{where}{reason}", kind=kind)
+
+
+def failure_of_plan(reproduction: Reproduction) -> tuple[FailureClass, str, int | None]:
+    """Why a plan failed in which a stage did: its kind, in words, and the exit code if any."""
+    index = min(reproduction.failures)
+    failure = reproduction.failures[index]
+    code = failure.outcome.code if isinstance(failure.outcome, Exited) else None
+    text = f"failed to reproduce '{reproduction.address(index)}': {failure.message}"
+    return failure.kind, text, code
 
 
 def failure_of_job(outcome: JobOutcome, commands: Sequence[Command]) -> Failure | None:

@@ -52,6 +52,10 @@ class GitIgnores:
             self._added.append(path)
             self._rules = IgnoreRules(self._repository)
 
+    def keep(self) -> None:
+        """Let the lines added so far stay whatever happens, and count as the user's own."""
+        self._added.clear()
+
     def roll_back(self) -> None:
         """Take back every line added. A file that becomes empty is deleted."""
         with self._lock:

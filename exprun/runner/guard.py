@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from exprun.model.paths import is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator
     from contextlib import AbstractContextManager
 
     from exprun.model.stage import Stage
@@ -34,17 +34,25 @@ class Guard:
         """Held while shared files are read to decide, or written; not while a command runs."""
         return self._repo.held(self._patience) if self._repo else nullcontext()
 
-    @contextmanager
-    def running(self, stage: Stage, site: Site) -> Iterator[None]:
+    @asynccontextmanager
+    async def running(self, stage: Stage, site: Site) -> AsyncIterator[None]:
         """Held while the command of a stage runs: others may not write what it reads."""
         if self._paths is None:
             yield
             return
         reads = [dep.location for dep in stage.deps] + [file.location for file in stage.params]
         writes = [out.location for out in stage.outs]
-        with self._paths.held(
+        held = self._paths.held(
             read=[site.path(location) for location in reads if not is_url(location)],
             write=[site.path(location) for location in writes if not is_url(location)],
             patience=self._patience,
-        ):
+        )
+        from anyio import CancelScope  # Others that take the locks need no event loop.
+
+        # Somebody else may have to be waited for.
+        await threads.run_sync(held.__enter__)
+        try:
             yield
+        finally:
+            with CancelScope(shield=True):
+                await threads.run_sync(held.__exit__, None, None, None)

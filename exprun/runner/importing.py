@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 from exprun.errors import MissingDependency, PipelineError
@@ -54,6 +53,8 @@ def import_again(stage: Stage, site: Site, recorded: LockedStage | None, *, trus
 
 def _copy(origin: str, place: str) -> None:
     """Copy a file, or every file of a directory, but no modes: as DVC does."""
+    import shutil
+
     if not os.path.isdir(origin):
         shutil.copyfile(origin, place)
         return

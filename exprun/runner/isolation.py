@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+from anyio import CancelScope
+
+from exprun.runner import threads
 from exprun.runner.slots import SlotPool
 from exprun.workspaces.config_local import isolated_config
 from exprun.workspaces.isolated import workspace_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator
 
     from exprun.git.repository import Repository
     from exprun.runner.opening import Opened
     from exprun.workspaces.isolated import IsolatedWorkspace, WorkspaceSource
 
 
-@contextmanager
-def isolated_workspace(
+@asynccontextmanager
+async def isolated_workspace(
     opened: Opened, baseline: str, tree: str
-) -> Iterator[tuple[Repository, str]]:
+) -> AsyncIterator[tuple[Repository, str]]:
     """A worktree of `tree` with a repository of its own; that, and the project's root in it."""
     slots = SlotPool(opened.place.tmp_dir)
-    slot = slots.take()
+    slot = await threads.run_sync(slots.take)
     try:
-        workspace = slot.make(source_of(opened), baseline=baseline, tree=tree)
+        source = await threads.run_sync(source_of, opened)
+        workspace = await threads.run_sync(partial(slot.make, source, baseline=baseline, tree=tree))
         yield workspace.repository, project_root(opened, workspace)
     finally:
         slots.give_back(slot)
-        slots.close()
+        with CancelScope(shield=True):
+            await threads.run_sync(slots.close)
 
 
 def source_of(opened: Opened) -> WorkspaceSource:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import RefConflict
 from exprun.git.experiments import write_commit
@@ -31,15 +31,23 @@ _LARGEST_METRICS = 10_000_000
 _ATTEMPTS = 5
 
 
+class Left(NamedTuple):
+    """What is left of an experiment. `tree` lacks the metrics that belong into the cache."""
+
+    commit: str
+    tree: str
+
+
 def keep_state(
     repository: Repository,
     reproduction: Reproduction,
     *,
+    id: str,
     worktree: Repository,
     baseline: str,
     message: str,
-) -> str:
-    """Store in `repository` what an experiment's workspace holds now; the commit.
+) -> Left:
+    """Store in `repository` what the workspace of the experiment `id` holds now.
 
     Unlike that of a success it has the metrics that belong into the cache, since no lock file
     tells of them. Raises GitError.
@@ -62,8 +70,8 @@ def keep_state(
         committer=committer,
     )
     repository.objects.sync()
-    _point(repository, REFS + reproduction.id, commit)
-    return commit
+    _point(repository, REFS + id, commit)
+    return Left(commit, tree)
 
 
 def kept_refs(repository: Repository, needed: Iterable[str]) -> list[str]:

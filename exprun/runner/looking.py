@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exprun.errors import UsageError
-from exprun.lockfile.compare import status
+from exprun.lockfile.compare import changes, status
 from exprun.model.paths import is_inside, join
 from exprun.model.values import replace
 
@@ -60,6 +60,19 @@ def _maker(project: Project, location: Location) -> Stage | None:
         if outs:
             return replace(stage, outs=outs)
     return None
+
+
+def find_reasons(site: Site, stage: Stage, *, allow_missing: bool) -> Iterator[Change]:
+    """Why a stage would have to run, found one by one. Raises what `look` raises."""
+    return changes(
+        stage,
+        site.records.entry(stage),
+        site.probe,
+        allow_missing=allow_missing,
+        upstream=site.upstream_contents(stage) if allow_missing else None,
+        checksum_changed=site.records.has_wrong_checksum(stage),
+        external=site.external(stage),
+    )
 
 
 def look(site: Site, stage: Stage) -> Iterator[Change]:

@@ -17,15 +17,9 @@ from exprun.executors.local import end_orphans
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from exprun.project.root import Place
 
 _MARK = re.compile(r"[0-9a-f]{32}")
 _GRACE_S = 2.0
-
-
-def presence_dir(place: Place) -> str:
-    """Where the sessions of a project have their files."""
-    return os.path.join(place.state_dir, "running")
 
 
 @contextmanager

@@ -42,8 +42,11 @@ class Project:
         order: Sequence[Location],
         broken: Mapping[Location, ProjectError],
         files: Files,
+        directories: Sequence[Location] = (),
     ) -> None:
+        """`directories` are those that were searched for DVC files."""
         self.root = root
+        self.directories = directories
         self.pipelines = pipelines
         self.data = data
         self.broken = broken
@@ -146,11 +149,11 @@ class _Loading:
         self._broken: dict[Location, ProjectError] = {}
 
     def load(self) -> Project:
-        place = self._place
+        place, ignore = self._place, IgnoreRules(self._place.root)
         order = collect_dvc_files(
             place,
             lambda file: tuple(self._outputs_of(file)),
-            ignore=IgnoreRules(place.root),
+            ignore=ignore,
             git_ignore=self._git_ignore,
         )
         return Project(
@@ -160,6 +163,7 @@ class _Loading:
             order=order,
             broken=self._broken,
             files=self._files,
+            directories=ignore.consulted,
         )
 
     def _outputs_of(self, file: Location) -> Iterator[Location]:

@@ -6,18 +6,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio import CapacityLimiter
+from anyio import CancelScope, CapacityLimiter
 
 from exprun import events
 from exprun.git.experiment_refs import ExperimentRef
-from exprun.model.job import CancelReason, Exited
-from exprun.model.values import dataclass, replace
+from exprun.model.job import CancelReason
+from exprun.model.values import dataclass
 from exprun.queue.records import State
 from exprun.runner import threads
 from exprun.runner.announcing import forget_the_dead
 from exprun.runner.driver import NotOpened
 from exprun.runner.experiment import Prepared, publish_experiment, set_out_isolated, share
-from exprun.runner.failures import FAULTS, failure_from
+from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.guard import Guard
 from exprun.runner.isolation import project_root, source_of
 from exprun.runner.keeping import keep_state
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
     from exprun.git.experiments import Published
     from exprun.git.repository import Repository
+    from exprun.model.job import FailureClass
     from exprun.queue.attempts import Attempt, Orchestrator
     from exprun.queue.queue import Queue
-    from exprun.runner.failures import Failure
     from exprun.runner.reproduction import Reproduction
     from exprun.runner.session import Session
-    from exprun.runner.site import Site
+    from exprun.runner.sharing import Sharing
     from exprun.scheduler.vocabulary import StageState, Stimulus
-    from exprun.workspaces.isolated import Slot
+    from exprun.workspaces.isolated import Slot, WorkspaceSource
 
 POLL_S = 0.5
 TRAILER = "Exprun-Attempt: "
@@ -52,6 +52,8 @@ class _Open:
     slot: Slot
     repository: Repository
     prepared: Prepared
+    reproduction: Reproduction
+    plan: words.ExperimentPlan
 
 
 class QueueRun:
@@ -60,21 +62,30 @@ class QueueRun:
     The Git repository is used by one thread at a time, as it has to be.
     """
 
-    def __init__(self, session: Session, queue: Queue, orchestrator: Orchestrator) -> None:
+    def __init__(
+        self,
+        session: Session,
+        queue: Queue,
+        orchestrator: Orchestrator,
+        *,
+        source: WorkspaceSource,
+        sharing: Sharing | None,
+    ) -> None:
         self.succeeded: list[str] = []
         self.failed: list[str] = []
         self._session = session
         self._queue = queue
         self._orchestrator = orchestrator
         self._slots = SlotPool(session.opened.place.tmp_dir)
-        self._source = source_of(session.opened)
+        self._source = source
         self._open: dict[str, _Open] = {}
         self._git = CapacityLimiter(1)
-        self._sharing = open_sharing(session.opened)
+        self._sharing = sharing
 
-    def remove_workspaces(self) -> None:
-        """Remove the workspaces that were used."""
-        self._slots.close()
+    async def remove_workspaces(self) -> None:
+        """Remove the workspaces that were used, even when everything is being cancelled."""
+        with CancelScope(shield=True):
+            await threads.run_sync(self._slots.close)
 
     async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
         """Claim an experiment and make its workspace; see `exprun.runner.driver.Source`."""
@@ -88,7 +99,7 @@ class QueueRun:
             return NotOpened(failed=False)
         stored = await threads.run_sync(self._stored, attempt, limiter=self._git)
         if stored is not None:
-            self._succeeded(attempt, stored)
+            self._ended(attempt, rev=stored)
             return NotOpened(failed=False)
         self._session.emit(
             events.ExperimentStarted(
@@ -98,22 +109,13 @@ class QueueRun:
             )
         )
         try:
-            site, opened = await threads.run_sync(self._set_out, attempt, limiter=self._git)
+            opened = await threads.run_sync(self._set_out, attempt, limiter=self._git)
         except FAULTS as error:
-            self._failed(attempt, failure_from(error))
+            failure = failure_from(error)
+            await self._fail(attempt, failure.kind, failure.message)
             return NotOpened(failed=True)
         self._open[experiment] = opened
-        reproduction = self._session.reproduction(
-            opened.prepared.stages,
-            site,
-            options=opened.prepared.spec.options,
-            guard=Guard(),
-            experiment=(attempt.entry.name, attempt.entry.baseline),
-            id=experiment,
-            log_dir=attempt.log_dir,
-        )
-        self._session.announce(reproduction)
-        return reproduction, reproduction.plan(serial=False)
+        return opened.reproduction, opened.plan
 
     async def close(
         self,
@@ -124,23 +126,20 @@ class QueueRun:
         """Store a finished experiment, or record why there is none."""
         opened = self._open.pop(reproduction.id)
         try:
-            if verdict is not ExperimentVerdict.SUCCEEDED:
-                await self._give_up(opened, reproduction, verdict)
-                return False
-            try:
-                published = await threads.run_sync(
-                    self._publish, opened, reproduction, states, limiter=self._git
-                )
-            except FAULTS as error:
-                await threads.run_sync(opened.slot.clear)
-                self._failed(opened.attempt, failure_from(error))
-                return False
-            await share(self._session.emit, self._sharing, published, reproduction.site)
-            self._succeeded(opened.attempt, published.commit)
-            return True
+            if verdict is ExperimentVerdict.SUCCEEDED:
+                published = await threads.run_sync(self._publish, opened, states, limiter=self._git)
+                await share(self._session.emit, self._sharing, published, reproduction.site)
+                self._ended(opened.attempt, rev=published.commit)
+                return True
+            await self._give_up(opened, verdict)
+        except FAULTS as error:
+            await threads.run_sync(opened.slot.clear)
+            failure = failure_from(error)
+            await self._fail(opened.attempt, failure.kind, failure.message)
         finally:
-            reproduction.site.store.close()
-            self._slots.give_back(opened.slot)
+            with CancelScope(shield=True):
+                await threads.run_sync(self._leave, opened)
+        return False
 
     async def watch(self, tell: Callable[[Stimulus], None]) -> None:
         """Pass on what others do to the queue meanwhile: more experiments, or a wish to stop."""
@@ -165,7 +164,10 @@ class QueueRun:
                     tell(words.CancelRequested(CancelReason.REQUESTED, entry.id))
 
     def _stored(self, attempt: Attempt) -> str | None:
-        """The commit of an earlier attempt that stored its result and died before telling."""
+        """The commit of an earlier attempt that stored its result and died before telling.
+
+        Now it is told.
+        """
         repository = self._session.opened.repository
         ref = ExperimentRef(attempt.entry.baseline, attempt.entry.name)
         commit = repository.refs.read(str(ref))
@@ -173,9 +175,12 @@ class QueueRun:
             return None
         text = repository.objects.read(commit, "commit").decode(errors="replace")
         trailers = (TRAILER + earlier for earlier in attempt.entry.attempts)
-        return commit if any(text.endswith(trailer) for trailer in trailers) else None
+        if not any(text.endswith(trailer) for trailer in trailers):
+            return None
+        self._record(attempt, partial(attempt.succeed, commit))
+        return commit
 
-    def _set_out(self, attempt: Attempt) -> tuple[Site, _Open]:
+    def _set_out(self, attempt: Attempt) -> _Open:
         opened = self._session.opened
         entry = attempt.entry
         forget_the_dead(opened.place)
@@ -195,70 +200,71 @@ class QueueRun:
         except BaseException:
             self._slots.give_back(slot)
             raise
-        return site, _Open(
-            attempt=attempt, slot=slot, repository=workspace.repository, prepared=prepared
+        reproduction = self._session.reproduction(
+            prepared.stages,
+            site,
+            options=prepared.spec.options,
+            guard=Guard(),
+            experiment=(entry.name, entry.baseline),
+            id=entry.id,
+            log_dir=attempt.log_dir,
+        )
+        self._session.announce(reproduction)
+        return _Open(
+            attempt=attempt,
+            slot=slot,
+            repository=workspace.repository,
+            prepared=prepared,
+            reproduction=reproduction,
+            plan=reproduction.plan(serial=False),
         )
 
-    def _publish(
-        self, opened: _Open, reproduction: Reproduction, states: Sequence[StageState]
-    ) -> Published:
-        reproduction.site.records.flush()
-        return publish_experiment(
+    def _publish(self, opened: _Open, states: Sequence[StageState]) -> Published:
+        opened.reproduction.site.records.flush()
+        published = publish_experiment(
             self._session.opened,
             opened.prepared,
-            reproduction,
+            opened.reproduction,
             states,
             opened.repository,
             trailer=TRAILER + opened.attempt.record.id,
         )
+        self._record(opened.attempt, partial(opened.attempt.succeed, published.commit))
+        return published
 
-    async def _give_up(
-        self, opened: _Open, reproduction: Reproduction, verdict: ExperimentVerdict
-    ) -> None:
+    def _leave(self, opened: _Open) -> None:
+        opened.reproduction.site.store.close()
+        self._session.withdraw(opened.reproduction)
+        self._slots.give_back(opened.slot)
+
+    async def _give_up(self, opened: _Open, verdict: ExperimentVerdict) -> None:
         """Record a failure, or put the experiment back into the queue; its files are kept."""
-        attempt = opened.attempt
+        attempt, reproduction = opened.attempt, opened.reproduction
         kept = None
         # Whoever asks twice for the end does not want to wait for this.
         if self._session.cancelled is not CancelReason.KILLED:
-            kept = await threads.run_sync(self._keep, opened, reproduction, limiter=self._git)
+            kept = await threads.run_sync(self._keep, opened, limiter=self._git)
         if verdict is not ExperimentVerdict.FAILED:
-            self._record(attempt, partial(attempt.interrupt, kept=kept))
+            await threads.run_sync(self._record, attempt, partial(attempt.interrupt, kept=kept))
             self._ended(attempt, reason="interrupted", failed=False, kept=kept)
             return
         # Whatever filled the disk makes room before anything else is written.
         await threads.run_sync(opened.slot.clear)
-        index = min(reproduction.failures)
-        failure = reproduction.failures[index]
-        message = f"failed to reproduce '{reproduction.address(index)}': {failure.message}"
-        self._failed(attempt, replace(failure, message=message), kept=kept)
+        await self._fail(attempt, *failure_of_plan(reproduction), kept=kept)
 
-    def _keep(self, opened: _Open, reproduction: Reproduction) -> str | None:
-        """The commit of what there is; None, and a warning, if there can be none."""
-        entry = opened.attempt.entry
-        try:
-            return keep_state(
-                self._session.opened.repository,
-                reproduction,
-                worktree=opened.repository,
-                baseline=entry.baseline,
-                message=f"exprun: experiment {entry.name}, unfinished",
-            )
-        except FAULTS as error:
-            self._session.opened.warn(
-                f"the state of experiment '{entry.name}' is not kept: {error}"
-            )
-            return None
-
-    def _succeeded(self, attempt: Attempt, rev: str) -> None:
-        self._record(attempt, partial(attempt.succeed, rev))
-        self._ended(attempt, rev=rev)
-
-    def _failed(self, attempt: Attempt, failure: Failure, *, kept: str | None = None) -> None:
-        outcome = failure.outcome
-        code = outcome.code if isinstance(outcome, Exited) else None
-        fail = partial(attempt.fail, failure.kind, failure.message, exit_code=code, kept=kept)
-        self._record(attempt, fail)
-        self._ended(attempt, reason=failure.message, kept=kept)
+    async def _fail(
+        self,
+        attempt: Attempt,
+        kind: FailureClass,
+        reason: str,
+        code: int | None = None,
+        *,
+        kept: str | None = None,
+    ) -> None:
+        """Record why an experiment has failed, and tell."""
+        record = partial(attempt.fail, kind, reason, exit_code=code, kept=kept)
+        await threads.run_sync(self._record, attempt, record)
+        self._ended(attempt, reason=reason, kept=kept)
 
     def _record(self, attempt: Attempt, record: Callable[[], None]) -> None:
         """Record how an attempt ended. If that cannot be, it is interrupted once we are gone: what
@@ -270,6 +276,24 @@ class QueueRun:
             self._session.opened.warn(
                 f"how experiment '{attempt.entry.name}' ended is not recorded: {error}"
             )
+
+    def _keep(self, opened: _Open) -> str | None:
+        """The commit of what there is; None, and a warning, if there can be none."""
+        entry = opened.attempt.entry
+        try:
+            return keep_state(
+                self._session.opened.repository,
+                opened.reproduction,
+                id=entry.id,
+                worktree=opened.repository,
+                baseline=entry.baseline,
+                message=f"exprun: experiment {entry.name}, unfinished",
+            ).commit
+        except FAULTS as error:
+            self._session.opened.warn(
+                f"the state of experiment '{entry.name}' is not kept: {error}"
+            )
+            return None
 
     def _ended(
         self,
@@ -292,6 +316,13 @@ class QueueRun:
         )
 
 
+async def open_run(session: Session, queue: Queue, orchestrator: Orchestrator) -> QueueRun:
+    """A source of the experiments that `orchestrator` can claim."""
+    source = await threads.run_sync(source_of, session.opened)
+    sharing = await threads.run_sync(open_sharing, session.opened)
+    return QueueRun(session, queue, orchestrator, source=source, sharing=sharing)
+
+
 async def run_queued(
     session: Session,
     queue: Queue,
@@ -308,7 +339,7 @@ async def run_queued(
     twice. Being cancelled stops the commands, and what has not finished stays in the queue.
     """
     with queue.orchestrate() as orchestrator:
-        run = QueueRun(session, queue, orchestrator)
+        run = await open_run(session, queue, orchestrator)
         waiting = {State.QUEUED, State.INTERRUPTED}
         try:
             entries = await threads.run_sync(queue.entries)
@@ -323,5 +354,5 @@ async def run_queued(
                 fail_fast=fail_fast,
             )
         finally:
-            run.remove_workspaces()
+            await run.remove_workspaces()
     return run

@@ -32,6 +32,7 @@ from exprun.queue.records import State
 from exprun.runner.data_stages import commit_data, concerned_stages
 from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.keeping import kept_refs
+from exprun.runner.left_behind import warn_of_left_behind
 from exprun.runner.overlay import Overlay
 from exprun.store.durability import sync_files
 from exprun.workspaces.copying import copy_path
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from exprun.project.root import Place
     from exprun.queue.records import Entry
     from exprun.runner.opening import Opened
+    from exprun.runner.project import Project
 
 REFS = "refs/exprun/queue/"
 
@@ -81,6 +83,13 @@ class _Request:
             for text in each
         ]
         return replace(spec, name=self.name, set_params=tuple(texts), params=(), isolated=True)
+
+
+def request_of(opened: Opened, spec: ExperimentSpec, name: str) -> ExperimentSpec:
+    """The request for one experiment as the queue keeps it. Raises UsageError for a sweep."""
+    [request] = _requests(opened, replace(spec, name=name))
+    kept = request.spec(spec)
+    return replace(kept, options=replace(kept.options, interactive=False))
 
 
 def open_queue(opened: Opened) -> Queue:
@@ -173,8 +182,8 @@ def _store(
             if not spec.options.force:
                 queue.check_names(drafts, taken)
             trees = list(_trees(opened, spec, requests, objects))
-            _copy(opened, spec, queue.copies_dir(batch))
-        who = _committer(repository)
+            copy_paths(opened, spec, queue.copies_dir(batch))
+        who = committer(repository)
         commits = [
             write_held_commit(
                 objects, tree=tree, parents=[baseline], message="exprun: queued experiment", who=who
@@ -211,23 +220,27 @@ def _trees(
     data: dict[Location, bytes] | None = None
     for request in requests:
         edits = edit_params(opened, spec, request.overrides)
+        is_first = data is None
         if data is None or spec.options.selection.targets:
             # What a target needs may depend on parameters; all stages are always the same ones.
-            data = _commit_data(opened, spec, edits)
+            project = opened.load(Overlay(opened.files, edits) if edits else None)
+            stages = project.plan(spec.options.selection)
+            data = _commit_data(opened, spec, project, edits)
         inside = {
             repository.inside(os.path.join(root, location)): content
             for location, content in (edits | data).items()
         }
-        yield snapshot.vary(base, inside)
+        tree = snapshot.vary(base, inside)
+        if is_first:
+            warn_of_left_behind(opened, project, stages, tree, objects, spec.copy_paths)
+        yield tree
 
 
 def _commit_data(
-    opened: Opened, spec: ExperimentSpec, edits: Mapping[Location, bytes]
+    opened: Opened, spec: ExperimentSpec, project: Project, edits: Mapping[Location, bytes]
 ) -> dict[Location, bytes]:
     """Bring the data that the experiment needs into the cache; the .dvc files that tell of it."""
     selection = spec.options.selection
-    project = opened.load(Overlay(opened.files, edits) if edits else None)
-    project.plan(selection)
     if not project.data:
         return {}
     site = opened.site(project, edits=edits)
@@ -244,7 +257,7 @@ def _commit_data(
     return files
 
 
-def _copy(opened: Opened, spec: ExperimentSpec, directory: str) -> None:
+def copy_paths(opened: Opened, spec: ExperimentSpec, directory: str) -> None:
     """Copy the paths of ``-C`` as they are now. Raises UsageError."""
     cwd = os.path.join(opened.place.root, spec.options.selection.cwd)
     for path in spec.copy_paths:
@@ -257,7 +270,8 @@ def _copy(opened: Opened, spec: ExperimentSpec, directory: str) -> None:
         sync_files(files)
 
 
-def _committer(repository: Repository) -> Signature:
+def committer(repository: Repository) -> Signature:
+    """Who makes the commits that only exprun sees."""
     now = int(time.time())
     offset = time.localtime(now).tm_gmtoff
     return signature(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from exprun.errors import NotAProject
 from exprun.model.values import dataclass
 from exprun.runner import threads
-from exprun.runner.boundaries import Boundaries
 from exprun.runner.gitignores import GitIgnores
 from exprun.runner.lockbook import lock_of
 from exprun.runner.site import Site
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exprun.git.repository import Repository
-    from exprun.model.experiment import ReproOptions, Selection
+    from exprun.model.experiment import ReproOptions
     from exprun.model.lock import LockedStage
     from exprun.model.stage import Stage
     from exprun.runner.opening import Opened
@@ -33,15 +32,15 @@ class Reproduced:
     written: Sequence[str]
 
 
-async def reproduce(session: Session, options: ReproOptions) -> Reproduced:
-    """Bring the selected stages up to date in the user's workspace.
+async def reproduce(
+    session: Session, project: Project, stages: Sequence[Stage], options: ReproOptions
+) -> Reproduced:
+    """Bring planned stages up to date in the user's workspace.
 
-    Raises UsageError and ProjectError before anything is changed, and ExperimentFailed if a stage
-    fails: then the .gitignore lines added are taken back. Being cancelled stops the commands.
+    Raises UsageError before anything is changed, and ExperimentFailed if a stage fails: then the
+    .gitignore lines added are taken back. Being cancelled stops the commands.
     """
     opened = session.opened
-    project = await threads.run_sync(opened.load)
-    stages = plan_stages(opened, project, options.selection)
     session.require_fit(stages)
     await session.make_way()
     site = workspace_site(opened, project)
@@ -63,18 +62,6 @@ async def reproduce(session: Session, options: ReproOptions) -> Reproduced:
     if written and opened.config.core.autostage and site.git_ignores is not None:
         await threads.run_sync(_stage_in_git, opened.repository, written)
     return Reproduced(stages=stages, entries=reproduction.entries, written=written)
-
-
-def plan_stages(opened: Opened, project: Project, selection: Selection) -> list[Stage]:
-    """The stages to bring up to date. Raises UsageError and ProjectError for what cannot be run.
-
-    DVC files that are broken but not asked for are named in a warning each.
-    """
-    stages = project.plan(selection)
-    Boundaries(project.root).check(stages)
-    for error in project.broken.values():
-        opened.warn(f"{error} (nothing of this file is used)")
-    return stages
 
 
 def _stage_in_git(repository: Repository, files: Sequence[str]) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
     from exprun.runner.bus import Audience
+    from exprun.runner.durations import Durations
     from exprun.runner.failures import Failure
     from exprun.runner.guard import Guard
     from exprun.runner.site import Site
@@ -88,6 +89,7 @@ class Reproduction:
         options: ReproOptions,
         settings: JobSettings,
         executor: Executor,
+        durations: Durations,
         emit: Emit,
         confirm: Confirm | None = None,
     ) -> None:
@@ -101,6 +103,7 @@ class Reproduction:
         self._options = options
         self._settings = settings
         self._executor = executor
+        self._durations = durations
         self._emit = emit
         self._confirm = confirm
         self._in_hand: dict[int, _InHand] = {}
@@ -125,11 +128,15 @@ class Reproduction:
         return self._settings.shows_output
 
     def plan(self, *, serial: bool) -> words.ExperimentPlan:
-        """The plan as the scheduler takes it."""
+        """The plan as the scheduler takes it. To be called in a worker thread."""
         places = {stage.id: index for index, stage in enumerate(self.stages)}
         active = None if self._options.selection.single_item else self.site.project.graph.active()
+        # Where one follows the other anyway, nobody asks how long each takes.
+        expected = [0.0] * len(self.stages) if serial else self._durations.expect(self.stages)
         planned = []
-        for stage, required in zip(self.stages, self._requirements, strict=True):
+        for stage, required, expected_s in zip(
+            self.stages, self._requirements, expected, strict=True
+        ):
             upstream = active.upstream(stage.id) if active else ()
             planned.append(
                 words.PlannedStage(
@@ -137,6 +144,7 @@ class Reproduction:
                     forced=self._options.force,
                     needs=required.needs,
                     retries=required.retries,
+                    expected_s=expected_s,
                 )
             )
         return words.ExperimentPlan(
@@ -197,7 +205,7 @@ class Reproduction:
         self.failures.pop(index, None)
         may_retry = attempt <= self._requirements[index].retries
         try:
-            with self._guard.running(stage, self.site):
+            async with self._guard.running(stage, self.site):
                 await threads.run_sync(self._prepare, stage)
                 self._emit(
                     events.StageStarted(
@@ -283,11 +291,12 @@ class Reproduction:
             self._work.prepare(stage)
 
     def _save(self, index: int) -> Saved:
-        judgement = self._in_hand[index].judgement
+        hand, stage = self._in_hand[index], self.stages[index]
         with self._guard.working():
-            return self._work.save(
-                self.stages[index], inputs=judgement.inputs if judgement else None
-            )
+            saved = self._work.save(stage, inputs=hand.judgement.inputs if hand.judgement else None)
+        if hand.outcome is not None:
+            self._durations.record(stage, hand.outcome.duration_s)
+        return saved
 
     # Jobs
 
@@ -331,7 +340,7 @@ class Reproduction:
             events.StageSkipped(
                 stage=self.address(index),
                 experiment=self.experiment,
-                is_data=not stage.is_pipeline_stage and stage.is_data_source,
+                is_data=stage.has_only_data,
             )
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,11 +14,13 @@ from exprun.errors import ExperimentFailed, UsageError
 from exprun.executors.descendants import with_mark
 from exprun.project.locks import Patience, RepoLock
 from exprun.project.rwlock import ReadWriteLock
+from exprun.runner import threads
 from exprun.runner.announcing import Announcements, forget_the_dead
 from exprun.runner.driver import Driver
+from exprun.runner.durations import Durations
 from exprun.runner.guard import Guard
 from exprun.runner.needs import requirements_of
-from exprun.runner.presence import end_what_the_dead_left, presence_dir, present
+from exprun.runner.presence import end_what_the_dead_left, present
 from exprun.runner.pulling import Puller
 from exprun.runner.reproduction import JobSettings, Reproduction
 from exprun.runner.resources import Resources, jobs_that_fit
@@ -74,6 +77,7 @@ class Session:
         self._limits = (resources or Resources()).limits(self.jobs, opened.env)
         self.mark = secrets.token_hex(16)
         self.log_dir = os.path.join(opened.place.state_dir, "logs", secrets.token_hex(6))
+        self._durations = Durations(os.path.join(opened.place.state_dir, "durations"))
         self._executor = executor
         self._grace_s = grace_s
         self._shows_output = shows_output
@@ -116,7 +120,7 @@ class Session:
     async def make_way(self) -> None:
         """End what a killed session has left running in this project."""
         forget_the_dead(self.opened.place)
-        await end_what_the_dead_left(presence_dir(self.opened.place), self.opened.warn)
+        await end_what_the_dead_left(self.opened.place.running_dir, self.opened.warn)
 
     def announce(self, reproduction: Reproduction) -> None:
         """Let DVC see that an experiment runs, until `withdraw`, or the end of `run`."""
@@ -178,6 +182,7 @@ class Session:
                 grace_s=self._grace_s,
             ),
             executor=self._executor,
+            durations=self._durations,
             emit=self.emit,
             confirm=self.confirm,
         )
@@ -210,7 +215,7 @@ class Session:
         if self._cancelled is not None:
             driver.tell(CancelRequested(self._cancelled))
         try:
-            with present(presence_dir(self.opened.place), self.mark):
+            with present(self.opened.place.running_dir, self.mark):
                 try:
                     await self._run_beside(driver, beside)
                 finally:
@@ -268,7 +273,9 @@ class _Outcome:
 
     async def open(self, experiment: str) -> tuple[Reproduction, ExperimentPlan]:
         self._session.announce(self._reproduction)
-        return self._reproduction, self._reproduction.plan(serial=self._session.jobs == 1)
+        serial = self._session.jobs == 1
+        plan = await threads.run_sync(partial(self._reproduction.plan, serial=serial))
+        return self._reproduction, plan
 
     async def close(
         self,

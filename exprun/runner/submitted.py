@@ -261,7 +261,7 @@ class Submitted:
                 ref=str(ExperimentRef(handle.baseline, handle.name)) if rev else None,
                 reason=reason,
                 stages=dict(stages or {}),
-                log_dir=self._queue.log_dir(last.id) if last else None,
+                log_dir=self._queue.log_dir(last) if last else None,
             )
         )
         if last is None or last.ended is None or last.orchestrator != self._orchestrator:

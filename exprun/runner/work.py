@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun.errors import MissingDependency, PipelineError
-from exprun.lockfile.compare import ChangeKind, changes
+from exprun.lockfile.compare import ChangeKind
 from exprun.lockfile.entries import build_entry
 from exprun.lockfile.keys import (
     is_cacheable,
@@ -31,6 +31,7 @@ from exprun.model.stage import OutputKind
 from exprun.model.values import dataclass
 from exprun.runner.importing import follows_source, import_again
 from exprun.runner.inputs import check_inputs
+from exprun.runner.looking import find_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,16 +101,8 @@ class StageWork:
 
     def reasons(self, stage: Stage, *, allow_missing: bool | None = None) -> Iterator[Change]:
         """Why a stage would have to run, found one by one."""
-        site = self._site
-        return changes(
-            stage,
-            site.records.entry(stage),
-            site.probe,
-            allow_missing=self._options.allow_missing if allow_missing is None else allow_missing,
-            upstream=site.upstream_contents(stage),
-            checksum_changed=site.records.has_wrong_checksum(stage),
-            external=site.external(stage),
-        )
+        missing_is_fine = self._options.allow_missing if allow_missing is None else allow_missing
+        return find_reasons(self._site, stage, allow_missing=missing_is_fine)
 
     def judge(self, stage: Stage, *, forced: bool) -> Judgement:
         """What a stage needs now. Raises ProjectError if it cannot be brought up to date."""

@@ -81,5 +81,31 @@ class Budget:
         self.free_gpus.extend(gpus)
 
 
+@dataclass(slots=True)
+class Reserved:
+    """What stages of lower priority may not take, lest a large stage waits for ever."""
+
+    cpus: bool = False
+    gpus: bool = False
+    mem: bool = False
+    mutexes: set[str] = field(default_factory=set)
+
+    def add(self, needs: Needs) -> None:
+        """Keep what a stage waits for from others."""
+        self.cpus |= bool(needs.cpus)
+        self.gpus |= bool(needs.gpus)
+        self.mem |= bool(needs.mem)
+        self.mutexes.update(needs.mutexes)
+
+    def allow(self, needs: Needs) -> bool:
+        """Whether a stage needs nothing that is reserved."""
+        return not (
+            (self.cpus and needs.cpus)
+            or (self.gpus and needs.gpus)
+            or (self.mem and needs.mem)
+            or not self.mutexes.isdisjoint(needs.mutexes)
+        )
+
+
 def _counted(number: float, what: str) -> str:
     return f"{number:g} {what}{'' if number == 1 else 's'}"

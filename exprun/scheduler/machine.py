@@ -11,23 +11,23 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, insort
-from collections import OrderedDict, deque
+from collections import deque
 from typing import TYPE_CHECKING, assert_never
 
 from exprun.model.experiment import OnError
 from exprun.model.job import CancelReason
-from exprun.model.values import dataclass, field
 from exprun.scheduler import vocabulary as words
-from exprun.scheduler.budget import Budget, Limits
+from exprun.scheduler.budget import Budget, Limits, Reserved
+from exprun.scheduler.flights import Flights
+from exprun.scheduler.offers import Offers
+from exprun.scheduler.stages import build_experiment
 from exprun.scheduler.vocabulary import ExperimentVerdict, StageState, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from exprun.scheduler.stages import Experiment, Stage
     from exprun.scheduler.vocabulary import (
         ExperimentPlan,
         Instruction,
-        PlannedStage,
         StageKey,
         Stimulus,
     )
@@ -45,37 +45,6 @@ class InvalidTransition(Exception):
         super().__init__(f"{subject} is {state}, which {stimulus} does not answer")
 
 
-@dataclass(slots=True, eq=False)
-class _Stage:
-    key: StageKey
-    planned: PlannedStage
-    priority: tuple[int, float, int]
-    forced: bool
-    state: StageState = StageState.WAITING
-    unmet: int = 0
-    downstream: list[int] = field(default_factory=list)
-    attempt: int = 0
-    gpus: tuple[str, ...] = ()
-    flight: str | None = None
-
-    def __lt__(self, other: _Stage) -> bool:
-        return self.priority < other.priority
-
-
-@dataclass(slots=True, eq=False)
-class _Experiment:
-    id: str
-    plan: ExperimentPlan
-    stages: list[_Stage]
-    unfinished: int
-    cursor: int = 0
-    failed: bool = False
-    cancelled: CancelReason | None = None
-
-    def is_stopping(self) -> bool:
-        return self.cancelled is not None or (self.failed and self.plan.on_error is OnError.FAIL)
-
-
 class Scheduler:
     """Decides what runs next within `limits`; see the module's text and `vocabulary`."""
 
@@ -91,15 +60,14 @@ class Scheduler:
         self._max_open = max_open or 2 * limits.jobs + 2
         self._max_failures = max_failures
         self._fail_fast = fail_fast
-        self._offered: OrderedDict[str, None] = OrderedDict()
-        self._offered_again: set[str] = set()  # while in hand
+        self._offers = Offers(self._is_in_hand)
         self._opening: dict[str, CancelReason | None] = {}
-        self._open: dict[str, _Experiment] = {}
+        self._open: dict[str, Experiment] = {}
         self._closing: dict[str, ExperimentVerdict] = {}
-        self._eligible: list[_Stage] = []  # a heap; stages that ended meanwhile stay until met
+        self._eligible: list[Stage] = []  # a heap; stages that ended meanwhile stay until met
         self._eligible_count = 0
-        self._ready: list[_Stage] = []
-        self._flights: dict[str, list[_Stage]] = {}
+        self._ready: list[Stage] = []
+        self._flights = Flights()
         self._checking = 0
         self._opened = 0
         self._failures = 0
@@ -110,7 +78,7 @@ class Scheduler:
     def is_idle(self) -> bool:
         """Whether nothing is open and nothing will be opened without a new offer."""
         return not (self._opening or self._open or self._closing) and (
-            self._draining or not self._offered
+            self._draining or not self._offers
         )
 
     @property
@@ -134,16 +102,16 @@ class Scheduler:
         """
         match stimulus:
             case words.ExperimentsOffered(experiments, first):
-                self._offer(experiments, first)
+                (self._offers.add_first if first else self._offers.add)(experiments)
             case words.ExperimentWithdrawn(experiment):
-                self._withdraw(experiment)
+                self._offers.withdraw(experiment)
             case words.ExperimentOpened(experiment, plan):
                 self._admit(stimulus, experiment, plan)
             case words.ExperimentNotOpened(experiment, failed):
                 if experiment not in self._opening:
                     raise InvalidTransition(experiment, "not being opened", stimulus)
                 del self._opening[experiment]
-                self._let_go(experiment)
+                self._offers.let_go(experiment)
                 self._count(failed)
             case words.StageChecked(key, verdict, flight):
                 stage = self._stage(key, StageState.CHECKING, stimulus)
@@ -165,7 +133,7 @@ class Scheduler:
                 if experiment not in self._closing:
                     raise InvalidTransition(experiment, "not being closed", stimulus)
                 ended = self._closing.pop(experiment)
-                self._let_go(experiment)
+                self._offers.let_go(experiment)
                 self._count(not succeeded and ended is not ExperimentVerdict.CANCELLED)
             case words.CancelRequested(reason, experiment):
                 self._cancel(reason, experiment)
@@ -179,35 +147,18 @@ class Scheduler:
 
     # Experiments
 
-    def _offer(self, experiments: tuple[str, ...], first: bool) -> None:
-        for experiment in reversed(experiments) if first else experiments:
-            if self._is_in_hand(experiment):
-                self._offered_again.add(experiment)
-                continue
-            self._offered[experiment] = None
-            if first:
-                self._offered.move_to_end(experiment, last=False)
-
     def _is_in_hand(self, experiment: str) -> bool:
         return any(experiment in hand for hand in (self._opening, self._open, self._closing))
-
-    def _let_go(self, experiment: str) -> None:
-        if experiment in self._offered_again:
-            self._offered_again.remove(experiment)
-            self._offered[experiment] = None
-
-    def _withdraw(self, experiment: str) -> None:
-        self._offered.pop(experiment, None)
-        self._offered_again.discard(experiment)
 
     def _admit(self, stimulus: Stimulus, experiment: str, plan: ExperimentPlan) -> None:
         if experiment not in self._opening:
             raise InvalidTransition(experiment, "not being opened", stimulus)
         cancelled = self._opening.pop(experiment)
         self._opened += 1
-        stages = _build_stages(experiment, plan, self._opened)
-        record = _Experiment(experiment, plan, stages, unfinished=len(stages))
+        one_by_one = self._budget.limits.jobs == 1
+        record = build_experiment(experiment, plan, order=self._opened, one_by_one=one_by_one)
         self._open[experiment] = record
+        stages = record.stages
         if not stages:
             self._finish(record)
         elif plan.serial:
@@ -227,7 +178,7 @@ class Scheduler:
         if self._max_failures is not None and self._failures >= self._max_failures:
             self._draining = True
 
-    def _finish(self, experiment: _Experiment) -> None:
+    def _finish(self, experiment: Experiment) -> None:
         states = tuple(stage.state for stage in experiment.stages)
         if all(state.satisfies for state in states):
             verdict = ExperimentVerdict.SUCCEEDED
@@ -247,13 +198,13 @@ class Scheduler:
             for name in [*self._opening, *self._open]:
                 self._cancel(reason, name)
             return
-        self._withdraw(experiment)
+        self._offers.withdraw(experiment)
         if experiment in self._opening:
             self._opening[experiment] = max(reason, self._opening[experiment] or reason)
         elif experiment in self._open:
             self._cancel_open(self._open[experiment], reason)
 
-    def _cancel_open(self, experiment: _Experiment, reason: CancelReason) -> None:
+    def _cancel_open(self, experiment: Experiment, reason: CancelReason) -> None:
         if experiment.cancelled is not None and reason <= experiment.cancelled:
             return
         experiment.cancelled = reason
@@ -262,19 +213,19 @@ class Scheduler:
                 self._instructions.append(words.StopStage(stage.key, reason))
         self._give_up_waiting(experiment)
 
-    def _give_up_waiting(self, experiment: _Experiment) -> None:
+    def _give_up_waiting(self, experiment: Experiment) -> None:
         """End the stages of an experiment that have not been started and now never will be."""
         for stage in experiment.stages:
             if stage.state in _NOT_STARTED:
                 self._end(stage, self._stopped_state(stage))
 
-    def _stopped_state(self, stage: _Stage) -> StageState:
+    def _stopped_state(self, stage: Stage) -> StageState:
         cancelled = self._open[stage.key.experiment].cancelled is not None
         return StageState.CANCELLED if cancelled else StageState.BLOCKED
 
     # Stages
 
-    def _stage(self, key: StageKey, expected: StageState, stimulus: Stimulus) -> _Stage:
+    def _stage(self, key: StageKey, expected: StageState, stimulus: Stimulus) -> Stage:
         experiment = self._open.get(key.experiment)
         if experiment is None:
             raise InvalidTransition(key.experiment, "not open", stimulus)
@@ -283,16 +234,16 @@ class Scheduler:
             raise InvalidTransition(key, stage.state, stimulus)
         return stage
 
-    def _make_eligible(self, stage: _Stage) -> None:
+    def _make_eligible(self, stage: Stage) -> None:
         stage.state = StageState.ELIGIBLE
         self._eligible_count += 1
         heapq.heappush(self._eligible, stage)
 
-    def _make_ready(self, stage: _Stage) -> None:
+    def _make_ready(self, stage: Stage) -> None:
         stage.state = StageState.READY
         insort(self._ready, stage)
 
-    def _checked(self, stage: _Stage, verdict: Verdict, flight: str | None) -> None:
+    def _checked(self, stage: Stage, verdict: Verdict, flight: str | None) -> None:
         if verdict is Verdict.UNCHANGED:
             self._end(stage, StageState.UNCHANGED)
         elif verdict is Verdict.RESTORED:
@@ -301,16 +252,12 @@ class Scheduler:
             self._end(stage, self._failure(stage))
         elif self._open[stage.key.experiment].is_stopping():
             self._end(stage, self._stopped_state(stage))
-        elif flight is not None and flight in self._flights:
-            stage.state, stage.flight = StageState.FOLLOWING, flight
-            self._flights[flight].append(stage)
+        elif flight is not None and self._flights.join(stage, flight):
+            stage.state = StageState.FOLLOWING
         else:
-            if flight is not None:
-                stage.flight = flight
-                self._flights[flight] = [stage]
             self._make_ready(stage)
 
-    def _ran(self, stage: _Stage, succeeded: bool, retryable: bool) -> None:
+    def _ran(self, stage: Stage, succeeded: bool, retryable: bool) -> None:
         self._budget.give_back(stage.planned.needs, stage.gpus)
         stage.gpus = ()
         stopping = self._open[stage.key.experiment].is_stopping()
@@ -323,7 +270,7 @@ class Scheduler:
         else:
             self._end(stage, self._failure(stage))
 
-    def _failure(self, stage: _Stage) -> StageState:
+    def _failure(self, stage: Stage) -> StageState:
         experiment = self._open[stage.key.experiment]
         if experiment.cancelled is not None:
             return StageState.CANCELLED
@@ -331,7 +278,7 @@ class Scheduler:
             return StageState.IGNORED
         return StageState.FAILED
 
-    def _end(self, stage: _Stage, state: StageState) -> None:
+    def _end(self, stage: Stage, state: StageState) -> None:
         experiment = self._open[stage.key.experiment]
         before, stage.state = stage.state, state
         if before is StageState.READY:
@@ -349,24 +296,14 @@ class Scheduler:
         if not experiment.unfinished and experiment.id in self._open:
             self._finish(experiment)
 
-    def _leave_flight(self, stage: _Stage) -> None:
-        flight, stage.flight = stage.flight, None
-        if flight is None:
-            return
-        members = self._flights[flight]
-        led = members[0] is stage
-        members.remove(stage)
-        if not members:
-            del self._flights[flight]
-        elif led and stage.state is StageState.SUCCEEDED:
-            del self._flights[flight]
-            for follower in members:
-                follower.flight = None
-                self._make_eligible(follower)
-        elif led:
-            self._make_ready(members[0])
+    def _leave_flight(self, stage: Stage) -> None:
+        followers, leader = self._flights.leave(stage)
+        for follower in followers:
+            self._make_eligible(follower)
+        if leader is not None:
+            self._make_ready(leader)
 
-    def _release_downstream(self, experiment: _Experiment, stage: _Stage) -> None:
+    def _release_downstream(self, experiment: Experiment, stage: Stage) -> None:
         reproduced = stage.state in {StageState.RESTORED, StageState.SUCCEEDED}
         forces = experiment.plan.force_downstream and stage.state is not StageState.IGNORED
         for index in stage.downstream:
@@ -378,7 +315,7 @@ class Scheduler:
                 if not experiment.plan.serial and not experiment.is_stopping():
                     self._make_eligible(follower)
 
-    def _fail(self, experiment: _Experiment, stage: _Stage) -> None:
+    def _fail(self, experiment: Experiment, stage: Stage) -> None:
         experiment.failed = True
         if self._fail_fast:
             self._cancel(CancelReason.STAGE_FAILED, None)
@@ -392,7 +329,7 @@ class Scheduler:
                 self._end(follower, StageState.BLOCKED)
                 reached.extend(follower.downstream)
 
-    def _advance(self, experiment: _Experiment) -> None:
+    def _advance(self, experiment: Experiment) -> None:
         """Make the next stage of a serial plan eligible once no other is in hand."""
         if experiment.is_stopping():
             return
@@ -413,12 +350,12 @@ class Scheduler:
 
     def _open_experiments(self) -> None:
         while (
-            self._offered
+            self._offers
             and not self._draining
             and len(self._opening) + len(self._open) + len(self._closing) < self._max_open
             and self._demand() < self._budget.limits.jobs + 1
         ):
-            experiment, _ = self._offered.popitem(last=False)
+            experiment = self._offers.take()
             self._opening[experiment] = None
             self._instructions.append(words.OpenExperiment(experiment))
 
@@ -446,7 +383,7 @@ class Scheduler:
 
     def _start_runs(self) -> None:
         """Start ready stages by priority; one that does not fit keeps what it waits for."""
-        reserved = _Reserved()
+        reserved = Reserved()
         for stage in list(self._ready):
             if not self._budget.free_jobs:
                 return
@@ -459,57 +396,3 @@ class Scheduler:
             stage.attempt += 1
             stage.gpus = self._budget.take(needs)
             self._instructions.append(words.RunStage(stage.key, stage.gpus, stage.attempt))
-
-
-@dataclass(slots=True)
-class _Reserved:
-    """What stages of lower priority may not take, lest a large stage waits for ever."""
-
-    cpus: bool = False
-    gpus: bool = False
-    mem: bool = False
-    mutexes: set[str] = field(default_factory=set)
-
-    def add(self, needs: words.Needs) -> None:
-        self.cpus |= bool(needs.cpus)
-        self.gpus |= bool(needs.gpus)
-        self.mem |= bool(needs.mem)
-        self.mutexes.update(needs.mutexes)
-
-    def allow(self, needs: words.Needs) -> bool:
-        return not (
-            (self.cpus and needs.cpus)
-            or (self.gpus and needs.gpus)
-            or (self.mem and needs.mem)
-            or not self.mutexes.isdisjoint(needs.mutexes)
-        )
-
-
-def _build_stages(experiment: str, plan: ExperimentPlan, order: int) -> list[_Stage]:
-    remaining = list(_critical_paths(plan))
-    stages = [
-        _Stage(
-            key=words.StageKey(experiment, index),
-            planned=planned,
-            priority=(order, -remaining[index], index),
-            forced=planned.forced,
-            unmet=len(planned.upstream),
-        )
-        for index, planned in enumerate(plan.stages)
-    ]
-    for stage in stages:
-        for index in stage.planned.upstream:
-            stages[index].downstream.append(stage.key.stage)
-    return stages
-
-
-def _critical_paths(plan: ExperimentPlan) -> Iterator[float]:
-    """For each stage, the expected seconds from its start to the end of its longest chain."""
-    longest = [planned.expected_s for planned in plan.stages]
-    for index in reversed(range(len(plan.stages))):
-        planned = plan.stages[index]
-        for earlier in planned.upstream:
-            longest[earlier] = max(
-                longest[earlier], plan.stages[earlier].expected_s + longest[index]
-            )
-    return iter(longest)

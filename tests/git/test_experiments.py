@@ -16,11 +16,11 @@ from exprun.git.experiments import (
     check_name_is_free,
     default_message,
     publish,
-    resolve_commit,
     write_commit,
 )
 from exprun.git.identity import Signature, signature, zone_offset
 from exprun.git.tree import FILE, Entry, edit_tree
+from exprun.results.history import History
 
 if TYPE_CHECKING:
     from exprun.git.repository import Repository
@@ -122,14 +122,14 @@ def test_resolving(project: GitProject) -> None:
         "e1": commit, "HEAD": head, "v1": head, "main": head, head[:8]: head, commit: commit,
         str(ExperimentRef(head, "main")): commit, "HEAD~0": head,
     }.items():  # fmt: skip
-        assert resolve_commit(repository, name) == expected
-    with pytest.raises(GitError, match="unknown Git revision 'nosuch'"):
-        resolve_commit(repository, "nosuch")
+        assert History(repository).resolve(name) == expected
+    with pytest.raises(UsageError, match="unknown Git revision 'nosuch'"):
+        History(repository).resolve("nosuch")
     elsewhere = (ExperimentRef("ab" * 20, "two"), ExperimentRef("cd" * 20, "two"))
     for ref in elsewhere:
         publish(repository, ref, commit)
     with pytest.raises(UsageError, match="ambiguous"):
-        resolve_commit(repository, "two")
+        History(repository).resolve("two")
 
 
 ENVIRONMENTS: list[dict[str, str]] = [

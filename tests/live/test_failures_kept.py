@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from tests.live.conftest import Project
@@ -118,3 +121,78 @@ def test_after_so_many_failures_nothing_more_is_started(project: Project) -> Non
     states = [row["status"] for row in project.queue().values()]
     assert 1 <= states.count("failed") <= 4
     assert set(states) == {"failed", "queued"}
+
+
+@pytest.mark.parametrize("options", [(), ("--temp",)], ids=["workspace", "temp"])
+def test_what_failed_when_run_directly_is_kept_by_name(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    flag = failing(project)
+    done = project.run("run", "-n", "bad", "-S", "x=2", "-C", "train.sh", *options)
+    assert done.code == 1
+    assert "exprun retry bad" in done.stderr
+    failed = project.queue()["2"]
+    assert (failed["status"], failed["reason"], failed["exit_code"]) == ("failed", "stage-exit", 9)
+    assert project.git("show", f"{failed['kept']}:m.json") == "2\n"
+    assert project.run("logs", "bad").stdout == "==> train <==\nof 2\n"
+    assert "params.yaml  x" in project.run("diff", "HEAD", "bad").stdout
+
+    project.git("checkout", "-qf", "HEAD")
+    assert project.run("apply", "bad").code == 0
+    assert (project.place.repo / "params.yaml").read_text() == "x: 2\n"
+    assert (project.place.repo / "m.json").read_text() == "2\n"
+    project.git("checkout", "-qf", "HEAD")
+
+    # A second failure takes the place of the first.
+    assert project.run("run", "-n", "bad", "-S", "x=2", *options).code == 1
+    [again] = json.loads(project.run("queue", "status", "--json").stdout)
+    assert again["id"] != failed["id"]
+
+    project.git("checkout", "-qf", "HEAD")
+    open(flag, "w").close()
+    assert project.run("retry", "bad").code == 0
+    assert project.git("show", f"{rev_of(project, 'bad')}:params.yaml") == "x: 2\n"
+
+
+def test_a_success_takes_the_place_of_a_failure(project: Project) -> None:
+    flag = failing(project)
+    assert project.run("run", "-n", "bad", "-S", "x=2").code == 1
+    open(flag, "w").close()
+    assert project.run("run", "-n", "bad", "-S", "x=2").code == 0
+    assert project.queue() == {}
+
+
+def test_a_workspace_run_that_is_stopped_is_held(project: Project) -> None:
+    project.setup("echo 7 > m.json; echo started; test ! -e out.txt && exec sleep 60\n")
+    process = project.start("run", "-n", "long", "-S", "x=1", stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout:
+        while b"started\n" != process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+    assert process.wait(30) == 130
+    entry = project.queue()["1"]
+    assert (entry["status"], entry["reason"]) == ("held", "interrupted")
+    assert project.git("show", f"{entry['kept']}:m.json") == "7\n"
+    # Whoever runs the queue does not start it; whoever asks for it does.
+    assert project.run("run", "--run-all").code == 0
+    assert " [long] interrupted\n" in project.run("list").stdout
+
+
+def test_failures_are_removed_by_name_or_all_at_once(project: Project) -> None:
+    failing(project)
+    for name in ("one", "two", "three"):
+        project.run("run", "--temp", "-n", name, "-S", "x=2")
+    done = project.run("remove", "on")
+    assert done.code == 2
+    assert "did you mean 'one'" in done.stderr
+    assert project.run("remove", "one").stdout == "Removed experiments: 'one'\n"
+    assert project.run("remove", "--failed").stdout == "Removed experiments: 'two' and 'three'\n"
+    assert "refs/exprun" not in project.git("for-each-ref")
+    assert project.queue() == {}
+
+
+def rev_of(project: Project, name: str) -> str:
+    refs = project.git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").split("\n")
+    return next(line.split()[0] for line in refs if line.endswith(f"/{name}"))

@@ -7,9 +7,11 @@ import re
 import select
 from typing import TYPE_CHECKING
 
-from tests.queue.test_commands import Cli, cli
+from tests.queue.test_commands import ROOT, Cli, cli
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.queue.conftest import DvcProject
 
 __all__ = ["cli"]
@@ -17,7 +19,10 @@ __all__ = ["cli"]
 PID = re.compile(r"\(pid (\d+)\)")
 
 
-def test_started_killed_and_stopped(cli: Cli, project: DvcProject) -> None:
+def test_started_killed_and_stopped(
+    cli: Cli, project: DvcProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", ROOT)
     started = project.root.parent / "started"
     os.mkfifo(started)
     project.write(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
+import subprocess
+import threading
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -312,6 +315,30 @@ async def test_nothing_of_the_process_is_touched(
         assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert (os.getcwd(), dict(os.environ)) == (cwd, environ)
     assert capfd.readouterr() == ("", "")
+
+
+async def test_nothing_slow_is_done_on_the_event_loop(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set()
+
+    def watched(function: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **options: object) -> object:
+            threads.add(threading.current_thread())
+            return function(*args, **options)
+
+        return call
+
+    for module, name in ((os, "fsync"), (subprocess, "run"), (sqlite3, "connect"), (os, "link")):
+        monkeypatch.setattr(module, name, watched(getattr(module, name)))
+    async with opened(project) as runner:
+        hanging = await running(runner, "hang")
+        await runner.run(spec(lr="2"))
+        await runner.run(spec("fail"))
+        hanging.cancel()
+        await hanging.wait()
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_a_queue_that_is_stopped_ends_the_runner(project: Project) -> None:

@@ -242,3 +242,34 @@ def test_draining_finishes_what_is_open() -> None:
     driver.send(words.DrainRequested())
     driver.finish()
     assert set(driver.finished) == {"e0"}
+
+
+def lasting(*expected_s: float) -> ExperimentPlan:
+    """Independent stages that are expected to take so long."""
+    return ExperimentPlan(stages=tuple(PlannedStage(expected_s=seconds) for seconds in expected_s))
+
+
+def answer_all_but_runs(driver: Driver) -> None:
+    while others := [e for e in driver.effects if not isinstance(e, words.RunStage)]:
+        driver.answer(others[0])
+
+
+@pytest.mark.parametrize(("jobs", "next_one"), [(2, "long"), (1, "short")])
+def test_the_longest_goes_first_over_all_experiments(jobs: int, next_one: str) -> None:
+    """But one at a time, experiments run in their order: it takes as long in any."""
+    plans = {"busy": lasting(*[9] * jobs), "short": lasting(1), "long": lasting(5)}
+    driver = Driver(plans, Limits(jobs=jobs), max_open=3)
+    driver.start()
+    answer_all_but_runs(driver)
+    assert {key.experiment for key in driver.running} == {"busy"}
+    driver.finish()
+    assert driver.started[jobs].experiment == next_one
+
+
+def test_a_stage_is_as_urgent_as_all_that_waits_for_it() -> None:
+    chain = (PlannedStage(expected_s=1), PlannedStage(upstream=(2,), expected_s=6))
+    plan = ExperimentPlan(stages=(*[PlannedStage(expected_s=5)] * 2, *chain))
+    driver = Driver({"e": plan}, Limits(jobs=2))
+    driver.start()
+    driver.finish()
+    assert [key.stage for key in driver.started][:2] == [2, 0]

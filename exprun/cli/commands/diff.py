@@ -12,6 +12,7 @@ from exprun.cli.render import markdown_table, plain_table, write_json
 from exprun.results.columns import format_value
 from exprun.results.differences import compare_states
 from exprun.results.table import Results
+from exprun.results.unfinished import resolve
 
 if TYPE_CHECKING:
     import argparse
@@ -25,10 +26,11 @@ _PRECISION = 5
 def main(arguments: Sequence[str], *, cwd: str) -> int:
     """Print the differences."""
     namespace = _parser().parse_args(arguments)
-    results = Results(open_here(cwd), param_deps=namespace.param_deps)
-    old = results.commit(results.history.resolve(namespace.a_rev or "HEAD"))
+    opened = open_here(cwd)
+    results = Results(opened, param_deps=namespace.param_deps)
+    old = results.commit(resolve(opened, results.history, namespace.a_rev or "HEAD"))
     if namespace.b_rev:
-        new = results.commit(results.history.resolve(namespace.b_rev))
+        new = results.commit(resolve(opened, results.history, namespace.b_rev))
     else:
         new = results.workspace()
     differences = compare_states(old, new, unchanged=namespace.all)

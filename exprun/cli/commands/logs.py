@@ -45,7 +45,7 @@ def show_logs(queue: Queue, chosen: Sequence[Entry], logs: Logs, *, follow: bool
         now = [entry for each in chosen if (entry := queue.entry(each.id)) and entry.last]
         for entry in now:
             assert entry.last is not None
-            logs.show(queue.log_dir(entry.last.id), entry.name if len(chosen) > 1 else "")
+            logs.show(queue.log_dir(entry.last), entry.name if len(chosen) > 1 else "")
         if not (follow and any(entry.state is State.RUNNING for entry in now)):
             return
         time.sleep(_PERIOD_S)

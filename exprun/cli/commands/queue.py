@@ -18,6 +18,7 @@ from exprun.errors import UsageError
 from exprun.project.root import find_project
 from exprun.queue.queue import Queue
 from exprun.queue.records import State
+from exprun.runner.announcing import forget_the_dead
 
 if TYPE_CHECKING:
     import argparse
@@ -88,7 +89,9 @@ def _add_names(parser: Parser, *, required: bool = True) -> None:
 
 
 def _open(cwd: str) -> Queue:
-    return Queue(os.path.join(find_project(cwd).state_dir, "queue"), warn=warn)
+    place = find_project(cwd)
+    forget_the_dead(place)
+    return Queue(os.path.join(place.state_dir, "queue"), warn=warn)
 
 
 def _status(namespace: argparse.Namespace, cwd: str) -> int:
@@ -120,7 +123,7 @@ def _as_json(entry: Entry, queue: Queue) -> dict[str, object]:
         "held": entry.held,
         "overrides": list(entry.fields.get("set_params", ())),
         "attempts": len(entry.attempts),
-        "log_dir": queue.log_dir(last.id) if last else None,
+        "log_dir": queue.log_dir(last) if last else None,
     }
 
 

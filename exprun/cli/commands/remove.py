@@ -10,33 +10,45 @@ from exprun.cli.opening import open_here
 from exprun.cli.parsing import Parser, add_baseline_options
 from exprun.errors import UsageError
 from exprun.git.experiment_refs import list_experiments
-from exprun.results.handling import experiments_of, find_all, remove
+from exprun.queue.records import WAITING, State
+from exprun.results.handling import experiments_of, find_known, remove, unknown_experiments
 from exprun.results.history import History
+from exprun.results.unfinished import find_unfinished
+from exprun.runner.queueing import open_queue, tidy_queue
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from exprun.git.repository import Repository
+    from exprun.queue.records import Entry
     from exprun.results.handling import Stored
+    from exprun.runner.opening import Opened
 
 
 def main(arguments: Sequence[str], *, cwd: str) -> int:
     """Remove all that were named, or none."""
     namespace = _parser().parse_args(arguments)
-    if bool(namespace.experiments) == bool(namespace.all_commits or namespace.rev):
+    wanted = {State.FAILED} if namespace.failed else set()
+    wanted |= WAITING if namespace.queue else set()
+    if bool(namespace.experiments) == bool(namespace.all_commits or namespace.rev or wanted):
         raise UsageError(
-            "either name experiments, or use --rev or --all-commits",
-            hint="exprun remove NAME ... | --rev COMMIT [-n N] | -A",
+            "either name experiments, or tell which",
+            hint="exprun remove NAME ... | --rev COMMIT [-n N] | -A | --failed | --queue",
         )
-    repository = open_here(cwd).repository
-    chosen = _chosen(repository, namespace)
+    opened = open_here(cwd)
+    repository = opened.repository
+    chosen, unfinished = _chosen(opened, namespace)
+    if wanted:
+        unfinished += [e for e in open_queue(opened).unfinished() if e.state in wanted]
     if namespace.keep:
         kept = {ref for ref, _ in chosen}
         chosen = [stored for stored in list_experiments(repository.refs) if stored[0] not in kept]
+    if unfinished:
+        open_queue(opened).remove([entry.id for entry in unfinished])
+        tidy_queue(opened)
     remove(repository, chosen)
-    if chosen:
-        names = [repr(ref.name) for ref, _ in chosen]
+    if chosen or unfinished:
+        names = [repr(ref.name) for ref, _ in chosen] + [repr(e.name) for e in unfinished]
         listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
         sys.stdout.write(f"Removed experiments: {listed}\n")
     else:
@@ -44,19 +56,36 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     return exits.OK
 
 
-def _chosen(repository: Repository, namespace: argparse.Namespace) -> list[Stored]:
+def _chosen(opened: Opened, namespace: argparse.Namespace) -> tuple[list[Stored], list[Entry]]:
+    """The results, and the experiments without one, that are meant."""
+    repository = opened.repository
     if namespace.experiments:
-        return find_all(repository, list(dict.fromkeys(namespace.experiments)))
+        return _named(opened, list(dict.fromkeys(namespace.experiments)))
+    if not (namespace.all_commits or namespace.rev):
+        return [], []
     baselines = (
         None if namespace.all_commits else History(repository).back(namespace.rev, namespace.num)
     )
     found = experiments_of(repository, baselines)
-    return [stored for experiments in found.values() for stored in experiments]
+    return [stored for experiments in found.values() for stored in experiments], []
+
+
+def _named(opened: Opened, names: list[str]) -> tuple[list[Stored], list[Entry]]:
+    """A name is that of a result, if there is one."""
+    stored, unknown = find_known(opened.repository, names)
+    head = opened.repository.head().commit
+    unfinished = {name: find_unfinished(opened, name, head=head) for name in unknown}
+    if missing := [name for name, entry in unfinished.items() if entry is None]:
+        others = [entry.name for entry in open_queue(opened).unfinished()]
+        raise unknown_experiments(opened.repository, missing, others)
+    return stored, [entry for entry in unfinished.values() if entry]
 
 
 def _parser() -> Parser:
     parser = Parser("remove", "Remove stored experiments.")
     parser.add_argument("experiments", nargs="*", metavar="experiment", help="names or full refs")
     add_baseline_options(parser, "remove", default=False)
+    parser.add_argument("--failed", action="store_true", help="remove all that have failed")
+    parser.add_argument("--queue", action="store_true", help="remove all that wait to be run")
     parser.add_argument("--keep", action="store_true", help="remove all others instead")
     return parser

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
+from exprun.cli.messages import Warnings, not_changed, warn
 from exprun.cli.opening import open_here
 from exprun.cli.parsing import (
     Parser,
@@ -16,31 +17,55 @@ from exprun.cli.parsing import (
     add_talk_options,
     repro_options,
 )
-from exprun.cli.running import run_session
+from exprun.pipeline.targets import address
+from exprun.project.answers import ask
+from exprun.runner.planning import are_up_to_date, plan_stages
+from exprun.runner.witness import keep_answer
+from exprun.store.clock import file_clock
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
+    from exprun.model.paths import Location
+    from exprun.model.stage import Stage
     from exprun.runner.opening import Opened
     from exprun.runner.repro import Reproduced
     from exprun.runner.session import Session
 
 
+_UP_TO_DATE = "Data and pipelines are up to date."
+
+
 def main(arguments: Sequence[str], *, cwd: str) -> int:
     """Bring stages up to date in the workspace."""
+    began_ns = file_clock()
     namespace = _parser().parse_args(arguments)
-    opened = open_here(cwd)
+    heard = Warnings(warn)
+    opened = open_here(cwd, warn=heard)
     options = repro_options(namespace, opened.place.cwd)
+    project = opened.load()
     if options.dry:
         from exprun.cli.dry import show_plan
 
-        project = opened.load()
         return show_plan(opened, project, project.plan(options.selection), options)
+    stages = plan_stages(opened, project, options.selection)
+    if _looking_may_do(namespace) and are_up_to_date(opened, project, stages, options):
+        text = _unchanged(stages, opened.place.cwd)
+        if not namespace.quiet:
+            sys.stdout.write(text)
+        if not heard.any:
+            question = ask(["repro", *arguments], cwd=cwd, env=opened.env)
+            keep_answer(
+                question, text, opened=opened, project=project, stages=stages, began_ns=began_ns
+            )
+        return exits.OK
+    from exprun.cli.running import run_session
 
     async def work(session: Session) -> int:
         from exprun.runner.repro import reproduce
 
-        reproduced = await reproduce(session, options)
+        reproduced = await reproduce(session, project, stages, options)
         if not namespace.quiet:
             _say_what_next(opened, reproduced, cwd)
         return exits.OK
@@ -60,9 +85,20 @@ def _parser() -> Parser:
     return parser
 
 
+def _looking_may_do(namespace: argparse.Namespace) -> bool:
+    """Whether a run that finds nothing to do would do nothing else that is seen."""
+    more = ("force", "interactive", "pull", "verbose", "log_json", "events", "resources")
+    return not any(getattr(namespace, name) for name in more)
+
+
+def _unchanged(stages: Sequence[Stage], cwd: Location) -> str:
+    lines = [not_changed(address(s, cwd), is_data=s.has_only_data) for s in stages]
+    return "".join(f"{line}\n" for line in [*lines, _UP_TO_DATE])
+
+
 def _say_what_next(opened: Opened, reproduced: Reproduced, cwd: str) -> None:
     if not reproduced.entries:
-        sys.stdout.write("Data and pipelines are up to date.\n")
+        sys.stdout.write(f"{_UP_TO_DATE}\n")
         return
     files = [os.path.relpath(file, cwd) for file in reproduced.written]
     if files and not opened.config.core.autostage:

@@ -11,6 +11,7 @@ from exprun.cli.parsing import Parser, add_baseline_options
 from exprun.cli.render import markdown_table, plain_table, write_csv, write_json
 from exprun.results.columns import Style, Table, build_table, select_columns
 from exprun.results.table import Results, Wanted
+from exprun.results.unfinished import FAILED, INTERRUPTED, QUEUED, UnfinishedExperiments
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +34,14 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         all_commits=namespace.all_commits,
     )
     results = Results(opened, fresh=namespace.force, param_deps=namespace.param_deps)
-    states = results.table(wanted, workspace=not namespace.hide_workspace, named=not namespace.sha)
+    hidden = {QUEUED} if namespace.hide_queued else set()
+    hidden |= {FAILED, INTERRUPTED} if namespace.hide_failed else set()
+    states = results.table(
+        wanted,
+        workspace=not namespace.hide_workspace,
+        named=not namespace.sha,
+        unfinished=[UnfinishedExperiments(opened, results, hidden=frozenset(hidden))],
+    )
     if namespace.json:
         write_json(states)
         return exits.OK
@@ -95,6 +103,8 @@ def _parser() -> Parser:
     add("--sort-by", metavar="COLUMN", help="sort by a metric or parameter")
     add("--sort-order", choices=("asc", "desc"), default="asc", help="default: asc")
     add("--sha", action="store_true", help="show commits, not the names of branches and tags")
+    add("--hide-queued", action="store_true", help="leave out what waits to be run")
+    add("--hide-failed", action="store_true", help="leave out what has failed or was stopped")
     add("--hide-workspace", action="store_true", help="leave the workspace out")
     add("--precision", type=int, metavar="N", help="digits of numbers (default: 5)")
     add("-f", "--force", action="store_true", help="read every commit again")

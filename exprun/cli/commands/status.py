@@ -7,12 +7,15 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.cli import exits
-from exprun.cli.messages import warn
+from exprun.cli.messages import Warnings, warn
 from exprun.lockfile.wording import status_json
 from exprun.model.paths import is_outside, spell
 from exprun.pipeline.targets import address
+from exprun.project.answers import ask
 from exprun.runner.looking import choose, look
 from exprun.runner.opening import open_project
+from exprun.runner.witness import keep_answer
+from exprun.store.clock import file_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,8 +53,10 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
 
     A file that cannot be loaded is reported after what the others say.
     """
+    began_ns = file_clock()
     request = _parse(arguments)
-    opened = open_project(cwd, env=dict(os.environ), warn=_silence if request.quiet else warn)
+    heard = Warnings(_silence if request.quiet else warn)
+    opened = open_project(cwd, env=dict(os.environ), warn=heard)
     project = opened.load()
     here = opened.place.cwd
     stages = choose(
@@ -63,10 +68,16 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     )
     found = _status(opened, project, stages, request)
     is_sound = bool(request.targets) or not project.broken
+    text = _render(found, is_empty=not project.stages, as_json=request.json)
     if not request.quiet and (found or is_sound):
-        sys.stdout.write(_render(found, is_empty=not project.stages, as_json=request.json))
+        sys.stdout.write(text)
     if not is_sound:
         project.require_sound()
+    if not heard.any:
+        question = ask(["status", *arguments], cwd=cwd, env=opened.env)
+        keep_answer(
+            question, text, opened=opened, project=project, stages=stages, began_ns=began_ns
+        )
     return exits.FAILED if request.quiet and found else exits.OK
 
 

@@ -21,6 +21,18 @@ READER_OF_ADDED = write(
     "stages:\n  read:\n    cmd: cat raw/a raw/sub/* > all\n    deps: [raw]\n    outs: [all]\n",
 )
 
+# Somebody has taken the line of the data out of .gitignore, and forgotten the file beside `sub/e`.
+DATA_NOT_IGNORED = (
+    write("d", "1\n"),
+    write("sub/e", "2\n"),
+    dvc("add", "--quiet", "d", "sub/e"),
+    write(".gitignore", "*.tmp"),
+    Delete("sub/.gitignore"),
+    write("dvc.yaml", "stages:\n  s:\n    cmd: cat d > o\n    deps: [d, sub/e]\n    outs: [o]\n"),
+    git("add", "dvc.yaml", "d.dvc", "sub/e.dvc", ".dvc", ".dvcignore", ".gitignore"),
+    git("commit", "--quiet", "-m", "start"),
+)
+
 CASES = (
     case("data-added", ADDED, READER_OF_ADDED, commit(), steps=run("-n", "e")),
     case(
@@ -310,5 +322,20 @@ CASES = (
         READER_OF_ADDED,
         commit(),
         steps=(run("-n", "a"), Delete("raw/a"), write("raw/a", "new\n"), run("-n", "b")),
+    ),
+    case("data-not-yet-ignored", DATA_NOT_IGNORED, steps=run("-n", "e")),
+    case(
+        "data-not-yet-ignored-temp",
+        DATA_NOT_IGNORED,
+        steps=run("-n", "e", "--temp"),
+        differs=dict.fromkeys(
+            ("files", "status"), "an isolated run writes nothing in the user's workspace"
+        ),
+    ),
+    case(
+        "data-not-yet-ignored-and-fails",
+        DATA_NOT_IGNORED,
+        write("dvc.yaml", "stages:\n  s:\n    cmd: exit 3\n    deps: [d]\n    outs: [o]\n"),
+        steps=run("-n", "e"),
     ),
 )

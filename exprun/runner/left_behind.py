@@ -1,0 +1,76 @@
+"""Files that stages name and Git does not track: an experiment elsewhere does not have them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from exprun.git.tree import find
+from exprun.model.paths import ROOT, Location, is_outside, is_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from exprun.git.objects import ObjectStore
+    from exprun.model.stage import Stage
+    from exprun.runner.opening import Opened
+    from exprun.runner.project import Project
+
+_SHOWN = 10
+
+
+def warn_of_left_behind(
+    opened: Opened,
+    project: Project,
+    stages: Sequence[Stage],
+    tree: str,
+    objects: ObjectStore,
+    copied: Iterable[str],
+) -> None:
+    """Warn, once, of what `stages` read that is there but neither in `tree` nor `copied`."""
+    cwd = opened.place.cwd
+    brought = [os.path.normpath(os.path.join(cwd, path)) for path in copied]
+    found: dict[str, None] = {}
+    for location in _read_by(stages, {out.location for s in project.stages for out in s.outs}):
+        path = os.path.join(opened.place.root, location)
+        top = _missing(objects, tree, opened.repository.inside(path))
+        if top is None or any(_holds(each, location) for each in brought):
+            continue
+        if os.path.lexists(path):
+            found[os.path.relpath(top, opened.place.prefix or ".")] = None
+    if found:
+        opened.warn(_words(list(found), at_root=cwd == ROOT))
+
+
+def _read_by(stages: Iterable[Stage], outs: set[Location]) -> Iterator[Location]:
+    """What stages read that no stage makes."""
+    for stage in stages:
+        read = [*(dep.location for dep in stage.deps), *(file.location for file in stage.params)]
+        for location in read:
+            if is_url(location) or is_outside(location):
+                continue
+            if not any(_holds(out, location) or _holds(location, out) for out in outs):
+                yield location
+
+
+def _holds(outer: str, inner: str) -> bool:
+    return outer in (ROOT, inner) or inner.startswith(f"{outer}/")
+
+
+def _missing(objects: ObjectStore, tree: str, path: str) -> str | None:
+    """The topmost part of `path` that a tree lacks; None if it has all of it."""
+    parts = path.split("/")
+    above = ("/".join(parts[:length]) for length in range(1, len(parts) + 1))
+    return next((part for part in above if find(objects, tree, part) is None), None)
+
+
+def _words(paths: Sequence[str], *, at_root: bool) -> str:
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    listed = ", ".join(paths[:_SHOWN]) + more
+    options = " ".join(f"-C {shlex.quote(path)}" for path in paths[:_SHOWN])
+    where = "" if at_root else ", from the project's root"
+    return (
+        f"stages name what git does not track, and the experiment will not have it: {listed} "
+        f"(to bring it along{where}: {options})"
+    )

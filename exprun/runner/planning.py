@@ -1,0 +1,50 @@
+"""Which stages a request is about, and whether looking at them is all that it takes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from exprun.errors import ExprunError
+from exprun.runner.boundaries import Boundaries
+from exprun.runner.looking import find_reasons
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exprun.model.experiment import ReproOptions, Selection
+    from exprun.model.stage import Stage
+    from exprun.runner.opening import Opened
+    from exprun.runner.project import Project
+
+
+def plan_stages(opened: Opened, project: Project, selection: Selection) -> list[Stage]:
+    """The stages to bring up to date. Raises UsageError and ProjectError for what cannot be run.
+
+    DVC files that are broken but not asked for are named in a warning each.
+    """
+    stages = project.plan(selection)
+    Boundaries(project.root).check(stages)
+    for error in project.broken.values():
+        opened.warn(f"{error} (nothing of this file is used)")
+    return stages
+
+
+def are_up_to_date(
+    opened: Opened, project: Project, stages: Sequence[Stage], options: ReproOptions
+) -> bool:
+    """Whether no stage has to be run, restored or verified. Nothing is written.
+
+    Stops at the first that has. A file that cannot be read, and what a killed session has left
+    running, are for the run to deal with.
+    """
+    if os.path.isdir(opened.place.running_dir) and os.listdir(opened.place.running_dir):
+        return False
+    site = opened.site(project)
+    try:
+        for stage in stages:
+            for _ in find_reasons(site, stage, allow_missing=options.allow_missing):
+                return False
+    except (ExprunError, OSError):
+        return False
+    return True

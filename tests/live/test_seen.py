@@ -1,0 +1,140 @@
+"""What is not finished is seen: by DVC while it runs, by exprun in whatever state it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.tools import Tool, dvc_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.live.conftest import Project
+
+GATED = "echo $1 > m.json; echo open; read line < FIFO; echo $1 > out.txt\n"
+
+
+@pytest.fixture(scope="module")
+def dvc() -> Iterator[Tool]:
+    with dvc_tool() as tool:
+        yield tool
+
+
+def gated(project: Project) -> None:
+    """A stage that has written metrics, and waits to be let go by `open_gate`."""
+    os.mkfifo(project.place.root / "fifo")
+    project.setup(GATED.replace("FIFO", str(project.place.root / "fifo")))
+
+
+def open_gate(project: Project, times: int = 1) -> None:
+    for _ in range(times):
+        (project.place.root / "fifo").write_text("go\n")
+
+
+def start(project: Project, *args: str, stages: int = 1) -> subprocess.Popen[bytes]:
+    """A run whose `stages` stages all wait at the gate."""
+    process = project.start(*args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert process.stdout is not None
+    while stages:
+        line = process.stdout.readline()
+        assert line, "it has ended"
+        stages -= line.rstrip().endswith((b"| open", b"open")) and b">" not in line
+    return process
+
+
+def ranges(project: Project, tool: Tool) -> list[dict[str, Any]]:
+    """The experiments of HEAD as ``show --json`` has them, in an order of their own."""
+    command = ("exp", "show", "--json") if tool.name == "dvc" else ("show", "--json")
+    done = tool.run(command, place=project.place)
+    assert done.code == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)[-1]["experiments"] or []
+    return sorted(found, key=lambda range: range["revs"][0]["name"])
+
+
+@pytest.mark.parametrize("options", [(), ("--temp",)], ids=["workspace", "temp"])
+def test_dvc_sees_what_runs_until_it_has_ended(
+    project: Project, dvc: Tool, options: tuple[str, ...]
+) -> None:
+    gated(project)
+    process = start(project, "run", "-n", "slow", "-S", "x=5", *options)
+
+    [theirs] = ranges(project, dvc)
+    [ours] = ranges(project, project.tool)
+
+    assert theirs["executor"]["state"] == "running"
+    assert theirs["executor"]["local"]["pid"] == process.pid
+    [state] = theirs["revs"]
+    assert state["name"] == "slow"
+    assert state["data"]["params"] == {"params.yaml": {"data": {"x": 5}}}
+    assert state["data"]["metrics"] == {"m.json": {"data": 5}}
+    for range in (ours, theirs):
+        # DVC tells neither the name of one in a directory of its own nor the log of the other.
+        del range["name"], range["executor"]["local"]["log"]
+    assert ours == theirs
+
+    open_gate(project)
+    assert process.communicate(timeout=60) and process.returncode == 0
+    [range] = ranges(project, dvc)
+    assert range["executor"] is None
+    assert ranges(project, project.tool) == [range]
+    exps = project.place.repo / ".dvc/tmp/exps"
+    assert not list(exps.rglob("*.run"))
+
+
+def test_dvc_sees_all_that_run_and_the_next_command_forgets_the_dead(
+    project: Project, dvc: Tool
+) -> None:
+    gated(project)
+    project.run("run", "--queue", "-n", "q", "-S", "x=1,2,3")
+    project.run("queue", "hold", "q-3")
+    process = start(project, "run", "--run-all", "-j", "2", stages=2)
+
+    running = ranges(project, dvc)
+    assert {each["executor"]["state"] for each in running} == {"running"}
+    assert len(running) == 2
+    shown = ranges(project, project.tool)
+    assert sorted(each["executor"]["state"] for each in shown) == ["queued", "running", "running"]
+    [waiting] = (each for each in shown if each["executor"]["state"] == "queued")
+    assert waiting["revs"][0]["data"]["metrics"] == {}
+
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(60)
+    assert process.stdout is not None
+    process.stdout.close()
+    states = {each["name"]: each["executor"]["state"] for each in ranges(project, project.tool)}
+    assert sorted(states.values()) == ["interrupted", "interrupted", "queued"]
+    assert ranges(project, dvc) == []
+    # The stages that the dead one has left.
+    assert project.run("queue", "remove", "--all").code == 0
+    assert project.run("run", "--run-all").code == 0
+
+
+def test_show_and_list_tell_the_state_and_the_reason(project: Project) -> None:
+    project.setup("echo $1 > m.json; test $1 != 2 || exit 9; echo $1 > out.txt\n")
+    project.run("run", "-S", "x=1,2", "-n", "e")
+    project.run("run", "--queue", "-S", "x=3", "-n", "later")
+
+    [first, second, later] = ranges(project, project.tool)
+
+    assert first["executor"] is None
+    assert second["executor"]["state"] == "failed"
+    assert second["executor"]["local"]["returncode"] == 9
+    assert second["revs"][0]["error"]["type"] == "stage-exit"
+    assert second["revs"][0]["data"]["metrics"] == {"m.json": {"data": 2}}
+    assert later["executor"]["state"] == "queued"
+    assert later["revs"][0]["data"]["params"] == {"params.yaml": {"data": {"x": 3}}}
+
+    listed = project.run("list").stdout
+    assert " [e-2] failed (stage-exit)\n" in listed
+    assert " [later] queued\n" in listed
+    assert project.run("list", "--name-only").stdout == "e-1\n"
+    table = project.run("show").stdout
+    assert "Failed (stage-exit)" in table
+    hidden = project.run("show", "--hide-queued", "--hide-failed").stdout
+    assert "e-2" not in hidden and "later" not in hidden
