@@ -50,9 +50,9 @@ class Guard:
         from anyio import CancelScope  # Others that take the locks need no event loop.
 
         # Somebody else may have to be waited for.
-        await threads.run_sync(held.__enter__)
+        await to_thread.run_sync(held.__enter__)
         try:
             yield
         finally:
             with CancelScope(shield=True):
-                await threads.run_sync(held.__exit__, None, None, None)
+                await to_thread.run_sync(held.__exit__, None, None, None)
