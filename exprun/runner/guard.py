@@ -47,7 +47,7 @@ class Guard:
             write=[site.path(location) for location in writes if not is_url(location)],
             patience=self._patience,
         )
-        from anyio import CancelScope  # Others that take the locks need no event loop.
+        from anyio import CancelScope, to_thread  # Others that take the locks need no event loop.
 
         # Somebody else may have to be waited for.
         await to_thread.run_sync(held.__enter__)
