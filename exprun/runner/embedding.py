@@ -9,13 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio import CancelScope, CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter
 
 from exprun import events
 from exprun.errors import UsageError
 from exprun.executors.local import LocalExecutor
 from exprun.model.job import CancelReason
 from exprun.params.sweeps import is_sweep
+from exprun.runner import threads
 from exprun.runner.bus import EventBus
 from exprun.runner.editing import parse_edits
 from exprun.runner.opening import open_project
@@ -72,8 +73,8 @@ async def open_runner(
     if jobs < 1:
         raise UsageError("jobs must be at least 1")
     site = _Site(repo, env if env is not None else {"PATH": os.defpath})
-    opened = await to_thread.run_sync(site.open)
-    said = await to_thread.run_sync(load_resources, (opened.place.root,))
+    opened = await threads.run_sync(site.open)
+    said = await threads.run_sync(load_resources, (opened.place.root,))
     async with AsyncExitStack() as stack:
         session = Session(
             opened,
@@ -126,7 +127,7 @@ class Runner:
         if self._is_closed or self._submitted.is_over:
             raise UsageError("the runner takes no more experiments")
         # A thread is not abandoned, and nothing after it waits: what was queued gets its handle.
-        entries = await to_thread.run_sync(
+        entries = await threads.run_sync(
             self._site.queue_up, spec, may_sweep, self._session.limits, limiter=self._site.queueing
         )
         return self._submitted.add(entries)

@@ -13,8 +13,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
-
 from exprun import events
 from exprun.errors import ExperimentFailed, ExprunError, NotAProject
 from exprun.executors.logs import name_logs
@@ -26,6 +24,7 @@ from exprun.git.snapshot import take_snapshot
 from exprun.model.experiment import ExperimentResult
 from exprun.model.values import dataclass
 from exprun.pipeline.datafile import update_data_file
+from exprun.runner import threads
 from exprun.runner.data_stages import (
     check_out_outputs,
     commit_data,
@@ -82,9 +81,9 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
     if a stage fails; then there is no ref, and the logs are in ``session.log_dir``. Being cancelled
     stops the commands.
     """
-    prepared = await to_thread.run_sync(prepare, session.opened, spec)
+    prepared = await threads.run_sync(prepare, session.opened, spec)
     require_fit(prepared.stages, session.limits, session.opened.files)
-    sharing = await to_thread.run_sync(open_sharing, session.opened)
+    sharing = await threads.run_sync(open_sharing, session.opened)
     await session.make_way()
     session.emit(
         events.ExperimentStarted(
@@ -99,7 +98,7 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
         name = prepared.ref.name
         session.emit(events.ExperimentFinished(experiment=name, reason=str(error), kept=kept))
         raise
-    await to_thread.run_sync(_settle, session, prepared.ref)
+    await threads.run_sync(_settle, session, prepared.ref)
     session.emit(
         events.ExperimentFinished(
             experiment=published.ref.name, rev=published.commit, isolated=spec.isolated
@@ -146,7 +145,7 @@ async def _run_in_workspace(
     opened = session.opened
     guard = session.shared_guard()
     site = workspace_site(opened, prepared.project)
-    mark = await to_thread.run_sync(_set_out, guard, site, prepared, opened.repository)
+    mark = await threads.run_sync(_set_out, guard, site, prepared, opened.repository)
     reproduction = session.reproduction(
         prepared.stages,
         site,
@@ -157,7 +156,7 @@ async def _run_in_workspace(
     try:
         states = await _drive(session, prepared, reproduction, opened.repository)
         session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
-        published = await to_thread.run_sync(
+        published = await threads.run_sync(
             publish_experiment, opened, prepared, reproduction, states, opened.repository
         )
         await share(session.emit, sharing, published, site)
@@ -186,7 +185,7 @@ async def _drive(
         from exprun.runner.recording import record_failure
 
         record = partial(record_failure, worktree=worktree, start=start, began=began)
-        error.kept = await to_thread.run_sync(record, session, prepared, reproduction)
+        error.kept = await threads.run_sync(record, session, prepared, reproduction)
         if error.kept:
             name = prepared.ref.name
             hint = f"what there was: exprun apply {name}; to run it again: exprun retry {name}"
@@ -231,15 +230,15 @@ async def share(emit: Emit, sharing: Sharing | None, published: Published, site:
     if sharing is not None:
         name = published.ref.name
         emit(events.ExperimentPushing(experiment=name, remote=sharing.git_remote))
-        await to_thread.run_sync(sharing.push, published.ref, site)
+        await threads.run_sync(sharing.push, published.ref, site)
 
 
 async def _run_isolated(session: Session, prepared: Prepared, sharing: Sharing | None) -> Published:
     opened = session.opened
-    tree = await to_thread.run_sync(_snapshot, opened, prepared)
+    tree = await threads.run_sync(_snapshot, opened, prepared)
     async with isolated_workspace(opened, prepared.ref.baseline, tree) as (repository, root):
         cwd = os.path.join(opened.place.root, prepared.spec.options.selection.cwd)
-        site, inside = await to_thread.run_sync(
+        site, inside = await threads.run_sync(
             set_out_isolated, opened, prepared.spec, prepared.ref, root, cwd
         )
         reproduction = session.reproduction(
@@ -251,7 +250,7 @@ async def _run_isolated(session: Session, prepared: Prepared, sharing: Sharing |
         )
         states = await _drive(session, prepared, reproduction, repository, tree)
         session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
-        published = await to_thread.run_sync(
+        published = await threads.run_sync(
             publish_experiment, opened, inside, reproduction, states, repository
         )
         await share(session.emit, sharing, published, site)

@@ -47,12 +47,15 @@ class Guard:
             write=[site.path(location) for location in writes if not is_url(location)],
             patience=self._patience,
         )
-        from anyio import CancelScope, to_thread  # Others that take the locks need no event loop.
+        # Others that take the locks need no event loop.
+        from anyio import CancelScope
+
+        from exprun.runner import threads
 
         # Somebody else may have to be waited for.
-        await to_thread.run_sync(held.__enter__)
+        await threads.run_sync(held.__enter__)
         try:
             yield
         finally:
             with CancelScope(shield=True):
-                await to_thread.run_sync(held.__exit__, None, None, None)
+                await threads.run_sync(held.__exit__, None, None, None)

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from anyio import CancelScope, to_thread
+from anyio import CancelScope
 
+from exprun.runner import threads
 from exprun.runner.slots import SlotPool
 from exprun.workspaces.config_local import isolated_config
 from exprun.workspaces.isolated import workspace_source
@@ -27,17 +28,15 @@ async def isolated_workspace(
 ) -> AsyncIterator[tuple[Repository, str]]:
     """A worktree of `tree` with a repository of its own; that, and the project's root in it."""
     slots = SlotPool(opened.place.tmp_dir)
-    slot = await to_thread.run_sync(slots.take)
+    slot = await threads.run_sync(slots.take)
     try:
-        source = await to_thread.run_sync(source_of, opened)
-        workspace = await to_thread.run_sync(
-            partial(slot.make, source, baseline=baseline, tree=tree)
-        )
+        source = await threads.run_sync(source_of, opened)
+        workspace = await threads.run_sync(partial(slot.make, source, baseline=baseline, tree=tree))
         yield workspace.repository, project_root(opened, workspace)
     finally:
         slots.give_back(slot)
         with CancelScope(shield=True):
-            await to_thread.run_sync(slots.close)
+            await threads.run_sync(slots.close)
 
 
 def source_of(opened: Opened) -> WorkspaceSource:

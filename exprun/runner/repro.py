@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
-
 from exprun.errors import NotAProject
 from exprun.model.values import dataclass
+from exprun.runner import threads
 from exprun.runner.gitignores import GitIgnores
 from exprun.runner.lockbook import lock_of
 from exprun.runner.needs import require_fit
@@ -62,7 +61,7 @@ async def reproduce(
     written += site.git_ignores.files if site.git_ignores else []
     written = list(dict.fromkeys(written))
     if written and opened.config.core.autostage and site.git_ignores is not None:
-        await to_thread.run_sync(_stage_in_git, opened.repository, written)
+        await threads.run_sync(_stage_in_git, opened.repository, written)
     return Reproduced(stages=stages, entries=reproduction.entries, written=written)
 
 

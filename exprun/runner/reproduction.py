@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
-
 from exprun import events
 from exprun.abc import StopRequest
 from exprun.errors import ExecutorError, ExprunError, MissingDependency, ParamsError
@@ -17,6 +15,7 @@ from exprun.executors.shell import build_commands, build_env
 from exprun.model.experiment import OnError
 from exprun.model.job import FailureClass, JobSpec
 from exprun.model.values import dataclass, field
+from exprun.runner import threads
 from exprun.runner.failures import FAULTS, failure_from, failure_of_job
 from exprun.runner.needs import requirements_of
 from exprun.runner.telling import StageOutputs, Teller
@@ -163,7 +162,7 @@ class Reproduction:
 
     async def begin(self) -> None:
         """What comes before the first stage."""
-        await to_thread.run_sync(self._work.begin)
+        await threads.run_sync(self._work.begin)
 
     # Effects
 
@@ -172,7 +171,7 @@ class Reproduction:
         index = key.stage
         hand = self._in_hand[index] = _InHand()
         try:
-            hand.judgement = await to_thread.run_sync(self._judge, index, forced)
+            hand.judgement = await threads.run_sync(self._judge, index, forced)
             if hand.judgement.need is Need.NOTHING:
                 self._teller.skipped(index)
                 return words.StageChecked(key, Verdict.UNCHANGED)
@@ -183,7 +182,7 @@ class Reproduction:
             if hand.judgement.need is Need.RUN:
                 return words.StageChecked(key, Verdict.MUST_RUN, hand.judgement.flight)
             self._teller.settles(index, hand.judgement.need)
-            self._finished(index, await to_thread.run_sync(self._settle, index))
+            self._finished(index, await threads.run_sync(self._settle, index))
         except FAULTS as error:
             self._failed(index, failure_from(error))
             return words.StageChecked(key, Verdict.FAILED)
@@ -208,7 +207,7 @@ class Reproduction:
                 self._guard.running(stage, self.site),
             ):
                 if hand.stop.reason is None:
-                    await to_thread.run_sync(self._prepare, stage)
+                    await threads.run_sync(self._prepare, stage)
                 self._teller.started(index, hand.log, attempt)
                 hand.outcome = await self._executor.run_job(
                     self._job(index, gpus), self._sink(index), stop=hand.stop
@@ -225,7 +224,7 @@ class Reproduction:
     async def save(self, key: words.StageKey) -> words.StageSaved:
         """Save a stage whose commands have succeeded."""
         try:
-            self._finished(key.stage, await to_thread.run_sync(self._save, key.stage))
+            self._finished(key.stage, await threads.run_sync(self._save, key.stage))
         except FAULTS as error:
             self._failed(key.stage, failure_from(error))
             return words.StageSaved(key, succeeded=False)

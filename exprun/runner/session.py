@@ -9,13 +9,13 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio import to_thread
 
 from exprun.errors import ExperimentFailed
 from exprun.executors.descendants import with_mark
 from exprun.executors.shell import ask_fish_version
 from exprun.project.locks import Patience, RepoLock
 from exprun.project.rwlock import ReadWriteLock
+from exprun.runner import threads
 from exprun.runner.announcing import Announcements, forget_the_dead
 from exprun.runner.driver import Driver
 from exprun.runner.durations import Durations
@@ -267,7 +267,7 @@ class _Outcome:
     async def open(self, experiment: str) -> tuple[Reproduction, ExperimentPlan]:
         self._session.announce(self._reproduction)
         serial = self._session.jobs == 1
-        plan = await to_thread.run_sync(partial(self._reproduction.plan, serial=serial))
+        plan = await threads.run_sync(partial(self._reproduction.plan, serial=serial))
         return self._reproduction, plan
 
     async def close(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio import CancelScope, to_thread
+from anyio import CancelScope
 
 from exprun import events
 from exprun.git.experiment_refs import ExperimentRef
 from exprun.model.experiment import ExperimentResult, StageResult
 from exprun.model.job import CancelReason
 from exprun.queue.records import WAITING, State
+from exprun.runner import threads
 from exprun.runner.driver import NotOpened
 from exprun.runner.failures import FAULTS
 from exprun.scheduler import vocabulary as words
@@ -150,7 +151,7 @@ class Submitted:
             ids |= self._open
         if not ids:
             return
-        for id, entry in await to_thread.run_sync(self._look_up, ids):
+        for id, entry in await threads.run_sync(self._look_up, ids):
             if id in self._elsewhere:
                 self._judge(id, entry)
             elif id in self._open and entry and entry.last and entry.last.stop_wished:
@@ -166,7 +167,7 @@ class Submitted:
         self._open.add(experiment)
         opened = await self._inner.open(experiment)
         if isinstance(opened, NotOpened):
-            entry = await to_thread.run_sync(self._queue.entry, experiment)
+            entry = await threads.run_sync(self._queue.entry, experiment)
             self._open.discard(experiment)
             self._judge(experiment, entry)
         return opened
@@ -179,7 +180,7 @@ class Submitted:
     ) -> bool:
         """See `exprun.runner.driver.Source`."""
         succeeded = await self._inner.close(reproduction, verdict, states)
-        entry = await to_thread.run_sync(self._queue.entry, reproduction.id)
+        entry = await threads.run_sync(self._queue.entry, reproduction.id)
         self._open.discard(reproduction.id)
         stages = {
             reproduction.address(index): _RESULTS[state] for index, state in enumerate(states)
@@ -214,7 +215,7 @@ class Submitted:
         """Change the queue, even when everything is being cancelled."""
         try:
             with CancelScope(shield=True):
-                await to_thread.run_sync(change, [handle.id])
+                await threads.run_sync(change, [handle.id])
         except FAULTS as error:
             self._emit(events.WarningRaised(message=f"queue: {error}", experiment=handle.name))
 
