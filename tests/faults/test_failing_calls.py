@@ -99,7 +99,9 @@ def test_a_run_in_the_workspace(
         assert _git_state(bench) == before
         git(bench.place, "fsck", "--strict", "--no-dangling")
         bench.require_true_objects()
-        assert set(bench.states().values()) == {"queued"}
+        # Whether the run itself is listed as failed depends on how far it came.
+        states = [state for name, state in bench.states().items() if name != "here"]
+        assert set(states) == {"queued"}
         if bench.stored() == {}:
             assert bench.run(*command).code == 0
         assert bench.stored() == whole.stored()
