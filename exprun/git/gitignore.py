@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _SPECIAL = re.compile(r"[\\\[\]!*#?]")
 
@@ -13,14 +17,20 @@ def ignore_line(name: str) -> str:
     return "/" + _SPECIAL.sub(r"\\\g<0>", name)
 
 
-def add_line(text: str, name: str) -> str:
+def add_line(text: str, name: str, *, before: Iterable[str] = ()) -> str:
     """`text` with the line that ignores `name`, for a name that Git does not ignore yet.
 
-    DVC means to look for the line first but never finds it, so one that is there (and undone by a
-    later line) is written again.
+    It comes last, though not after the lines of the names in `before` that end the text. DVC means
+    to look for the line first but never finds it, so one that is there (and undone by a later line)
+    is written again.
     """
     newline = "" if not text or text.endswith("\n") else "\n"
-    return f"{text}{newline}{ignore_line(name)}\n"
+    lines = text.splitlines(keepends=True)
+    at = len(lines)
+    later = {ignore_line(each) for each in before}
+    while at and lines[at - 1].removesuffix("\n") in later:
+        at -= 1
+    return "".join([*lines[:at], f"{newline}{ignore_line(name)}\n", *lines[at:]])
 
 
 def remove_line(text: str, name: str) -> str | None:

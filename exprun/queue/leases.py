@@ -1,7 +1,9 @@
 """Who is alive: kernel locks that their holders' deaths release.
 
 An orchestrator, or a command that is queueing, holds ``flock`` on a file of its own for as long as
-it lives. Whether an attempt runs is asked of that lock and of nothing else.
+it lives. Whether an attempt runs is asked of that lock and of nothing else. A process that a killed
+holder was just starting shares the lock until it has closed what it inherited, which is a matter of
+milliseconds: if the pid in the file is nobody's, the lock is given a moment to come free.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 _DRAIN = ".drain"
+_MOMENT_S = 1.0
+_PERIOD_S = 0.005
 
 
 class Lease:
@@ -29,6 +34,8 @@ class Lease:
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
         # Waits only for one who is just asking whether the lock is held.
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        with suppress(OSError):  # A full disk: it only tells whom to be patient with.
+            os.write(self._descriptor, str(os.getpid()).encode())
 
     def close(self) -> None:
         """Give the lease up."""
@@ -67,11 +74,34 @@ def is_held(directory: str, id: str) -> bool:
     except FileNotFoundError:
         return False
     try:
+        if not _is_locked(descriptor):
+            return False
+        if not _is_of_the_dead(descriptor):
+            return True
+        deadline = time.monotonic() + _MOMENT_S
+        while (is_locked := _is_locked(descriptor)) and time.monotonic() < deadline:
+            time.sleep(_PERIOD_S)
+        return is_locked
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    finally:
-        os.close(descriptor)
+    return False
+
+
+def _is_of_the_dead(descriptor: int) -> bool:
+    """Whether the file names a process, and there is none of that pid."""
+    try:
+        os.kill(int(os.pread(descriptor, 20, 0)), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, OverflowError):
+        return False
     return False
 
 

@@ -1,4 +1,7 @@
-"""The .gitignore lines of outputs: added as stages are saved, taken back if the run fails."""
+"""The .gitignore lines of outputs: added as stages are run, taken back if the run fails.
+
+However stages run side by side, the lines stand as if they had run one after the other.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,11 @@ from exprun.git.ignored import IgnoreRules, TrackedPaths
 from exprun.runner.writing import replace_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from exprun.git.repository import Repository
     from exprun.model.paths import Location
+    from exprun.model.stage import Stage
 
 GITIGNORE = ".gitignore"
 
@@ -27,6 +33,7 @@ class GitIgnores:
         self._root = root
         self._rules = IgnoreRules(repository)
         self._tracked = TrackedPaths(repository.read_index())
+        self._ranks: dict[str, int] = {}
         self._added: list[str] = []
         self._lock = Lock()
 
@@ -34,6 +41,12 @@ class GitIgnores:
     def files(self) -> list[str]:
         """The .gitignore files written to, as absolute paths."""
         return list(dict.fromkeys(_beside(path) for path in self._added))
+
+    def plan(self, stages: Sequence[Stage]) -> None:
+        """Take note of the order in which the lines are to stand."""
+        locations = (out.location for stage in stages for out in stage.outs)
+        for rank, location in enumerate(locations):
+            self._ranks[os.path.join(self._root, location)] = rank
 
     def ignore(self, location: Location) -> None:
         """Make Git ignore an output. Raises PipelineError if Git tracks it."""
@@ -47,10 +60,18 @@ class GitIgnores:
                 )
             if self._rules.is_ignored(name):
                 return
-            file = _beside(path)
-            replace_file(file, add_line(_read(file), posixpath.basename(path)).encode())
+            file, name = _beside(path), posixpath.basename(path)
+            later = [posixpath.basename(other) for other in self._due_after(path, file)]
+            replace_file(file, add_line(_read(file), name, before=later).encode())
             self._added.append(path)
             self._rules = IgnoreRules(self._repository)
+
+    def _due_after(self, path: str, file: str) -> Iterator[str]:
+        """The outputs that have got a line in `file` before their turn."""
+        rank = self._ranks.get(path, len(self._ranks))
+        for other in self._added:
+            if _beside(other) == file and self._ranks.get(other, -1) > rank:
+                yield other
 
     def keep(self) -> None:
         """Let the lines added so far stay whatever happens, and count as the user's own."""

@@ -149,7 +149,7 @@ class Session:
         log_dir: str | None = None,
     ) -> Reproduction:
         """A plan, ready to be driven; `experiment` is its name and baseline."""
-        site.records.plan(stages)
+        site.plan(stages)
         return Reproduction(
             stages,
             id=id,

@@ -10,7 +10,7 @@ from exprun.model.paths import Location
 from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from exprun.model.lock import Content
     from exprun.model.stage import Stage
@@ -37,6 +37,12 @@ class Site:
     def path(self, location: Location) -> str:
         """Where a location is on disk."""
         return os.path.join(self.root, location)
+
+    def plan(self, stages: Sequence[Stage]) -> None:
+        """Take note of the order of what the stages will write into files that they share."""
+        self.records.plan(stages)
+        if self.git_ignores is not None:
+            self.git_ignores.plan(stages)
 
     def ignore(self, location: Location) -> None:
         """Keep an output out of Git. Raises PipelineError if Git tracks it."""

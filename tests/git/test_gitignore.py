@@ -56,3 +56,9 @@ def test_removing_undoes_adding(project: GitProject, name: str, text: str) -> No
 def test_every_copy_of_a_line_goes() -> None:
     assert remove_line("/o\nx\n  /o \n", "o") == "x\n"
     assert remove_line("/o\n", "o") is None
+
+
+def test_a_line_comes_before_those_that_are_due_later() -> None:
+    assert add_line("/x\n/c\n/d\n", "b", before=["c", "d", "x[1]"]) == "/x\n/b\n/c\n/d\n"
+    assert add_line("/c\n/x\n", "b", before=["c"]) == "/c\n/x\n/b\n"
+    assert add_line("x\n/c\\*\n", "b", before=["c*"]) == "x\n/b\n/c\\*\n"

@@ -62,7 +62,7 @@ def test_the_file_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert os.listdir(tmp_path) == ["durations"]
 
 
-NAMES = ["one", "two", "three", "four", "five", "long"]
+NAMES = [*"abcdefghijk", "long"]
 PIPELINE = "stages:\n" + "".join(
     f"  {name}: {{cmd: 'echo ${{lr}} > {name}; sleep {0.3 * (name == 'long')}', outs: [{name}]}}\n"
     for name in NAMES
@@ -87,5 +87,4 @@ async def test_what_took_long_before_is_started_first(project: Project) -> None:
     )
     # Three stages at most are looked at together, and whichever is ready first is started.
     before, after = started
-    assert "long" not in before[:3]
-    assert "long" in after[:3]
+    assert after.index("long") < len(NAMES) // 2 < before.index("long")
