@@ -78,7 +78,7 @@ def _keep_outputs(owed: Record, found: Record, case: Case) -> None:
     files, kept = owed["end"]["files"], found["end"]["files"]
     started = {line.split("'")[1] for line in last["lines"] if line.startswith("Running stage")}
     # A file that was not there at the start, and is gone again, is not in DVC's record.
-    is_new = not any(isinstance(action, Dvc) for action in case.start)
+    is_new = not any(isinstance(a, Dvc) and a.args[0] == "repro" for a in case.start)
     by_hand = {step.path for step in case.steps if is_new and isinstance(step, Write)}
     lost = {
         path
