@@ -8,6 +8,7 @@ import pytest
 
 from tests.faults.bench import build_failing
 from tests.support.environment import Place
+from tests.support.missing import missing
 from tests.support.tools import Tool, exprun_tool
 
 if TYPE_CHECKING:
@@ -34,6 +35,6 @@ def failing_exprun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
     """exprun of which single system calls can be made to fail."""
     library = build_failing(tmp_path_factory.mktemp("failing"))
     if library is None:
-        pytest.skip("needs a C compiler")
+        missing("a C compiler")
     with exprun_tool(env={"LD_PRELOAD": str(library)}) as tool:
         yield tool

@@ -15,6 +15,7 @@ import pytest
 
 from tests.faults.bench import Bench, make_bench
 from tests.support.environment import Place
+from tests.support.missing import missing
 from tests.support.program import (
     Gate,
     Program,
@@ -71,7 +72,11 @@ def test_a_thousand_queued_experiments(place: Place) -> None:
     )
     make_project(place, pipeline, write("params.yaml", "lr: 0\n"))
     assert run(place, "run", "--queue", "-q", "-S", "lr=range(0,1000)").code == 0
-    with Gate(place.root / "gate") as gate, Program(place, "run", "--run-all", "-j2") as program:
+    with (
+        Gate(place.root / "gate") as gate,
+        Gate(place.root / "go") as _,
+        Program(place, "run", "--run-all", "-j2") as program,
+    ):
         gate.passed()
         processes = Path(f"/proc/{program.process.pid}/task").iterdir()
         memory = _peak_memory(program.process.pid)
@@ -111,7 +116,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(disk)], capture_output=True
     )
     if mounted.returncode:
-        pytest.skip("may not mount a file system")
+        missing("the right to mount a file system")
     try:
         yield disk
     finally:
