@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,11 +57,14 @@ def test_the_class_of_each_end_is_told(place: Place, exprun: Tool) -> None:
 
 
 def test_what_was_interrupted_is_told(place: Place) -> None:
-    make_project(place, f"stages:\n  s: {{cmd: 'echo > {place.root}/gate; cat', outs: [o]}}\n")
-    with (
-        Gate(place.root / "gate") as gate,
-        Program(place, "repro", "--grace", "5", stdin=_endless()) as program,
-    ):
+    # One process from the gate on: a shell that is about to fork can miss the signal.
+    script = "import signal; open('../gate', 'w').write('here\\n'); signal.pause()\n"
+    make_project(
+        place,
+        f"stages:\n  s: {{cmd: {sys.executable} s.py, outs: [o]}}\n",
+        write("s.py", script),
+    )
+    with Gate(place.root / "gate") as gate, Program(place, "repro", "--grace", "5") as program:
         gate.passed()
         program.send(signal.SIGINT)
         assert program.end().code == 130
