@@ -206,13 +206,14 @@ def _set_out(guard: Guard, site: Site, prepared: Prepared, repository: Repositor
     """Make the workspace what the experiment starts from."""
     with guard.working():
         mark = IndexMark(repository)
-        ignore_data(site, _concerned(prepared))
+        concerned = _concerned(prepared)
+        ignore_data(site, concerned)
         for location, data in prepared.edits.items():
             os.makedirs(os.path.dirname(site.path(location)), exist_ok=True)
             replace_file(site.path(location), data)
-        for stage, entry in list(commit_data(site, _concerned(prepared))):
+        for stage, entry in list(commit_data(site, concerned)):
             site.records.record(stage, entry)
-        _check_out(site, prepared)
+        _check_out(site, prepared, concerned)
     return mark
 
 
@@ -220,9 +221,9 @@ def _concerned(prepared: Prepared) -> Sequence[Stage]:
     return concerned_stages(prepared.project, prepared.spec.options.selection)
 
 
-def _check_out(site: Site, prepared: Prepared) -> None:
+def _check_out(site: Site, prepared: Prepared, stages: Sequence[Stage]) -> None:
     everything = not prepared.spec.options.selection.targets
-    check_out_outputs(site, _concerned(prepared), everything=everything)
+    check_out_outputs(site, stages, everything=everything)
 
 
 async def share(emit: Emit, sharing: Sharing | None, published: Published, site: Site) -> None:
@@ -291,8 +292,9 @@ def set_out_isolated(
     stages = project.plan(spec.options.selection)
     site = workspace_site(there, project, immediate=False)
     prepared = Prepared(spec=spec, ref=ref, edits={}, project=project, stages=stages)
-    _check_out(site, prepared)
-    ignore_data(site, _concerned(prepared))
+    concerned = _concerned(prepared)
+    _check_out(site, prepared, concerned)
+    ignore_data(site, concerned)
     return site, prepared
 
 

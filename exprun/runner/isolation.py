@@ -27,7 +27,7 @@ async def isolated_workspace(
     opened: Opened, baseline: str, tree: str
 ) -> AsyncIterator[tuple[Repository, str]]:
     """A worktree of `tree` with a repository of its own; that, and the project's root in it."""
-    slots = SlotPool(opened.place.tmp_dir)
+    slots = SlotPool(opened.place)
     slot = await threads.run_sync(slots.take)
     try:
         source = await threads.run_sync(source_of, opened)

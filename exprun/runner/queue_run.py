@@ -15,7 +15,6 @@ from exprun.model.values import dataclass
 from exprun.project.files import DiskFiles
 from exprun.queue.records import State
 from exprun.runner import threads
-from exprun.runner.announcing import forget_the_dead
 from exprun.runner.driver import NotOpened
 from exprun.runner.experiment import (
     Prepared,
@@ -84,7 +83,7 @@ class QueueRun:
         self._session = session
         self._queue = queue
         self._orchestrator = orchestrator
-        self._slots = SlotPool(session.opened.place.tmp_dir)
+        self._slots = SlotPool(session.opened.place)
         self._source = source
         self._open: dict[str, _Open] = {}
         self._git = CapacityLimiter(1)
@@ -196,7 +195,6 @@ class QueueRun:
     def _set_out(self, attempt: Attempt) -> _Open:
         opened = self._session.opened
         entry = attempt.entry
-        forget_the_dead(opened.place)
         slot = self._slots.take()
         try:
             tree = opened.repository.tree_of(entry.commit)
