@@ -98,14 +98,13 @@ class QueueRun:
     async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
         """Claim an experiment and make its workspace; see `exprun.runner.driver.Source`."""
         try:
-            attempt = await threads.run_sync(self._orchestrator.claim, experiment)
+            attempt, stored = await threads.run_sync(self._claim, experiment, limiter=self._git)
         except FAULTS as error:
             self.failed.append(experiment)
             self._session.opened.warn(f"experiment {experiment} is not started: {error}")
             return NotOpened(failed=True)
         if attempt is None:
             return NotOpened(failed=False)
-        stored = await threads.run_sync(self._stored, attempt, limiter=self._git)
         if stored is not None:
             self._ended(attempt, rev=stored)
             return NotOpened(failed=False)
@@ -174,6 +173,11 @@ class QueueRun:
             for entry in entries:
                 if entry.id in self._open and entry.last is not None and entry.last.stop_wished:
                     tell(words.CancelRequested(CancelReason.REQUESTED, entry.id))
+
+    def _claim(self, experiment: str) -> tuple[Attempt | None, str | None]:
+        """An attempt of an experiment, and its commit if it needs none."""
+        attempt = self._orchestrator.claim(experiment)
+        return attempt, self._stored(attempt) if attempt else None
 
     def _stored(self, attempt: Attempt) -> str | None:
         """The commit of an earlier attempt that stored its result and died before telling.
