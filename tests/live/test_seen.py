@@ -11,20 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.live.conftest import STAGE
-from tests.support.tools import Tool, dvc_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.live.conftest import Project
+    from tests.support.tools import Tool
 
 GATED = "echo $1 > m.json; echo open; read line < FIFO; echo $1 > out.txt\n"
-
-
-@pytest.fixture(scope="module")
-def dvc() -> Iterator[Tool]:
-    with dvc_tool() as tool:
-        yield tool
 
 
 def gated(project: Project) -> None:
