@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from exprun import events
 from exprun.errors import ExperimentFailed, ExprunError, NotAProject
 from exprun.executors.logs import name_logs
+from exprun.git.conversion import Conversion
 from exprun.git.experiment_refs import ExperimentRef
 from exprun.git.experiments import check_name_is_free, publish
 from exprun.git.index_guard import IndexMark, undo_index_changes
@@ -207,9 +208,12 @@ def _set_out(guard: Guard, site: Site, prepared: Prepared, repository: Repositor
     with guard.working():
         mark = IndexMark(repository)
         ignore_data(site, _concerned(prepared))
+        conversion = Conversion(repository, has_attributes=False)
         for location, data in prepared.edits.items():
-            os.makedirs(os.path.dirname(site.path(location)), exist_ok=True)
-            replace_file(site.path(location), data)
+            path = site.path(location)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            # As DVC leaves them, which takes edits through the stash.
+            replace_file(path, conversion.with_line_ends(repository.inside(path), data))
         for stage, entry in list(commit_data(site, _concerned(prepared))):
             site.records.record(stage, entry)
         _check_out(site, prepared)
