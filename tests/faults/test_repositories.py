@@ -159,8 +159,8 @@ WAYS = (
     ("run", "-f", "-n", "here", "-S", "lr=1"),
     ("apply", "queued"),
 )
-# A lock or a hook fails it; with its Git directory elsewhere it forgets the -S; its commit lacks what
-# is not checked out.
+# A lock or a hook fails it; with its Git directory elsewhere it forgets the -S; and its
+# commit lacks what is not checked out.
 TOO_MUCH_FOR_DVC = {"left locks", "hooks", "separate git dir", "sparse"}
 
 
