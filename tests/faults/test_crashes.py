@@ -28,6 +28,7 @@ from tests.support.project import write
 
 if TYPE_CHECKING:
     from tests.support.environment import Place
+    from tests.support.tools import Tool
 
 KILLS = int(os.environ.get("EXPRUN_KILLS", "50"))
 
@@ -103,6 +104,22 @@ def test_what_a_killed_run_left_running_is_ended_by_the_next(place: Place) -> No
     assert f"(pid {stage})" in ended.stderr
     assert not is_alive(stage)
     assert not os.listdir(place.repo / ".dvc/tmp/exprun/running")
+
+
+def test_who_is_killed_before_it_has_begun_leaves_nothing_for_long(
+    place: Place, exprun: Tool
+) -> None:
+    make_project(place, "stages:\n  s: {cmd: echo > o, outs: [o]}\n")
+    running = place.repo / ".dvc/tmp/exprun/running"
+    running.mkdir(parents=True)
+    old, young = running / f".{'a' * 32}", running / f".{'b' * 32}"
+    old.touch(), young.touch()
+    os.utime(old, (0, 0))
+
+    assert exprun.run(("repro",), place=place).code == 0
+
+    # The young one may be about to be locked by its maker.
+    assert list(running.iterdir()) == [young]
 
 
 def test_a_run_beside_a_living_one_leaves_it_alone(place: Place) -> None:
