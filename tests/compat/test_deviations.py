@@ -50,6 +50,7 @@ HELD_BY = {
     "empty sweep": ("params/test_sweeps.py::test_an_empty_sweep_is_refused",),
     "names": ("compat/test_bad_input.py::test_bad_input_is_named_and_harmless",),
     "empty command": (f"{HERE}::test_a_stage_without_a_command_copies_nothing",),
+    "kinds of repositories": ("faults/test_repositories.py::test_kinds_of_repositories",),
     "file for directory": (f"{HERE}::test_a_file_that_became_a_directory_stays",),
 }
 

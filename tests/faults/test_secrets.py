@@ -28,15 +28,15 @@ exit 0
 
 def test_no_secret_is_kept_and_no_one_else_may_look(place: Place, exprun: Tool) -> None:
     make_project(place, PIPELINE, write("params.yaml", "lr: 0\n"), write("s.sh", SCRIPT))
-    for code, *args in (
-        (0, "run", "-n", "here", "-S", "lr=1", "-v", "--log-json", "../events"),
-        (1, "run", "-n", "bad", "-S", "lr=2", "--temp"),
-        (0, "run", "--queue", "-n", "q", "-S", "lr=2,3"),
-        (1, "run", "--run-all", "-j", "2"),
+    for code, command in (
+        (0, "run -n here -S lr=1 -v --log-json ../events"),
+        (1, "run -n bad -S lr=2 --temp"),
+        (0, "run --queue -n q -S lr=2,3"),
+        (1, "run --run-all -j 2"),
         (0, "show"),
         (0, "status"),
     ):
-        told = exprun.run(map(str, args), place=place, env={"TOKEN": SECRET})
+        told = exprun.run(command.split(), place=place, env={"TOKEN": SECRET})
         assert told.code == code, told
         assert SECRET not in told.stdout + told.stderr
 
