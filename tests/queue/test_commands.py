@@ -190,9 +190,7 @@ def test_following_ends_when_the_orchestrator_is_killed(cli: Cli, project: DvcPr
             assert follower.wait(timeout=30) == 0
 
 
-def test_a_running_experiment_whose_orchestrator_is_killed_shows_as_interrupted(
-    cli: Cli, project: DvcProject
-) -> None:
+def test_what_a_killed_orchestrator_ran_shows_as_interrupted(cli: Cli, project: DvcProject) -> None:
     cli("run", "--queue", "-n", "one")
     code = (
         "import sys; from exprun.queue.queue import Queue; "
