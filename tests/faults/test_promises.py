@@ -207,6 +207,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
     "G15 logs": {
         "every byte, of any size": (
             "executors/test_local.py::test_the_log_holds_exactly_what_was_written",
+            "executors/test_local.py::test_a_command_that_opens_its_output_anew_loses_nothing",
             "faults/test_limits.py::test_200_mb_of_output",
         ),
         "ended by status or signal, duration and class of reason": (

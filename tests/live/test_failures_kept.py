@@ -97,6 +97,7 @@ def test_logs_are_shown_of_those_named_or_of_the_latest(project: Project) -> Non
     both = project.run("logs", "e-1", "e-2", "--stage", "train").stdout
     assert both == "==> e-1: train <==\nof 1\n\n==> e-2: train <==\nof 2\n"
     assert project.run("logs", "e-1", "--stage", "other").stdout == ""
+    assert "Experiment 'e-2': failed to reproduce 'train'" in project.run("logs", "e-2").stderr
 
 
 def test_failing_fast_stops_the_others_which_stay_in_the_queue(project: Project) -> None:
