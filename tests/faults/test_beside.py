@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -115,6 +116,26 @@ def test_two_that_run_all_share_the_work(place: Place, gate: Gate) -> None:
     assert sorted(names) == ["e-1", "e-2", "e-3", "e-4"]
     assert gate.is_empty()
     assert sorted(experiments(place)) == sorted(names)
+
+
+def test_one_takes_over_from_another_that_is_killed(place: Place, gate: Gate) -> None:
+    _queue(place, "1", "2", "3", "4")
+    with Gate(place.root / "go") as _, Program(place, "run", "--run-all") as killed:
+        left = gate.passed()
+        with Program(place, "run", "--run-all", "-j", "4") as other:
+            began = [gate.passed()]
+            killed.send(signal.SIGKILL)
+            # What it had started, and what it had made ready.
+            began += [gate.passed(), gate.passed(), gate.passed()]
+            # What it had left running does not read any more.
+            (place.root / "go").write_text("\n" * 4)
+            ended = other.end()
+
+    assert ended.code == 0, ended
+    assert gate.is_empty()
+    assert left in began
+    assert sorted(began) == ["e-1", "e-2", "e-3", "e-4"]
+    assert sorted(experiments(place)) == sorted(began)
 
 
 def test_dvc_at_the_same_time(place: Place, gate: Gate) -> None:

@@ -113,7 +113,8 @@ def test_who_is_killed_before_it_has_begun_leaves_nothing_for_long(
     running = place.repo / ".dvc/tmp/exprun/running"
     running.mkdir(parents=True)
     old, young = running / f".{'a' * 32}", running / f".{'b' * 32}"
-    old.touch(), young.touch()
+    old.touch()
+    young.touch()
     os.utime(old, (0, 0))
 
     assert exprun.run(("repro",), place=place).code == 0
