@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.program import (
+    PATIENCE_S,
     Gate,
     Program,
     environ_of,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.environment import Place
+    from tests.support.tools import Tool
 
 # Says that it runs, and waits for a line.
 PIPELINE = """\
@@ -165,6 +168,29 @@ def _dvc(place: Place, *args: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_readers_wait_for_nobody(place: Place, gate: Gate, exprun: Tool) -> None:
+    _queue(place, "1")
+    with (
+        open(place.repo / ".dvc/tmp/lock", "a") as dvc,
+        open(place.repo / ".dvc/tmp/exprun/queue/journal.jsonl.lock", "a") as journal,
+    ):
+        for held in (dvc, journal):
+            fcntl.flock(held, fcntl.LOCK_EX)
+        for command in (
+            ("status",),
+            ("stages",),
+            ("repro", "--dry"),
+            ("show",),
+            ("list",),
+            ("diff",),
+            ("queue", "status"),
+            ("logs",),
+        ):
+            read = exprun.run(command, place=place, timeout_s=PATIENCE_S)
+            assert read.code == 0, read
+            assert "waiting" not in read.stderr
 
 
 def test_a_torn_and_a_foreign_record_are_named_and_harm_no_other(place: Place, gate: Gate) -> None:

@@ -198,6 +198,25 @@ def test_kinds_of_repositories(place: Place, where: str, exprun: Tool, dvc: Tool
         assert git(place, "show", f"{tree}:far/away") == "away\n"
 
 
+@pytest.mark.parametrize("command", [("remove", "one"), ("rename", "one", "two")])
+def test_a_lock_that_is_in_the_way_is_named(
+    place: Place, command: tuple[str, ...], exprun: Tool
+) -> None:
+    _make(place)
+    assert exprun.run(("run", "--temp", "-n", "one"), place=place).code == 0
+    git(place, "pack-refs", "--all")
+    lock = place.repo / ".git/packed-refs.lock"
+    lock.touch()
+
+    refused = exprun.run(command, place=place)
+
+    assert refused.code == 2
+    assert f"remove {lock} if no git process is running" in refused.stderr
+    assert _trees(place).keys() == {"one"}
+    lock.unlink()
+    assert exprun.run(command, place=place).code == 0
+
+
 @pytest.mark.parametrize(
     "name", ["with space", "ünïcödé", "a'b\"c", "$x;y", "-dash", "%41", "new\nline"]
 )

@@ -71,7 +71,7 @@ def test_removing_a_failed_experiment_lets_go_of_its_files(project: Project) -> 
     assert "refs/exprun/failed" not in project.git("for-each-ref")
 
 
-def test_an_interrupted_experiment_keeps_its_files_and_is_queued_again(project: Project) -> None:
+def test_what_is_interrupted_keeps_its_files_and_is_queued_again(project: Project) -> None:
     project.setup("echo 7 > m.json; echo started; exec sleep 60\n")
     project.run("run", "--queue", "-S", "x=1")
     process = project.start("run", "--run-all", stdout=subprocess.PIPE)
