@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from exprun.project.config import Config
     from exprun.runner.project import Project
 
+
 @dataclass(frozen=True, kw_only=True)
 class Opened:
     """A DVC project, opened. `env` is the caller's environment; `warn` takes warnings."""
