@@ -18,7 +18,7 @@ from exprun.project.root import Place, find_git, find_project
 from exprun.runner.probe import WorkspaceProbe
 from exprun.runner.project import load_project
 from exprun.runner.records import Records
-from exprun.runner.remembering import RecentDocuments, RememberingYaml
+from exprun.runner.remembering import SMALL, RecentDocuments, RememberingYaml
 from exprun.runner.site import Site, StoreIgnore
 from exprun.store.cache import Store, StoreConfig
 from exprun.store.links import parse_link_types
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from exprun.model.paths import Location
     from exprun.project.config import Config
     from exprun.runner.project import Project
-
-# In a workspace of its own, an experiment's parameters are new every time, and read once.
-_WORTH_REMEMBERING = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +84,8 @@ class Opened:
     def at(self, root: str) -> Opened:
         """The same project with its files in another directory, and the same cache."""
         place = Place(root=root, git=find_git(root))
-        return replace(self, place=place, remember_from=_WORTH_REMEMBERING, neighbour=self.store)
+        # An experiment's parameters are new every time, and read once.
+        return replace(self, place=place, remember_from=SMALL, neighbour=self.store)
 
     def _git_ignore(self) -> GitIgnore | None:
         git = self.place.git

@@ -20,13 +20,12 @@ from exprun.runner.driver import NotOpened
 from exprun.runner.experiment import (
     Prepared,
     publish_commit,
-    set_out_isolated,
     share,
     write_experiment,
 )
 from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.guard import Guard
-from exprun.runner.isolation import project_root, source_of
+from exprun.runner.isolation import project_root, set_out_isolated, source_of
 from exprun.runner.keeping import keep_state
 from exprun.runner.needs import require_fit
 from exprun.runner.sharing import open_sharing

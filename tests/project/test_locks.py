@@ -240,6 +240,20 @@ def test_a_dead_process_blocks_nobody_and_is_dropped(tmp_path: Path) -> None:
         }
 
 
+def test_the_list_is_replaced_only_when_it_has_outgrown_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "rwlock"
+    lock = ReadWriteLock(str(tmp_path), cmd="x")
+    with lock.held(read=["/p/a"], write=[]):
+        first = path.stat().st_ino
+        with lock.held(read=[], write=["/p/b"]):
+            assert path.stat().st_ino == first
+            many = [f"/p/{number}" for number in range(100)]
+            with lock.held(read=[], write=many):
+                assert path.stat().st_ino != first
+                assert len(json.loads(path.read_text())["write"]) == 101
+    assert json.loads(path.read_text()) == {}
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/stat"), reason="the system does not tell start times")
 def test_a_pid_that_was_given_to_a_later_process_blocks_nobody(tmp_path: Path) -> None:
     reused = {"pid": os.getpid(), "cmd": "dvc repro"}

@@ -14,7 +14,8 @@ from exprun.errors import GitError, ParamsError, RefConflict, UsageError
 from exprun.git.tree import files_of
 from exprun.model.experiment import ExperimentSpec, ReproOptions, Selection
 from exprun.queue.records import State
-from exprun.runner.experiment import _snapshot, prepare
+from exprun.runner.experiment import prepare
+from exprun.runner.isolation import snapshot
 from exprun.runner.queueing import REFS, queue_experiments, tidy_queue
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def test_the_tree_is_what_an_isolated_run_would_start_from(project: DvcProject) 
     spec = ExperimentSpec(set_params=("lr=0.5", "model.name=large"), isolated=True)
     [queued] = queue_experiments(project.opened(), spec)
     opened = project.opened()
-    assert tree_of(project, queued) == _snapshot(opened, prepare(opened, spec))
+    assert tree_of(project, queued) == snapshot(opened, prepare(opened, spec))
     assert project.git("rev-parse", f"{queued.entry.commit}^@") == queued.entry.baseline
     shown = project.git("show", f"{queued.entry.commit}:params.yaml")
     assert shown == "lr: 0.5\nseed: 1\nmodel:\n  name: large  # of three"
