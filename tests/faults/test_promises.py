@@ -94,6 +94,9 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
             "faults/test_failing_calls.py::test_run_all",
             "faults/test_repositories.py::test_kinds_of_repositories",
         ),
+        "a stage elsewhere cannot reach it by what Git's hooks tell": (
+            "faults/test_repositories.py::test_in_a_hook_a_stage_elsewhere_harms_nothing",
+        ),
         "and what the user does meanwhile is no concern of theirs": (
             "faults/test_beside.py::test_what_the_user_does_meanwhile_is_no_concern_of_the_run",
         ),

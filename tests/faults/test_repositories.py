@@ -198,6 +198,22 @@ def test_kinds_of_repositories(place: Place, where: str, exprun: Tool, dvc: Tool
         assert git(place, "show", f"{tree}:far/away") == "away\n"
 
 
+def test_in_a_hook_a_stage_elsewhere_harms_nothing(place: Place, exprun: Tool) -> None:
+    make_project(
+        place,
+        "stages:\n  s: {cmd: git add --all && git commit -q --allow-empty -m x > o, outs: [o]}\n",
+    )
+    git_dir = place.repo / ".git"
+    env = {"GIT_DIR": str(git_dir), "GIT_INDEX_FILE": str(git_dir / "index"), "GIT_PREFIX": ""}
+    before = git_state(place)
+
+    ended = exprun.run(("run", "--temp", "-n", "e"), place=place, env=env)
+
+    assert ended.code == 0, ended
+    assert git_state(place) == before
+    assert _trees(place).keys() == {"e"}
+
+
 @pytest.mark.parametrize("command", [("remove", "one"), ("rename", "one", "two")])
 def test_a_lock_that_is_in_the_way_is_named(
     place: Place, command: tuple[str, ...], exprun: Tool
