@@ -162,6 +162,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         "nobody is there to answer": (
             "faults/test_terminal.py::test_interactive_without_a_terminal_does_not_run",
             "faults/test_reasons.py::test_a_stage_without_a_terminal_is_told_so_at_once",
+            "faults/test_terminal.py::test_no_stage_has_dev_tty_and_none_waits_for_it",
         ),
     },
     "G12 locks are kernel locks": {

@@ -106,6 +106,13 @@ def test_the_foreground_stage_has_the_terminal(place: Place) -> None:
     assert (place.repo / "o").read_text() == "typed\n"
 
 
+def test_no_stage_has_dev_tty_and_none_waits_for_it(place: Place) -> None:
+    make_project(place, "stages:\n  s: {cmd: read line < /dev/tty, outs: [o]}\n")
+    with _on_a_terminal(place, "run", "-n", "e") as (terminal, program):
+        terminal.wait_for("/dev/tty: No such device")
+        assert program.end().code == 1
+
+
 def test_stages_at_a_time_get_end_of_file(place: Place) -> None:
     script = "cat > o; echo done\n"
     make_project(place, "stages:\n  s: {cmd: sh s.sh, outs: [o]}\n", write("s.sh", script))
