@@ -240,7 +240,7 @@ def _reopens_its_output(job: JobSpec) -> bool:
 
 
 def _open_relay(console: Console, log_path: str, log: int, *, pipes: bool) -> Relay:
-    from exprun.executors.relay import Relay  # Terminals and threads: only for a foreground job.
+    from exprun.executors.relay import Relay  # Terminals and threads: few jobs need them.
 
     try:
         return Relay(console, log_path, log, pipes=pipes)
