@@ -86,9 +86,9 @@ class ManyOutput:
         prefix = f"{event.experiment}:{event.stage}"
         lines, newline, rest = (self._partial.get(prefix, b"") + data).rpartition(b"\n")
         if newline:
-            self._say(_prefixed(prefix, lines))
+            self._show_lines(prefix, lines)
         while len(rest) > LONGEST_LINE:
-            self._say(_prefixed(prefix, rest[:LONGEST_LINE]))
+            self._show_lines(prefix, rest[:LONGEST_LINE])
             rest = rest[LONGEST_LINE:]
         self._partial[prefix] = rest
 
@@ -96,21 +96,27 @@ class ManyOutput:
         prefix = f"{event.experiment}:{event.stage}"
         rest = self._partial.pop(prefix, b"")
         if rest:
-            self._say(_prefixed(prefix, rest))
+            self._show_lines(prefix, rest)
+
+    def _show_lines(self, prefix: str, lines: bytes) -> None:
+        """Print lines as a terminal would show them in the end, whatever their bytes are.
+
+        All in one go: a stage may print faster than each line could be looked at.
+        """
+        if b"\r" in lines:
+            drawn = (line.rstrip(b"\r").rpartition(b"\r")[2] for line in lines.split(b"\n"))
+            lines = b"\n".join(drawn)
+        begin = f"{prefix} | "
+        if not (lines.isascii() and begin.isascii()):
+            text = lines.decode("utf-8", "replace")
+            self._say(begin + text.replace("\n", f"\n{begin}"))
+            return
+        block = (begin.encode(), lines.replace(b"\n", f"\n{begin}".encode()), b"\n")
+        sys.stdout.buffer.write(b"".join(block))
+        sys.stdout.flush()
 
     def _say(self, line: str) -> None:
         if not self._quiet:
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
 
-
-def _prefixed(prefix: str, lines: bytes) -> str:
-    """Lines as a terminal would show them in the end, whatever their bytes are.
-
-    All in one go: a stage may print faster than each line could be looked at.
-    """
-    if b"\r" in lines:
-        drawn = (line.rstrip(b"\r").rpartition(b"\r")[2] for line in lines.split(b"\n"))
-        lines = b"\n".join(drawn)
-    text = lines.decode("utf-8", "replace")
-    return f"{prefix} | " + text.replace("\n", f"\n{prefix} | ")
