@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from exprun.abc import OutputSink
 
 PERIOD_S = 0.05
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16
 
 
 class Follower:
