@@ -19,12 +19,12 @@ from exprun.pipeline.spelling import located
 from exprun.pipeline.stages import build_stage
 from exprun.pipeline.templating import (
     Budget,
-    ParsingOptions,
     Resolver,
     Tracked,
     refuse_expressions,
     to_text,
 )
+from exprun.pipeline.unpacking import ParsingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

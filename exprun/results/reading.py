@@ -11,7 +11,8 @@ from exprun.model.paths import ROOT, Location
 from exprun.model.values import dataclass
 from exprun.pipeline.datafile import DataFile, load_data_file
 from exprun.pipeline.load import PipelineFile, load_pipeline
-from exprun.pipeline.targets import DATA_SUFFIX, is_dvc_file
+from exprun.pipeline.spelling import is_dvc_file
+from exprun.pipeline.targets import DATA_SUFFIX
 from exprun.project.ignore import IgnoreRules
 from exprun.project.root import DVC_DIR
 from exprun.results.listing import DiskListing, Listing, TreeListing
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from exprun.git.objects import ObjectStore
     from exprun.model.lock import LockedStage
     from exprun.model.stage import Stage
-    from exprun.pipeline.templating import ParsingOptions
+    from exprun.pipeline.unpacking import ParsingOptions
     from exprun.runner.project import Project
 
 

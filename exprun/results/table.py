@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from exprun.errors import ExprunError
 from exprun.git.experiment_refs import list_experiments
 from exprun.model.values import dataclass
-from exprun.pipeline.templating import ParsingOptions
+from exprun.pipeline.unpacking import ParsingOptions
 from exprun.results.collecting import Collector, project_failure
 from exprun.results.history import History
 from exprun.results.reading import CommitReader, describe_workspace

@@ -14,8 +14,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun import events
-from exprun.errors import ExperimentFailed, ExprunError, NotAProject
+from exprun.errors import ExperimentFailed, ExprunError, NotAProject, RefConflict
 from exprun.executors.logs import name_logs
+from exprun.git.conversion import Conversion
 from exprun.git.experiment_refs import ExperimentRef
 from exprun.git.experiments import check_name_is_free, publish
 from exprun.git.index_guard import IndexMark, undo_index_changes
@@ -30,6 +31,7 @@ from exprun.runner.data_stages import (
     ignore_data,
 )
 from exprun.runner.editing import edit_params, parse_edits
+from exprun.runner.failures import FAULTS
 from exprun.runner.keeping import REFS as KEPT
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
@@ -152,11 +154,7 @@ async def _run_in_workspace(
         experiment=(prepared.ref.name, prepared.ref.baseline),
     )
     try:
-        states = await drive(session, prepared, reproduction, opened.repository)
-        session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
-        published = await threads.run_sync(
-            publish_experiment, opened, prepared, reproduction, states, opened.repository
-        )
+        published = await carry_out(session, prepared, reproduction, opened.repository)
         await share(session.emit, sharing, published, site)
         return published
     except BaseException:
@@ -168,26 +166,31 @@ async def _run_in_workspace(
         site.store.close()
 
 
-async def drive(
+async def carry_out(
     session: Session,
     prepared: Prepared,
     reproduction: Reproduction,
     worktree: Repository,
     start: str | None = None,
-) -> tuple[StageState, ...]:
-    """As ``session.drive``; what is left of a failed experiment is kept."""
-    began = time.time()
+) -> Published:
+    """Run the stages and store the experiment; what is left of one that fails is kept."""
+    began, name = time.time(), prepared.ref.name
     try:
-        return await session.drive(reproduction)
-    except ExperimentFailed as error:
+        states = await session.drive(reproduction)
+        session.emit(events.ExperimentCommitting(experiment=name))
+        return await threads.run_sync(
+            publish_experiment, session.opened, prepared, reproduction, states, worktree
+        )
+    except FAULTS as error:
         from exprun.runner.recording import record_failure
 
         record = partial(record_failure, worktree=worktree, start=start, began=began)
-        error.kept = await threads.run_sync(record, session, prepared, reproduction)
-        if error.kept:
-            name = prepared.ref.name
+        kept = await threads.run_sync(record, session, prepared, reproduction, error)
+        if kept and isinstance(error, ExprunError):
             hint = f"what there was: exprun apply {name}; to run it again: exprun retry {name}"
             error.hint = "\n".join(filter(None, [hint, error.hint]))
+        if isinstance(error, ExperimentFailed):
+            error.kept = kept
         raise
 
 
@@ -205,9 +208,12 @@ def _set_out(guard: Guard, site: Site, prepared: Prepared, repository: Repositor
     with guard.working():
         mark = IndexMark(repository)
         ignore_data(site, concerned(prepared))
+        conversion = Conversion(repository, has_attributes=False)
         for location, data in prepared.edits.items():
-            os.makedirs(os.path.dirname(site.path(location)), exist_ok=True)
-            replace_file(site.path(location), data)
+            path = site.path(location)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            # As DVC leaves them, which takes edits through the stash.
+            replace_file(path, conversion.with_line_ends(repository.inside(path), data))
         for stage, entry in list(commit_data(site, concerned(prepared))):
             site.records.record(stage, entry)
         check_out(site, prepared)
@@ -251,10 +257,15 @@ def publish_experiment(
 ) -> Published:
     """Commit what is in `repository`'s worktree to the user's repository, under the ref.
 
-    Raises RefConflict if the name has been taken.
+    Raises ExperimentFailed if the name has been taken meanwhile.
     """
     commit = write_experiment(opened, prepared, reproduction, states, repository)
-    return publish_commit(opened, prepared, reproduction, commit)
+    try:
+        return publish_commit(opened, prepared, reproduction, commit)
+    except RefConflict as taken:
+        # The stages have run, so it is too late to refuse.
+        hint = "first rename or remove the other one"
+        raise ExperimentFailed(taken.message, hint=hint) from taken
 
 
 def publish_commit(

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING
 
 from anyio import CancelScope
 
-from exprun import events
 from exprun.git.snapshot import take_snapshot
 from exprun.pipeline.datafile import update_data_file
 from exprun.runner import threads
 from exprun.runner.data_stages import commit_data, ignore_data
 from exprun.runner.experiment import (
     Prepared,
+    carry_out,
     check_out,
     concerned,
-    drive,
-    publish_experiment,
     share,
 )
 from exprun.runner.guard import Guard
@@ -60,11 +58,7 @@ async def run_isolated(session: Session, prepared: Prepared, sharing: Sharing | 
             guard=Guard(),
             experiment=(prepared.ref.name, prepared.ref.baseline),
         )
-        states = await drive(session, prepared, reproduction, repository, tree)
-        session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
-        published = await threads.run_sync(
-            publish_experiment, opened, inside, reproduction, states, repository
-        )
+        published = await carry_out(session, inside, reproduction, repository, tree)
         await share(session.emit, sharing, published, site)
         return published
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -138,4 +139,6 @@ def open_project(start: str, *, env: Mapping[str, str], warn: Callable[[str], No
     """The DVC project around the directory `start`. Raises NotAProject and ConfigError."""
     place = find_project(start)
     config = load_config(place.dvc_dir, config_places(env, platform=sys.platform))
+    with suppress(OSError):  # Whoever needs it will say so.
+        os.makedirs(place.state_dir, mode=0o700, exist_ok=True)
     return Opened(place=place, config=config, env=env, warn=warn, records_dir=place.state_dir)

@@ -139,6 +139,27 @@ def test_housekeeping_loses_nothing(project: DvcProject) -> None:
     assert project.git("fsck", "--full", "--strict", "--no-dangling") == ""
 
 
+def test_what_is_accepted_has_reached_the_disk(
+    project: DvcProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+
+    def note(descriptor: int) -> None:
+        synced.append(os.path.relpath(os.readlink(f"/proc/self/fd/{descriptor}"), project.root))
+
+    monkeypatch.setattr(os, "fsync", note)
+    [queued] = queue_experiments(project.opened(), ExperimentSpec(set_params=("lr=1",)))
+    pack, held, record = (
+        max(number for number, path in enumerate(synced) if path == directory)
+        for directory in (".git/objects/pack", f".git/{REFS[:-1]}", ".dvc/tmp/exprun/queue")
+    )
+    # The objects, then the ref that holds them, and last what tells of them.
+    assert {path.split("_")[1] for path in synced[:pack]} == {"keep", "pack", "idx"}
+    assert pack < held < record < len(synced)
+    assert synced[-1] == ".dvc/tmp/exprun/queue/journal.jsonl"
+    assert queued.entry.id in (project.root / synced[-1]).read_text()
+
+
 def test_git_may_not_prune_what_no_ref_holds_yet(project: DvcProject) -> None:
     from exprun.git.packing import PackWriter
 

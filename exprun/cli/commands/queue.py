@@ -199,11 +199,7 @@ def _start(namespace: argparse.Namespace, cwd: str) -> int:
     from exprun.cli.background import start_in_background
     from exprun.cli.opening import open_here
 
-    opened = open_here(cwd)
-    opened.repository.head()  # refused here, where it is seen, rather than in the background
-    pid, log = start_in_background(opened.place, jobs=namespace.jobs)
-    sys.stdout.write(f"Running the queue in the background (pid {pid}), output in {log}\n")
-    return exits.OK
+    return start_in_background(open_here(cwd), ["-j", str(namespace.jobs)], cwd=cwd)
 
 
 def _stop(namespace: argparse.Namespace, cwd: str) -> int:
