@@ -64,7 +64,7 @@ def run_session(
         ending = Ending(session, grace_s=namespace.grace)
         session.confirm = partial(_confirm, ending)
         displays.on_deaf = partial(ending.begin, signal.SIGPIPE)
-        # What is loaded by now lasts as long as the process: it need not be looked through again.
+        # What is loaded by now lasts: whoever looks for garbage need not look there.
         gc.freeze()
         return anyio.run(_until_the_end, session, work, ending, beside)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from exprun.model.files import OUT_OF_MEANS
 from exprun.model.paths import ROOT, Location
-from exprun.pipeline.targets import is_dvc_file
+from exprun.pipeline.spelling import is_dvc_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -26,7 +26,7 @@ def test_the_lock_file_is_dvcs(tmp_path: Path) -> None:
     assert (tmp_path / "tmp" / "lock").read_text() == f" {os.getpid()}\n"
 
 
-def test_dvc_cannot_take_the_lock_while_we_hold_it_and_the_other_way_round(tmp_path: Path) -> None:
+def test_dvcs_lock_and_ours_exclude_each_other(tmp_path: Path) -> None:
     from dvc.lock import Lock
     from dvc.lock import LockError as DvcLockError
 
