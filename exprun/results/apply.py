@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from exprun.errors import ExprunError
+from exprun.errors import ExprunError, LockfileError
 from exprun.git.refs import RefEdit
 from exprun.git.tree import edit_tree
 from exprun.model.paths import is_outside
@@ -108,13 +108,17 @@ def _stages_in(opened: Opened, tree: str) -> Iterable[Stage]:
 def _unrecorded_data(opened: Opened, stages: Iterable[Stage]) -> dict[Location, Content | None]:
     """What the outputs of `stages` hold that dvc.lock does not tell, brought into the cache.
 
-    None for what is not there.
+    None for what is not there. A dvc.lock that cannot be read, as one that an interrupted `apply`
+    leaves, tells nothing.
     """
     project = opened.load()
     site = workspace_site(opened, project)
     recorded: dict[Location, Content | None] = {}
     for stage in project.stages:
-        entry = site.records.entry(stage)
+        try:
+            entry = site.records.entry(stage)
+        except LockfileError:
+            entry = None
         known = {out.path: out.content for out in entry.outs} if entry else {}
         recorded.update((out.location, known.get(out.path)) for out in stage.outs)
     outs = {out.location for stage in stages for out in stage.outs if out.cache}
@@ -144,12 +148,15 @@ def _check_out(opened: Opened, data: Mapping[Location, Content | None]) -> tuple
     with site.store as store:
         try:
             check_out_outputs(site, project.stages, everything=True)
-            for location, content in data.items():
-                path = os.path.join(site.root, location)
+        except ExprunError as error:
+            problems.append(str(error))
+        for location, content in data.items():
+            path = os.path.join(site.root, location)
+            try:
                 if content is None:
                     store.remove_output(path, root=site.root)
                 else:
                     store.checkout(content, path, root=site.root)
-        except ExprunError as error:
-            problems.append(str(error))
+            except ExprunError as error:
+                problems.append(str(error))
     return tuple(problems)

@@ -149,6 +149,21 @@ def test_missing_data_is_told_and_fails(builder: Builder, tmp_path: Path, exprun
     assert (place.repo / "params.yaml").read_text() == "lr: 2\n"
 
 
+def test_a_lock_cut_short_does_not_stand_in_the_way(
+    builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool
+) -> None:
+    place = builder.build(SMALL, into=tmp_path / "place")
+    prepared(place, (Write("dvc.lock", ""), Write("model", "mine\n")), dvc)
+
+    applied(exprun, place, "small")
+    assert (place.repo / "dvc.lock").read_text().startswith("schema: '2.0'\n")
+
+    undone = exprun.run(("apply", "--undo"), place=place)
+    assert (undone.code, undone.stderr) == (1, "WARNING: dvc.lock: the key 'schema' is missing\n")
+    assert (place.repo / "dvc.lock").read_text() == ""
+    assert (place.repo / "model").read_text() == "mine\n"
+
+
 def test_an_ignored_directory_in_the_way_changes_nothing(
     builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool
 ) -> None:
