@@ -176,4 +176,52 @@ CASES = (
         write(".git/hooks/commit-msg", "#!/bin/sh\nexit 1\n", 0o755),
         steps=run("-n", "e"),
     ),
+    case(
+        "hidden-from-git",
+        TRAINED,
+        git("update-index", "--skip-worktree", "code.py"),
+        steps=(write("code.py", "changed\n"), run("-n", "e", "-S", "lr=3")),
+    ),
+    case(
+        "untracked-dependencies-behind-links",
+        write("real/.keep", ""),
+        write(".gitignore", "gg/\nhh\n"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: cat dd/a > o\n    deps: [dd, real, uu/a, gg, hh/a]\n"
+            "    outs: [o]\n",
+        ),
+        commit(),
+        steps=(
+            write("real/a", "1\n"),
+            write("../outside/u/a", "1\n"),
+            Symlink("real/sub", "../.dvc"),
+            Symlink("real/l", "a"),
+            Symlink("dd", "real"),
+            Symlink("uu", "../outside/u"),
+            Symlink("gg", "real"),
+            Symlink("hh", "real"),
+            run("-n", "a"),
+        ),
+    ),
+    case(
+        "dependency-behind-a-tracked-link",
+        write("real/a", "1\n"),
+        write("real/b", "2\n"),
+        Symlink("link", "real"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: cat link/a > o\n    deps: [link/a]\n    outs: [o]\n",
+        ),
+        commit(),
+        steps=(run("-n", "a"), write("real/a", "9\n"), run("-n", "b")),
+        differs={"experiments": "DVC puts files in the place of the link"},
+    ),
+    case(
+        "modes-that-git-does-not-trust",
+        git("config", "core.filemode", "false"),
+        TRAINED,
+        steps=(Chmod("code.py", 0o755), run("-n", "e", "-S", "lr=3")),
+        differs={"experiments": "DVC takes the modes over"},
+    ),
 )
