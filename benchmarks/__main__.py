@@ -22,6 +22,7 @@ from benchmarks.report import Row, table
 from benchmarks.scale import scale
 from benchmarks.startup import startup
 from benchmarks.status import status
+from benchmarks.stored import stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,7 @@ WORKS = {
     "logs": logs,
     "footprint": footprint,
     "scale": scale,
+    "stored": stored,
 }
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 STAGES = 10
 JOBS = 64
 IN_SECONDS = Target(reach=10, stretch=5, unit=" s")
-ACTIVE_ONLY = Target(reach=2, stretch=1.5)
+A_PLACE_IN_LINE = Target(reach=128, stretch=64, unit=" B")
 
 
 def scale(directory: Path, *, quick: bool) -> Iterator[Row]:
@@ -35,15 +35,19 @@ def scale(directory: Path, *, quick: bool) -> Iterator[Row]:
     )
     sizes = {count: _memory(count) for count in (few, many)}
     yield Row(
-        work=f"memory of {many} experiments against {few}, {JOBS} at a time",
-        figure=sizes[many] / sizes[few],
-        target=ACTIVE_ONLY,
+        work=f"memory of {many} experiments over {few}, {JOBS} at a time, for each",
+        figure=(sizes[many] - sizes[few]) / (many - few),
+        target=A_PLACE_IN_LINE,
+        unit=" B",
         values=", ".join(f"{size / 1024:.0f} KB" for size in sizes.values()),
     )
 
 
 def _memory(count: int) -> int:
-    """The most memory that the scheduler had, without the names of what was offered."""
+    """The most memory that the scheduler had, without the names of what was offered.
+
+    Only what is open has stages; what waits has a place in line and no more.
+    """
     names = tuple(map(str, range(count)))
     tracemalloc.start()
     try:

@@ -1,8 +1,15 @@
 """The entry point: answers the cheapest questions itself and hands the rest to `exprun.cli`."""
 
 import _signal  # type: ignore[import-not-found]  # `signal` itself costs milliseconds
+import atexit
 import gc
+import os
 import sys
+
+# As in `exprun.cli.main`: `typing` costs milliseconds.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 # Most of what a command makes lasts until it ends: looking for garbage is seldom worth its time.
 gc.set_threshold(50_000, 20, 20)
@@ -11,6 +18,24 @@ gc.set_threshold(50_000, 20, 20)
 # what the caller has made us ignore, we go on ignoring.
 if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
+
+def start() -> "NoReturn":
+    """Run the command line and end the process with its exit code.
+
+    Python's own way out would then take every module apart, a sixth of what a small run costs. All
+    that others rely on happens as ever: threads end, exit handlers run, output is flushed.
+    """
+    code = main()
+    if "threading" in sys.modules:
+        sys.modules["threading"]._shutdown()
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        sys.exit(code)
+    os._exit(code)
 
 
 def main() -> int:
@@ -27,4 +52,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start()

@@ -7,21 +7,26 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from exprun.cli import exits
+
 if TYPE_CHECKING:
-    from exprun.project.root import Place
+    from collections.abc import Sequence
+
+    from exprun.runner.opening import Opened
 
 LOG = "background.log"
 
 
-def start_in_background(place: Place, *, jobs: int) -> tuple[int, str]:
-    """Start ``exprun run --run-all -j JOBS``; its pid, and the file that its output goes to."""
-    log = os.path.join(place.state_dir, "queue", LOG)
+def start_in_background(opened: Opened, options: Sequence[str], *, cwd: str) -> int:
+    """Start ``exprun run --run-all OPTIONS``, and say where its output goes."""
+    opened.repository.head()  # refused here, where it is seen, rather than in the background
+    log = os.path.join(opened.place.state_dir, "queue", LOG)
     os.makedirs(os.path.dirname(log), mode=0o700, exist_ok=True)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "exprun", "run", "--run-all", "-j", str(jobs)],
-            cwd=place.root,
+            [sys.executable, "-m", "exprun", "run", "--run-all", *options],
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -31,4 +36,5 @@ def start_in_background(place: Place, *, jobs: int) -> tuple[int, str]:
         os.close(output)
     # It is meant to outlive us, which Popen would complain of.
     process.returncode = 0
-    return process.pid, log
+    sys.stdout.write(f"Running the queue in the background (pid {process.pid}), output in {log}\n")
+    return exits.OK

@@ -84,11 +84,14 @@ class ManyOutput:
         if self._quiet:
             return
         prefix = f"{event.experiment}:{event.stage}"
-        lines, newline, rest = (self._partial.get(prefix, b"") + data).rpartition(b"\n")
-        if newline:
-            self._say(_prefixed(prefix, lines))
+        rest = self._partial.get(prefix, b"")
+        end = data.rfind(b"\n")
+        if end >= 0:
+            self._show_lines(prefix, rest, data[:end])
+            rest = b""
+        rest += data[end + 1 :]
         while len(rest) > LONGEST_LINE:
-            self._say(_prefixed(prefix, rest[:LONGEST_LINE]))
+            self._show_lines(prefix, rest[:LONGEST_LINE])
             rest = rest[LONGEST_LINE:]
         self._partial[prefix] = rest
 
@@ -96,7 +99,24 @@ class ManyOutput:
         prefix = f"{event.experiment}:{event.stage}"
         rest = self._partial.pop(prefix, b"")
         if rest:
-            self._say(_prefixed(prefix, rest))
+            self._show_lines(prefix, rest)
+
+    def _show_lines(self, prefix: str, begin: bytes, lines: bytes = b"") -> None:
+        """Print `begin` and `lines` as a terminal would show them in the end, whatever they are.
+
+        All in one go, and copied as seldom as can be: a stage may print faster than each line could
+        be looked at.
+        """
+        mark = f"{prefix} | "
+        is_plain = lines.isascii() and begin.isascii() and mark.isascii()
+        if not is_plain or b"\r" in begin or b"\r" in lines:
+            self._say(_marked(mark, begin + lines))
+            return
+        out = sys.stdout.buffer
+        out.write(mark.encode() + begin)
+        out.write(lines.replace(b"\n", f"\n{mark}".encode()))
+        out.write(b"\n")
+        out.flush()
 
     def _say(self, line: str) -> None:
         if not self._quiet:
@@ -104,13 +124,8 @@ class ManyOutput:
             sys.stdout.flush()
 
 
-def _prefixed(prefix: str, lines: bytes) -> str:
-    """Lines as a terminal would show them in the end, whatever their bytes are.
-
-    All in one go: a stage may print faster than each line could be looked at.
-    """
-    if b"\r" in lines:
-        drawn = (line.rstrip(b"\r").rpartition(b"\r")[2] for line in lines.split(b"\n"))
-        lines = b"\n".join(drawn)
-    text = lines.decode("utf-8", "replace")
-    return f"{prefix} | " + text.replace("\n", f"\n{prefix} | ")
+def _marked(mark: str, lines: bytes) -> str:
+    """Lines with all that they were drawn over with left out, and `mark` before each."""
+    drawn = (line.rstrip(b"\r").rpartition(b"\r")[2] for line in lines.split(b"\n"))
+    text = b"\n".join(drawn).decode("utf-8", "replace")
+    return mark + text.replace("\n", f"\n{mark}")

@@ -17,9 +17,22 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose refusals are `UsageError`."""
 
     def __init__(self, command: str, description: str) -> None:
+        # With no width given, asking for that of the terminal is the first thing a formatter does,
+        # and one is made for every option, to check it: that imports three compression libraries.
+        self._width = 80
         super().__init__(
-            prog=f"exprun {command}", description=description, allow_abbrev=False, add_help=True
+            prog=f"exprun {command}",
+            description=description,
+            allow_abbrev=False,
+            formatter_class=lambda prog: argparse.HelpFormatter(prog, width=self._width),
         )
+
+    def format_help(self) -> str:
+        """The help, as wide as the terminal."""
+        import shutil
+
+        self._width = shutil.get_terminal_size().columns - 2
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see `{self.prog} --help`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -63,6 +64,8 @@ def run_session(
         ending = Ending(session, grace_s=namespace.grace)
         session.confirm = partial(_confirm, ending)
         displays.on_deaf = partial(ending.begin, signal.SIGPIPE)
+        # What is loaded by now lasts: whoever looks for garbage need not look there.
+        gc.freeze()
         return anyio.run(_until_the_end, session, work, ending, beside)
 
 

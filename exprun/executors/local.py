@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _ATTACHED_PERIOD_S = 0.2
 _LAST_WORDS_S = 1.0
+_OWN_OUTPUT = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
 
 
 class LocalExecutor:
@@ -154,14 +155,19 @@ class _Streams:
         self._log = _until_closed(resources, open_log(job.log))
         self._reader = _until_closed(resources, os.open(job.log, os.O_RDONLY | os.O_CLOEXEC))
         self._relay: Relay | None = None
-        stdin = None
+        nothing = _until_closed(resources, os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC))
+        stdin, reopens = nothing, _reopens_its_output(job)
         if job.foreground and console is not None:
-            self._relay = _open_relay(console, job.log, self._log)
+            self._relay = _open_relay(console, job.log, self._log, pipes=reopens)
             resources.callback(self._relay.abandon)
             resources.enter_context(console.restored())
-            stdin = console.stdin if console.may_read else None
-        if stdin is None:
-            stdin = _until_closed(resources, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            stdin = console.stdin if console.may_read else nothing
+        elif reopens:
+            from exprun.executors.console import Console
+
+            nowhere = Console(stdin=nothing, stdout=nothing, stderr=nothing)
+            self._relay = _open_relay(nowhere, job.log, self._log, pipes=True)
+            resources.callback(self._relay.abandon)
         self._stdio = Stdio(
             stdin=stdin,
             stdout=self._relay.stdout if self._relay else self._log,
@@ -224,11 +230,20 @@ def _steps_for_orphans(*, grace_s: float) -> list[Step]:
     ]
 
 
-def _open_relay(console: Console, log_path: str, log: int) -> Relay:
-    from exprun.executors.relay import Relay  # Terminals and threads: only for a foreground job.
+def _reopens_its_output(job: JobSpec) -> bool:
+    """Whether a command names its own output, as in ``tee /dev/stderr``.
+
+    If that were the log itself it would be cut off. What scripts do cannot be seen from here.
+    """
+    texts = (text for command in job.commands for text in command.argv)
+    return any(name in text for text in texts for name in _OWN_OUTPUT)
+
+
+def _open_relay(console: Console, log_path: str, log: int, *, pipes: bool) -> Relay:
+    from exprun.executors.relay import Relay  # Terminals and threads: few jobs need them.
 
     try:
-        return Relay(console, log_path, log)
+        return Relay(console, log_path, log, pipes=pipes)
     except RuntimeError as error:
         raise ExecutorError(f"cannot start a thread: {error}", transient=True) from error
 

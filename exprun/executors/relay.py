@@ -3,8 +3,9 @@
 A stream that is a terminal for the caller is one for the job: a pseudo-terminal, whose bytes are
 written to the log and passed on. Else the job writes its stdout into the log by itself, which costs
 nothing, and the new part of the log is passed on from there; a stderr that leads elsewhere than
-stdout comes through a pipe. What was put into the log here must not go to stdout as well, so its
-place is remembered: a descriptor that appends stands, after a write, just behind what it wrote.
+stdout comes through a pipe, and so does all output of a job that would open its log anew. What was
+put into the log here must not go to stdout as well, so its place is remembered: a descriptor that
+appends stands, after a write, just behind what it wrote.
 
 All of it blocks, so it has a thread of its own. The thread is a daemon: a reader that has stopped
 reading can keep it, but not the process.
@@ -48,15 +49,21 @@ class _Source:
 
 
 class Relay:
-    """Carries one job's output. `stdout` and `stderr` are the descriptors to give to the job."""
+    """Carries one job's output. `stdout` and `stderr` are the descriptors to give to the job.
 
-    def __init__(self, console: Console, log_path: str, log: int) -> None:
+    With `pipes`, neither is the log itself.
+    """
+
+    def __init__(self, console: Console, log_path: str, log: int, *, pipes: bool) -> None:
         with ExitStack() as undo:
             self._log_writer = _kept(undo, open_log(log_path))
             self._log_reader = _kept(undo, os.open(log_path, os.O_RDONLY | os.O_CLOEXEC))
             self._sources: list[_Source] = []
             self._copied_to: int | None = None
-            self.stdout = self._route(undo, console.stdout, log)
+            if pipes or os.isatty(console.stdout):
+                self.stdout = self._add(undo, console.stdout).write_end
+            else:
+                self.stdout, self._copied_to = log, console.stdout
             self.stderr = (
                 self.stdout if console.is_joined else self._add(undo, console.stderr).write_end
             )
@@ -88,12 +95,6 @@ class Relay:
         os.write(self._orders_in, order)
         await anyio.wait_readable(self._answers_out)
         os.read(self._answers_out, 1)
-
-    def _route(self, undo: ExitStack, target: int, log: int) -> int:
-        if os.isatty(target):
-            return self._add(undo, target).write_end
-        self._copied_to = target
-        return log
 
     def _add(self, undo: ExitStack, target: int) -> _Source:
         source = _Source(target, is_terminal=os.isatty(target))

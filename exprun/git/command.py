@@ -22,10 +22,15 @@ class GitNotFound(GitError):
     """There is no git command."""
 
 
+def without_repository(env: Mapping[str, str]) -> dict[str, str]:
+    """`env` for commands that are told by their directory alone which repository is meant."""
+    return {name: value for name, value in env.items() if name not in _LOCAL}
+
+
 def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """`env` for a git command that is told by its directory alone which repository is meant."""
-    clean = {name: value for name, value in env.items() if name not in _LOCAL}
-    return clean | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    """`env` for a git command of ours."""
+    quiet = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    return without_repository(env) | quiet
 
 
 def run_git(

@@ -80,6 +80,12 @@ class Conversion:
             or self._has_filter(path, "smudge")
         )
 
+    def with_line_ends(self, path: str, data: bytes) -> bytes:
+        """`data` with the line ends that Git gives what it checks out at `path`."""
+        if not self._line_ends_change(path, data):
+            return data
+        return data.replace(_LINE_ENDS, b"\n").replace(b"\n", _LINE_ENDS)
+
     def _is_cleaned(self, path: str, data: bytes | None) -> bool:
         return (
             ((data is None or b"\r\n" in data) and self._loses_cr(path))

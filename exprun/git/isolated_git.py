@@ -32,7 +32,7 @@ _COPIED = ("info/exclude", "info/attributes", "shallow")
 def create_isolated_git(root: str, source: Repository, *, commit: str, settings: str) -> Repository:
     """Make ``root/.git``, without an index, with HEAD detached at `commit`."""
     git_dir = os.path.join(root, ".git")
-    files = _files(source, commit=commit, settings=settings)
+    files = _files(root, source, commit=commit, settings=settings)
     for directory in _DIRECTORIES:
         os.mkdir(f"{git_dir}/{directory}", 0o700)
     for name, data in files.items():
@@ -45,7 +45,7 @@ def reuse_isolated_git(
 ) -> Repository | None:
     """What `create_isolated_git` would make, if ``root/.git`` is that already; else None."""
     git_dir = os.path.join(root, ".git")
-    if not _is_as_made(git_dir, _files(source, commit=commit, settings=settings)):
+    if not _is_as_made(git_dir, _files(root, source, commit=commit, settings=settings)):
         return None
     with suppress(FileNotFoundError):
         os.unlink(f"{git_dir}/index")
@@ -64,8 +64,10 @@ def _borrowing(root: str, source: Repository) -> Repository:
     )
 
 
-def _files(source: Repository, *, commit: str, settings: str) -> dict[str, bytes]:
+def _files(root: str, source: Repository, *, commit: str, settings: str) -> dict[str, bytes]:
     objects = os.path.realpath(source.objects.directory)
+    if "\n" in objects:  # which ends a line of the file that names the directory
+        objects = os.path.relpath(objects, os.path.realpath(f"{root}/.git/objects"))
     if "\n" in objects:
         raise GitError("the path of the git repository contains a newline", where=objects)
     files = {

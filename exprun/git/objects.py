@@ -172,7 +172,7 @@ class ObjectStore:
             pass
         if self._lender is not None and self._lender.contains(oid):
             return self._lender._read(oid)
-        if self._has_packs():
+        if self._packs is not None or self._has_packs():
             with suppress(KeyError):
                 number, data = self._odb().read(oid)
                 return _KINDS[number], data

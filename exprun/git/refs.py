@@ -86,37 +86,38 @@ class RefStore:
                 current = self.read(edit.name)
                 if current != edit.expected:
                     raise RefConflict(f"ref {edit.name} is at {current}, not at {edit.expected}")
+            doomed = [edit.name for edit in edits if edit.new is None]
+            packed = None
+            if doomed and not self._packed("refs/").keys().isdisjoint(doomed):
+                packed = stack.enter_context(LockFile(self.directory, "packed-refs"))
             for edit in edits:
                 if edit.new is not None:
                     _publish(locks[edit.name], edit.name, edit.new)
-            self._delete_locked([edit.name for edit in edits if edit.new is None])
-        for edit in edits:
-            if edit.new is None:
-                self._remove_empty_above(edit.name)
+            self._delete_locked(doomed, packed)
+        for name in doomed:
+            self._remove_empty_above(name)
 
-    def _delete_locked(self, names: Sequence[str]) -> None:
+    def _delete_locked(self, names: Sequence[str], packed: LockFile | None) -> None:
         """Packed values go first: they must not show again once the loose files are gone."""
-        packed = self._packed("refs/")
-        if any(name in packed for name in names):
-            self._unpack(frozenset(map(os.fsencode, names)))
+        if packed is not None:
+            self._unpack(packed, frozenset(map(os.fsencode, names)))
         for name in names:
             for path in (name, f"logs/{name}"):
                 _unlink_if_there(os.path.join(self.directory, path))
         for directory in {os.path.dirname(name) for name in names}:
             sync_directory(os.path.join(self.directory, directory))
 
-    def _unpack(self, names: frozenset[bytes]) -> None:
+    def _unpack(self, lock: LockFile, names: frozenset[bytes]) -> None:
         """Write ``packed-refs`` without some refs, and without what they peel to."""
-        with LockFile(self.directory, "packed-refs") as lock:
-            kept = []
-            gone = False
-            with open(lock.path, "rb") as old:
-                for line in old:
-                    gone = gone if line.startswith(b"^") else line[41:-1] in names
-                    if not gone:
-                        kept.append(line)
-            lock.fill(b"".join(kept))
-            lock.publish()
+        kept = []
+        gone = False
+        with open(lock.path, "rb") as old:
+            for line in old:
+                gone = gone if line.startswith(b"^") else line[41:-1] in names
+                if not gone:
+                    kept.append(line)
+        lock.fill(b"".join(kept))
+        lock.publish()
         sync_directory(self.directory)
 
     def _remove_empty_above(self, name: str) -> None:

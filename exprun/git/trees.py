@@ -34,6 +34,7 @@ class TreeFiles:
         self._root = Entry(TREE, tree)
         self._prefix = prefix
         self._trees = {} if known is None else known
+        self._found: dict[str, Entry | None] = {}
 
     def read(self, location: Location) -> bytes:
         """The blob as it is stored. Raises FileNotFoundError or IsADirectoryError."""
@@ -64,7 +65,16 @@ class TreeFiles:
         return {os.fsdecode(name): found for name, found in self._entries(entry.oid).items()}
 
     def _find(self, location: str) -> Entry | None:
+        if location not in self._found:
+            self._found[location] = self._resolve(location)
+        return self._found[location]
+
+    def _resolve(self, location: str) -> Entry | None:
         """What a location leads to, as a file system would resolve it; a submodule is nothing."""
+        if not self._prefix and "/" not in location and location not in ("", ".", ".."):
+            entry = self._entries(self._root.oid).get(os.fsencode(location))
+            if entry is None or entry.mode != SYMLINK:
+                return _file_or_directory(entry)
         if posixpath.isabs(location):
             return None
         todo = posixpath.join(self._prefix, location).split("/")[::-1]
@@ -92,11 +102,15 @@ class TreeFiles:
             if links > _MAX_LINKS or posixpath.isabs(target):
                 return None
             todo += target.split("/")[::-1]
-        found = trail[-1]
-        return found if found.mode == TREE or found.mode & 0o170000 == 0o100000 else None
+        return _file_or_directory(trail[-1])
 
     def _entries(self, oid: str) -> dict[bytes, Entry]:
         entries = self._trees.get(oid)
         if entries is None:
             entries = self._trees[oid] = read_tree(self._objects, oid)
         return entries
+
+
+def _file_or_directory(entry: Entry | None) -> Entry | None:
+    is_known = entry is not None and (entry.mode == TREE or entry.mode & 0o170000 == 0o100000)
+    return entry if is_known else None

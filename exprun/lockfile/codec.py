@@ -24,7 +24,7 @@ from exprun.lockfile.schema import VERSION, Unacceptable, check_entry, check_loc
 from exprun.model.lock import LockedStage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 _HEADER = f"schema: '{VERSION}'\nstages:\n"
 
@@ -123,13 +123,6 @@ class Lockfile(Mapping[str, LockedStage]):
     def records(self, stage: str, entry: LockedStage) -> bool:
         """Whether the file says `entry` about `stage` already; DVC tells when it does not."""
         return stage in self and to_data(self[stage]) == to_data(entry)
-
-    def with_stages(self, entries: Iterable[tuple[str, LockedStage]]) -> Lockfile:
-        """The file after DVC has written these entries, one after the other."""
-        lock = self
-        for stage, entry in entries:
-            lock = lock.with_stage(stage, entry)
-        return lock
 
     def with_stage(
         self, stage: str, entry: LockedStage, *, ranks: Mapping[str, int] | None = None

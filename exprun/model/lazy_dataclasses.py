@@ -1,4 +1,4 @@
-"""Dataclasses whose methods are compiled when they are first called, not when they are defined.
+"""Dataclasses whose methods are compiled when they are called often, not when they are defined.
 
 What classes and instances do is what the standard library's do, `dataclasses.fields` and its like
 included. Not supported, because not needed: `InitVar`, `KW_ONLY`, `metadata`, `unsafe_hash` and
@@ -16,6 +16,9 @@ _FIELDS = "__lazy_dataclass_fields__"
 _STANDARD_FIELDS = "__dataclass_fields__"
 _MATCH_ARGS = "__match_args__"
 _MISSING: Any = object()
+
+_SELDOM = 20
+"""Compiling a method takes as long as so many calls of one that is not compiled."""
 
 
 class Field:
@@ -107,7 +110,7 @@ def _add_methods(cls: type, *, frozen: bool, slots: bool, eq: bool) -> None:
     """Give the class its methods, except those that it defines itself."""
     written = frozenset(vars(cls))
     methods: dict[str, object] = {
-        "__init__": _lazy(cls, "__init__", _init_source),
+        "__init__": _lazy_init(cls),
         "__repr__": _repr,
     }
     if eq:
@@ -169,6 +172,52 @@ def _lazy(
     return first_call
 
 
+def _lazy_init(cls: type) -> Callable[..., None]:
+    """``__init__`` that is compiled once it seems worth it, or to refuse what it is called with."""
+    compiled = _lazy(cls, "__init__", _init_source)
+    calls = 0
+
+    def early_call(_self: Any, *args: Any, **kwargs: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > _SELDOM or not _initialise(cls, _self, args, kwargs):
+            compiled(_self, *args, **kwargs)
+
+    return early_call
+
+
+def _initialise(cls: type, self: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Do what the compiled ``__init__`` would; False if that would raise TypeError."""
+    given = dict(zip(getattr(cls, _MATCH_ARGS), args, strict=False))
+    if len(given) < len(args) or given.keys() & kwargs.keys():
+        return False
+    given.update(kwargs)
+    left = len(given)
+    assign = setattr if _assigns_plainly(cls) else object.__setattr__
+    for name, each in _fields(cls).items():
+        if each.init and name in given:
+            value = given[name]
+            left -= 1
+        elif each.factory is not _MISSING:
+            value = each.factory()
+        elif each.default is not _MISSING:
+            value = each.default
+        elif each.init:
+            return False
+        else:
+            continue
+        assign(self, name, value)
+    if left:
+        return False
+    if hasattr(cls, "__post_init__"):
+        self.__post_init__()
+    return True
+
+
+def _assigns_plainly(cls: type) -> bool:
+    return vars(cls).get("__setattr__") is not _refuse_to_set
+
+
 def _fields(cls: type) -> dict[str, Field]:
     fields: dict[str, Field] = vars(cls)[_FIELDS]
     return fields
@@ -177,7 +226,7 @@ def _fields(cls: type) -> dict[str, Field]:
 def _init_source(cls: type, scope: dict[str, Any]) -> str:
     """``__init__``; frozen classes refuse plain assignment, so it goes past them."""
     scope["_set"] = object.__setattr__
-    plain = vars(cls).get("__setattr__") is not _refuse_to_set
+    plain = _assigns_plainly(cls)
     positional, keyword, body = ["_self"], list[str](), list[str]()
     for name, each in _fields(cls).items():
         scope |= {f"_default_{name}": each.default, f"_make_{name}": each.factory}

@@ -1,20 +1,11 @@
-"""``-S [file:]key=value``: what the user asks to be set, by parameters file.
-
-The grammar is Hydra's. Most overrides are plain (``lr=0.1``), and for those the tables of
-`exprun.params.plain` say what Hydra would, without its quarter of a second of imports.
-"""
+"""What an override is: an operation on one key of a parameters file."""
 
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
 
 from exprun.errors import UsageError
 from exprun.model.values import dataclass
-from exprun.params import plain
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 DEFAULT_FILE = "params.yaml"
 
@@ -58,50 +49,6 @@ class Override:
         """Key and prefix: an override replaces an earlier one with the same target in a sweep."""
         package = "" if self.package is None else f"@{self.package}"
         return f"{self.operation.value}{self.key}{package}"
-
-
-def parse_overrides(texts: Iterable[str]) -> dict[str, tuple[Override, ...]]:
-    """The overrides of each file, files and overrides in the order given.
-
-    A file is named as the user spells it, relative to where the command runs. Raises UsageError.
-    """
-    by_file: dict[str, list[Override]] = {}
-    for text in texts:
-        file, override = split_file(text)
-        by_file.setdefault(file, []).append(parse_override(override))
-    return {file: tuple(overrides) for file, overrides in by_file.items()}
-
-
-def split_file(text: str) -> tuple[str, str]:
-    """The file and the override in ``[file:]key=value``.
-
-    Only a colon before the first ``=`` ends a file's name. Raises UsageError for an empty one.
-    """
-    if ":" not in text.partition("=")[0]:
-        return DEFAULT_FILE, text
-    file, _, override = text.partition(":")
-    if not file:
-        raise invalid(text, "no file name before ':'", column=0)
-    return file, override
-
-
-def parse_override(text: str) -> Override:
-    """The override that `text` (without a file part) is. Raises UsageError."""
-    found = plain.read(text)
-    if found is None:
-        from exprun.params import grammar
-
-        return grammar.parse(text)
-    value = found.value
-    if found.choices is not None:
-        value = Sweep(choices=found.choices)
-    return Override(
-        text=text,
-        key=found.key,
-        operation=Operation(found.prefix),
-        value=value,
-        spelling=found.spelling,
-    )
 
 
 def invalid(text: str, reason: str, *, column: int | None = None) -> UsageError:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def parse_pairs(texts: Iterable[str]) -> dict[str, tuple[Override, ...]]:
-    """The overrides of each file, as `exprun.params.overrides.parse_overrides` gives them.
+    """The overrides of each file, as `exprun.params.parsing.parse_overrides` gives them.
 
     Raises UsageError.
     """

@@ -7,7 +7,8 @@ import math
 from typing import TYPE_CHECKING
 
 from exprun.errors import UsageError
-from exprun.params.overrides import Override, Sweep, parse_override
+from exprun.params.overrides import Override, Sweep
+from exprun.params.parsing import parse_override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from exprun.pipeline.context import Ref, admit
 from exprun.pipeline.problem import Problem
-from exprun.pipeline.templating import ParsingOptions, Resolver, to_text
+from exprun.pipeline.templating import Resolver, to_text
+from exprun.pipeline.unpacking import ParsingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

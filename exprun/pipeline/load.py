@@ -19,12 +19,12 @@ from exprun.pipeline.spelling import located
 from exprun.pipeline.stages import build_stage
 from exprun.pipeline.templating import (
     Budget,
-    ParsingOptions,
     Resolver,
     Tracked,
     refuse_expressions,
     to_text,
 )
+from exprun.pipeline.unpacking import ParsingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +42,8 @@ class PipelineFile:
 
     `params`, `metrics` and `plots` are the files named at the top level. `groups` has the names of
     the stages that each foreach or matrix group made. `read` are the locations that the result
-    depends on besides the file itself, whether something was there or not.
+    depends on besides the file itself, whether something was there or not. With `is_plain` the
+    result would be the same with any parameters that `has_usable_params` accepts.
     """
 
     location: Location
@@ -54,6 +55,7 @@ class PipelineFile:
     artifacts: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     datasets: tuple[object, ...] = ()
     read: frozenset[Location] = frozenset()
+    is_plain: bool = False
 
 
 def load_pipeline(
@@ -84,6 +86,7 @@ def load_pipeline(
             parsing=parsing or ParsingOptions(),
             max_stages=max_stages,
             templated=OPENING in text,
+            is_plain=OPENING not in text and "vars" not in text,
         )
         return loader.load()
     except Problem as problem:
@@ -93,6 +96,16 @@ def load_pipeline(
         raise PipelineError(problem.message, where=where, hint=problem.hint) from None
     except ParamsError as failure:
         raise PipelineError(failure.message, where=failure.where, hint=failure.hint) from None
+
+
+def has_usable_params(location: Location, files: Files, *, yaml: YamlReader = read_yaml) -> bool:
+    """Whether the default parameters beside the pipeline file at `location` can be loaded."""
+    try:
+        vars = VarsLoader(files=files, read=set(), yaml=yaml)
+        vars.load_default(Context(), parent(location))
+    except (Problem, ParamsError):
+        return False
+    return True
 
 
 def _read(location: Location, files: Files, limits: Limits) -> str:
@@ -116,6 +129,7 @@ class _Loader:
     parsing: ParsingOptions
     max_stages: int
     templated: bool
+    is_plain: bool
     budget: Budget = field(default_factory=Budget)
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -132,6 +146,7 @@ class _Loader:
             artifacts=self._artifacts(context),
             datasets=tuple(self._section(context, "datasets")),
             read=frozenset(self.vars.read),
+            is_plain=self.is_plain,
         )
 
     def _context(self) -> Context:

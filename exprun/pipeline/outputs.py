@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import PipelineError
 from exprun.model.paths import Location, is_url, join
-from exprun.pipeline.targets import is_dvc_file
+from exprun.pipeline.spelling import is_dvc_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

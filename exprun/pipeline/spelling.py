@@ -41,5 +41,5 @@ def located(path: str, base: Location, root: str) -> Location:
 
 
 def is_dvc_file(path: str) -> bool:
-    """Whether the name is one that only DVC's own files may have."""
-    return path.endswith(".dvc") or posixpath.basename(path) == "dvc.yaml"
+    """Whether a file of this name holds stages; only DVC's own files may have it."""
+    return path.endswith((".dvc", "/dvc.yaml")) or path == "dvc.yaml"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from exprun.errors import PipelineError, UsageError
 from exprun.model.paths import ROOT, Location, is_inside, is_outside, join, parent, spell
 from exprun.model.values import dataclass, field
+from exprun.pipeline.spelling import is_dvc_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
 PIPELINE_FILE = "dvc.yaml"
 LOCK_FILE = "dvc.lock"
 DATA_SUFFIX = ".dvc"
-
-
-def is_dvc_file(path: str) -> bool:
-    """Whether a file of this name holds stages."""
-    return path.endswith((DATA_SUFFIX, f"/{PIPELINE_FILE}")) or path == PIPELINE_FILE
 
 
 def _no_groups() -> Mapping[Location, Mapping[str, tuple[str, ...]]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from exprun.model.values import dataclass, field
 from exprun.pipeline.context import Context, Ref
 from exprun.pipeline.expressions import ESCAPED, EXPRESSION, OPENING, has_expression
 from exprun.pipeline.problem import Problem
+from exprun.pipeline.unpacking import ParsingOptions, to_options
 
 if TYPE_CHECKING:
     import re
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
 
 Tracked = dict[str, dict[str, object]]
 """File -> dotted key -> value: what templates took from parameter files."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParsingOptions:
-    """DVC's configuration section ``parsing``: how a map in ``cmd`` becomes options."""
-
-    bools: Literal["store_true", "boolean_optional"] = "store_true"
-    lists: Literal["nargs", "append"] = "nargs"
 
 
 @dataclass(slots=True)
@@ -141,8 +134,6 @@ def to_text(value: object, parsing: ParsingOptions) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
-        from exprun.pipeline.unpacking import to_options
-
         return to_options(value, parsing)
     return str(value)
 

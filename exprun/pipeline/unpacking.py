@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from exprun.model.values import dataclass
 from exprun.pipeline.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from exprun.pipeline.templating import ParsingOptions
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsingOptions:
+    """DVC's configuration section ``parsing``: how a map in ``cmd`` becomes options."""
+
+    bools: Literal["store_true", "boolean_optional"] = "store_true"
+    lists: Literal["nargs", "append"] = "nargs"
 
 
 def to_options(values: Mapping[str, object], parsing: ParsingOptions) -> str:

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from exprun.model.paths import ROOT, Location
-from exprun.pipeline.targets import is_dvc_file
+from exprun.pipeline.spelling import is_dvc_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

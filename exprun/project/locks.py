@@ -44,14 +44,14 @@ class Patience:
     on_wait: Callable[[str], None] | None = None
     give_up: Callable[[], bool] | None = None
 
-    def retries(self, waiting_for: str) -> Iterator[None]:
+    def retries(self, waiting_for: Callable[[], str]) -> Iterator[None]:
         """Yields before each attempt, and ends when it is time to give up."""
         deadline = None if self.limit_s is None else time.monotonic() + self.limit_s
         delay = _RETRY_S
         yield
         while deadline is None or time.monotonic() < deadline:
             if delay == _RETRY_S and self.on_wait is not None:
-                self.on_wait(waiting_for)
+                self.on_wait(waiting_for())
             if self.give_up is not None and self.give_up():
                 return
             time.sleep(delay)
@@ -96,10 +96,12 @@ class FileLock:
 
     def _take_turn(self, patience: Patience) -> bool:
         quiet = Patience(limit_s=patience.limit_s, give_up=patience.give_up)
-        return any(self._turn.acquire(timeout=_SLOWEST_RETRY_S) for _ in quiet.retries(""))
+        return any(self._turn.acquire(timeout=_SLOWEST_RETRY_S) for _ in quiet.retries(str))
 
     def _acquire(self, patience: Patience) -> _Release:
-        for _ in patience.retries(f"another process{_holder(self.path)} to release the project"):
+        for _ in patience.retries(
+            lambda: f"another process{_holder(self.path)} to release the project"
+        ):
             try:
                 release = self._try(self.path)
             except OSError as error:

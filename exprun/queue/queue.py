@@ -9,8 +9,6 @@ tells, too.
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 import threading
 import time
 from contextlib import contextmanager
@@ -187,7 +185,7 @@ class Queue:
 
     def new_id(self) -> str:
         """An id that no experiment has."""
-        while (id := secrets.token_hex(4)) in self._ledger:
+        while (id := os.urandom(4).hex()) in self._ledger:
             continue
         return id
 
@@ -293,7 +291,7 @@ class Queue:
             if entry is None or entry.state not in (State.QUEUED, State.INTERRUPTED):
                 return None
             attempt = AttemptRecord(
-                id=secrets.token_hex(8), orchestrator=orchestrator, started=round(time.time(), 3)
+                id=os.urandom(8).hex(), orchestrator=orchestrator, started=round(time.time(), 3)
             )
             line: Line = {"op": "start", "id": entry.id, "attempt": attempt_fields(attempt)}
             self._write(writer, line)
@@ -330,7 +328,7 @@ class Queue:
             found = sorted(os.scandir(directory), key=lambda entry: entry.stat().st_mtime)
             for entry in found[:-_LOGS_KEPT]:
                 if entry.name not in needed:
-                    shutil.rmtree(entry.path, ignore_errors=True)
+                    _remove_tree(entry.path)
 
     def _remove_all_but(self, needed: set[str], kind: str) -> None:
         """Remove the directories of attempts or batches that nothing refers to any more."""
@@ -338,7 +336,7 @@ class Queue:
         if os.path.isdir(directory):
             for name in set(os.listdir(directory)) - needed:
                 if not self.is_alive(name):
-                    shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
+                    _remove_tree(os.path.join(directory, name))
 
     def sync(self) -> None:
         """Make all that was changed durable."""
@@ -417,6 +415,12 @@ def _name_in_use(name: str) -> RefConflict:
         f"experiment '{name}' exists already, in the queue or as a result",
         hint="choose another name, or replace it: exprun run --queue -f ...",
     )
+
+
+def _remove_tree(path: str) -> None:
+    import shutil  # Most commands need none of what that imports.
+
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _private(path: str, flags: int) -> int:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"[0-9a-f]{8,40}")
 _SHA = re.compile(r"[0-9a-f]{40}")
+_HASHES = re.compile(rf"{_ID.pattern} {_ID.pattern} {_SHA.pattern} {_SHA.pattern}")
 _LONGEST_NAME = 200
 
 
@@ -111,19 +112,21 @@ def entry_line(
 def is_entry_line(line: Line) -> bool:
     """Whether a record of an experiment holds what one must, each thing of its kind."""
     name = line.get("name")
+    try:
+        # In one go: of a queue's records there may be many thousands.
+        hashes = " ".join((line["id"], line["batch"], line["baseline"], line["commit"]))  # type: ignore[arg-type]
+    except (KeyError, TypeError):
+        return False
     return (
-        _is_id(line.get("id"))
-        and _is_id(line.get("batch"))
+        _HASHES.fullmatch(hashes) is not None
         and isinstance(name, str)
         and 0 < len(name) <= _LONGEST_NAME
         and "/" not in name
         and name.isprintable()
-        and _is_sha(line.get("baseline"))
-        and _is_sha(line.get("commit"))
         and _is_time(line.get("created"))
         and specs.is_spec(line.get("spec"))
-        and isinstance(line.get("held", False), bool)
-        and are_ids(line.get("attempts", []))
+        and ("held" not in line or isinstance(line["held"], bool))
+        and ("attempts" not in line or are_ids(line["attempts"]))
         and (line.get("last") is None or is_attempt(line["last"]))
     )
 

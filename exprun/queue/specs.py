@@ -44,9 +44,12 @@ _SPEC: dict[str, Callable[[object], bool]] = {
 
 
 def _fits(value: object, checks: Mapping[str, Callable[[object], bool]]) -> bool:
-    return isinstance(value, dict) and all(
-        key in checks and checks[key](item) for key, item in value.items()
-    )
+    if not isinstance(value, dict):
+        return False
+    for key, item in value.items():
+        if key not in checks or not checks[key](item):
+            return False
+    return True
 
 
 def is_spec(value: object) -> bool:

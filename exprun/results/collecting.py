@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError, LockfileError, ParamsError, ProjectError
 from exprun.formats.documents import load_document
+from exprun.formats.reading import YamlReader, read_yaml
 from exprun.lockfile.values import search_params
 from exprun.model.paths import Location, is_url, join
 from exprun.model.stage import OutputKind
@@ -34,7 +35,8 @@ _CORRUPTED = {".json": "JSON", ".toml": "TOML", ".py": "Python"}
 class Collector:
     """Collects what there is to show; documents that commits share are parsed once."""
 
-    def __init__(self, store: Store, root: str) -> None:
+    def __init__(self, store: Store, root: str, yaml: YamlReader = read_yaml) -> None:
+        self._yaml = yaml
         self._store = store
         self._root = root
         self._documents: dict[tuple[str, str], object] = {}
@@ -84,10 +86,10 @@ class Collector:
     def _load(self, files: DataFiles, file: Location) -> object:
         version = files.version(file)
         if version is None:
-            return load_document(files.read(file), name=file)
+            return load_document(files.read(file), name=file, yaml=self._yaml)
         key = (version, posixpath.splitext(file)[1])
         if key not in self._documents:
-            self._documents[key] = load_document(files.read(file), name=file)
+            self._documents[key] = load_document(files.read(file), name=file, yaml=self._yaml)
         return self._documents[key]
 
     def _deps(self, project: Description) -> dict[str, Recorded]:

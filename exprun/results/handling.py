@@ -123,15 +123,12 @@ def rename(repository: Repository, old: str, new: str, *, replace: bool = False)
     return True
 
 
-def branch(
-    repository: Repository, history: History, experiment: str, name: str | None
-) -> tuple[ExperimentRef, str]:
-    """Make a branch at an experiment's commit; the experiment and the branch's name.
+def branch(repository: Repository, experiment: Stored, name: str | None) -> str:
+    """Make a branch at an experiment's commit; the branch's name.
 
-    Raises UsageError if there is no such experiment, or if the branch exists or may not be called
-    so.
+    Raises UsageError if the branch exists or may not be called so.
     """
-    ref, commit = _experiment(repository, history, experiment)
+    ref, commit = experiment
     name = name or f"{ref.name}-branch"
     if repository.refs.read(f"refs/heads/{name}") is not None:
         raise UsageError(f"Git branch '{name}' already exists.", hint="give another name")
@@ -145,11 +142,14 @@ def branch(
         )
     except GitError as error:
         raise UsageError(f"cannot make the branch '{name}': {error.message}") from None
-    return ref, name
+    return name
 
 
-def _experiment(repository: Repository, history: History, experiment: str) -> Stored:
-    """The experiment of that name, full ref or commit; HEAD's if a commit has several."""
+def find_one(repository: Repository, history: History, experiment: str) -> Stored:
+    """The experiment of that name, full ref or commit; HEAD's if a commit has several.
+
+    Raises UsageError if there is none.
+    """
     found = find_experiment(repository.refs, experiment, head=history.head.commit)
     if found is not None:
         return found

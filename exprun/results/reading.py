@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exprun.errors import NotAProject
+from exprun.formats.reading import YamlReader, read_yaml
 from exprun.git.tree import TREE, Entry, parse_tree
 from exprun.git.trees import TreeFiles
 from exprun.model.paths import ROOT, Location
 from exprun.model.values import dataclass
 from exprun.pipeline.datafile import DataFile, load_data_file
-from exprun.pipeline.load import PipelineFile, load_pipeline
-from exprun.pipeline.targets import DATA_SUFFIX, is_dvc_file
+from exprun.pipeline.load import PipelineFile, has_usable_params, load_pipeline
+from exprun.pipeline.spelling import is_dvc_file
+from exprun.pipeline.targets import DATA_SUFFIX
 from exprun.project.ignore import IgnoreRules
 from exprun.project.root import DVC_DIR
 from exprun.results.listing import DiskListing, Listing, TreeListing
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from exprun.git.objects import ObjectStore
     from exprun.model.lock import LockedStage
     from exprun.model.stage import Stage
-    from exprun.pipeline.templating import ParsingOptions
+    from exprun.pipeline.unpacking import ParsingOptions
     from exprun.runner.project import Project
 
 
@@ -70,12 +72,19 @@ class CommitReader:
     """
 
     def __init__(
-        self, objects: ObjectStore, *, prefix: str, root: str, parsing: ParsingOptions
+        self,
+        objects: ObjectStore,
+        *,
+        prefix: str,
+        root: str,
+        parsing: ParsingOptions,
+        yaml: YamlReader = read_yaml,
     ) -> None:
         self._objects = objects
         self._prefix = prefix
         self._root = root
         self._parsing = parsing
+        self._yaml = yaml
         self._trees: dict[str, dict[bytes, Entry]] = {}
         self._relevant: dict[str, bool] = {}
         self._loaded: dict[tuple[Location, str | None], _Loaded] = {}
@@ -88,13 +97,13 @@ class CommitReader:
         files = TreeListing(TreeFiles(self._objects, tree, prefix=self._prefix, known=self._trees))
         if not files.is_dir(Location(DVC_DIR)):
             raise NotAProject(f"there is no DVC project in the tree {tree[:7]}")
-        dvc_files = tuple(self._load(file, files) for file in self._find(files))
+        dvc_files = tuple(self._find(files))
         data = {file.location: file for file in dvc_files if isinstance(file, DataFile)}
         return Description(
             dvc_files=dvc_files, files=files, records=Records(self._root, files, data)
         )
 
-    def _find(self, files: TreeListing) -> Iterator[Location]:
+    def _find(self, files: TreeListing) -> Iterator[PipelineFile | DataFile]:
         """The DVC files of a tree, top-down; directories that hold none are not looked into."""
         ignore = IgnoreRules(self._root, files=files)
         outputs: set[Location] = set()
@@ -107,9 +116,8 @@ class CommitReader:
             dirs, names = ignore.filter(directory, dirs, names)
             prefix = "" if directory == ROOT else f"{directory}/"
             for name in names:
-                location = Location(prefix + name)
-                yield location
-                loaded = self._load(location, files)
+                loaded = self._load(Location(prefix + name), files)
+                yield loaded
                 stages = loaded.stages if isinstance(loaded, PipelineFile) else (loaded.stage,)
                 outputs.update(out.location for stage in stages for out in stage.outs)
             inner = [Location(prefix + name) for name in dirs]
@@ -132,6 +140,9 @@ class CommitReader:
     def _load(self, location: Location, files: TreeListing) -> PipelineFile | DataFile:
         loaded = self._loaded.setdefault((location, files.version(location)), _Loaded())
         known = loaded.find(files)
+        if known is None and loaded.plain is not None:
+            is_same = has_usable_params(location, files, yaml=self._yaml)
+            known = loaded.plain if is_same else None
         if known is None:
             known = self._load_anew(location, files)
             loaded.add(known, files)
@@ -140,7 +151,9 @@ class CommitReader:
     def _load_anew(self, location: Location, files: TreeListing) -> PipelineFile | DataFile:
         if location.endswith(DATA_SUFFIX):
             return load_data_file(location, files.read(location), root=self._root)
-        return load_pipeline(location, files, root=self._root, parsing=self._parsing)
+        return load_pipeline(
+            location, files, root=self._root, parsing=self._parsing, yaml=self._yaml
+        )
 
 
 class _Loaded:
@@ -150,6 +163,8 @@ class _Loaded:
         self._known: dict[
             tuple[Location, ...], dict[tuple[str | None, ...], PipelineFile | DataFile]
         ] = {}
+        self.plain: PipelineFile | None = None
+        """What it is with any parameters that can be used."""
 
     def find(self, files: Listing) -> PipelineFile | DataFile | None:
         for read, by_versions in self._known.items():
@@ -158,6 +173,8 @@ class _Loaded:
         return None
 
     def add(self, file: PipelineFile | DataFile, files: Listing) -> None:
+        if isinstance(file, PipelineFile) and file.is_plain:
+            self.plain = file
         read = tuple(sorted(file.read)) if isinstance(file, PipelineFile) else ()
         versions = tuple(map(files.version, read))
         self._known.setdefault(read, {})[versions] = file

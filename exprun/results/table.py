@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError
 from exprun.git.experiment_refs import list_experiments
 from exprun.model.values import dataclass
-from exprun.pipeline.templating import ParsingOptions
+from exprun.pipeline.unpacking import ParsingOptions
 from exprun.results.collecting import Collector, project_failure
 from exprun.results.history import History
 from exprun.results.reading import CommitReader, describe_workspace
 from exprun.results.remembered import Recollection, Remembered
 from exprun.results.state import WORKSPACE, Range, State, bare, timestamp
+from exprun.runner.remembering import RememberingYaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -65,13 +67,16 @@ class Results:
         self._fresh = fresh or param_deps
         self.history = History(self._repository)
         parsing = parsing_options(opened)
+        # What a commit holds is remembered as a whole: its texts only while others may share them.
+        yaml = RememberingYaml("", at_least=sys.maxsize)
         self._reader = CommitReader(
             self._repository.objects,
             prefix=opened.place.prefix,
             root=opened.place.root,
             parsing=parsing,
+            yaml=yaml,
         )
-        self._collector = Collector(opened.store, opened.place.root)
+        self._collector = Collector(opened.store, opened.place.root, yaml)
         self._remembered = Remembered(f"{opened.records_dir}/results", repr(parsing))
 
     def workspace(self) -> State:

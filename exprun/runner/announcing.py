@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _RUNNING = 2
 _OURS = "exprun"
 _OURS_TEXT = re.compile(r"([0-9a-f]{32}) (\d+)")
+# What is being written, or removed; see `_write`.
+_HIDDEN = re.compile(r"\.[0-9a-f]{40}")
 _WORKSPACE = "workspace"
 _DIRECT = "0" * 8
 
@@ -118,6 +120,12 @@ def forget_the_dead(place: Place) -> None:
     for key, mark, pid in _announced(place):
         if not is_present(place.running_dir, mark):
             _remove(place, key, pid)
+    above = os.path.join(place.tmp_dir, "exps", "standalone")
+    for name in filter(_HIDDEN.fullmatch, _names_in(above)):
+        if not is_present(place.running_dir, name[1:33]):
+            import shutil
+
+            shutil.rmtree(os.path.join(above, name), ignore_errors=True)
 
 
 def list_announced(place: Place) -> Iterator[Announcement]:
@@ -144,11 +152,7 @@ def list_announced(place: Place) -> Iterator[Announcement]:
 
 def _announced(place: Place) -> Iterator[tuple[str, str, int]]:
     """The key of each announcement of ours, with the mark and pid of who made it."""
-    try:
-        keys = os.listdir(os.path.dirname(_directory(place, "")))
-    except OSError:
-        keys = []
-    for key in [_WORKSPACE, *sorted(keys)]:
+    for key in [_WORKSPACE, *_names_in(os.path.dirname(_directory(place, "")))]:
         try:
             with open(os.path.join(_directory(place, key), _OURS), encoding="utf-8") as file:
                 found = _OURS_TEXT.fullmatch(file.read(64))
@@ -156,6 +160,13 @@ def _announced(place: Place) -> Iterator[tuple[str, str, int]]:
             continue
         if found and (key == _WORKSPACE or key.startswith(found[1])):
             yield key, found[1], int(found[2])
+
+
+def _names_in(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []
 
 
 def _directory(place: Place, key: str) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from exprun.errors import UsageError
 from exprun.model.paths import Location, is_outside, join
 from exprun.params.edits import apply_overrides
-from exprun.params.overrides import DEFAULT_FILE, parse_overrides
+from exprun.params.overrides import DEFAULT_FILE
 from exprun.params.pairs import parse_pairs
+from exprun.params.parsing import parse_overrides
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,16 +14,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun import events
-from exprun.errors import ExperimentFailed, ExprunError, NotAProject
+from exprun.errors import ExperimentFailed, ExprunError, NotAProject, RefConflict
 from exprun.executors.logs import name_logs
+from exprun.git.conversion import Conversion
 from exprun.git.experiment_refs import ExperimentRef
 from exprun.git.experiments import check_name_is_free, publish
 from exprun.git.index_guard import IndexMark, undo_index_changes
 from exprun.git.names import check_name, random_name
-from exprun.git.snapshot import take_snapshot
 from exprun.model.experiment import ExperimentResult
 from exprun.model.values import dataclass
-from exprun.pipeline.datafile import update_data_file
 from exprun.runner import threads
 from exprun.runner.data_stages import (
     check_out_outputs,
@@ -32,10 +31,8 @@ from exprun.runner.data_stages import (
     ignore_data,
 )
 from exprun.runner.editing import edit_params, parse_edits
-from exprun.runner.guard import Guard
-from exprun.runner.isolation import isolated_workspace
+from exprun.runner.failures import FAULTS
 from exprun.runner.keeping import REFS as KEPT
-from exprun.runner.left_behind import warn_of_left_behind
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
 from exprun.runner.planning import plan_stages
@@ -43,7 +40,6 @@ from exprun.runner.publishing import build_tree, commit_experiment, entries_by_n
 from exprun.runner.repro import workspace_site
 from exprun.runner.sharing import open_sharing
 from exprun.runner.writing import replace_file
-from exprun.workspaces.copying import copy_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,6 +50,7 @@ if TYPE_CHECKING:
     from exprun.model.lock import Content
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
+    from exprun.runner.guard import Guard
     from exprun.runner.opening import Opened
     from exprun.runner.project import Project
     from exprun.runner.reproduction import Emit, Reproduction
@@ -90,7 +87,10 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
             experiment=prepared.ref.name, baseline=prepared.ref.baseline, log_dir=session.log_dir
         )
     )
-    run = _run_isolated if spec.isolated else _run_in_workspace
+    if spec.isolated:
+        from exprun.runner.isolation import run_isolated as run
+    else:
+        run = _run_in_workspace
     try:
         published = await run(session, prepared, sharing)
     except ExprunError as error:
@@ -154,11 +154,7 @@ async def _run_in_workspace(
         experiment=(prepared.ref.name, prepared.ref.baseline),
     )
     try:
-        states = await _drive(session, prepared, reproduction, opened.repository)
-        session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
-        published = await threads.run_sync(
-            publish_experiment, opened, prepared, reproduction, states, opened.repository
-        )
+        published = await carry_out(session, prepared, reproduction, opened.repository)
         await share(session.emit, sharing, published, site)
         return published
     except BaseException:
@@ -170,26 +166,31 @@ async def _run_in_workspace(
         site.store.close()
 
 
-async def _drive(
+async def carry_out(
     session: Session,
     prepared: Prepared,
     reproduction: Reproduction,
     worktree: Repository,
     start: str | None = None,
-) -> tuple[StageState, ...]:
-    """As ``session.drive``; what is left of a failed experiment is kept."""
-    began = time.time()
+) -> Published:
+    """Run the stages and store the experiment; what is left of one that fails is kept."""
+    began, name = time.time(), prepared.ref.name
     try:
-        return await session.drive(reproduction)
-    except ExperimentFailed as error:
+        states = await session.drive(reproduction)
+        session.emit(events.ExperimentCommitting(experiment=name))
+        return await threads.run_sync(
+            publish_experiment, session.opened, prepared, reproduction, states, worktree
+        )
+    except FAULTS as error:
         from exprun.runner.recording import record_failure
 
         record = partial(record_failure, worktree=worktree, start=start, began=began)
-        error.kept = await threads.run_sync(record, session, prepared, reproduction)
-        if error.kept:
-            name = prepared.ref.name
+        kept = await threads.run_sync(record, session, prepared, reproduction, error)
+        if kept and isinstance(error, ExprunError):
             hint = f"what there was: exprun apply {name}; to run it again: exprun retry {name}"
             error.hint = "\n".join(filter(None, [hint, error.hint]))
+        if isinstance(error, ExperimentFailed):
+            error.kept = kept
         raise
 
 
@@ -206,23 +207,28 @@ def _set_out(guard: Guard, site: Site, prepared: Prepared, repository: Repositor
     """Make the workspace what the experiment starts from."""
     with guard.working():
         mark = IndexMark(repository)
-        ignore_data(site, _concerned(prepared))
+        ignore_data(site, concerned(prepared))
+        conversion = Conversion(repository, has_attributes=False)
         for location, data in prepared.edits.items():
-            os.makedirs(os.path.dirname(site.path(location)), exist_ok=True)
-            replace_file(site.path(location), data)
-        for stage, entry in list(commit_data(site, _concerned(prepared))):
+            path = site.path(location)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            # As DVC leaves them, which takes edits through the stash.
+            replace_file(path, conversion.with_line_ends(repository.inside(path), data))
+        for stage, entry in list(commit_data(site, concerned(prepared))):
             site.records.record(stage, entry)
-        _check_out(site, prepared)
+        check_out(site, prepared)
     return mark
 
 
-def _concerned(prepared: Prepared) -> Sequence[Stage]:
+def concerned(prepared: Prepared) -> Sequence[Stage]:
+    """The stages whose data the experiment may need."""
     return concerned_stages(prepared.project, prepared.spec.options.selection)
 
 
-def _check_out(site: Site, prepared: Prepared) -> None:
+def check_out(site: Site, prepared: Prepared) -> None:
+    """Bring the outputs that the experiment starts from into the workspace."""
     everything = not prepared.spec.options.selection.targets
-    check_out_outputs(site, _concerned(prepared), everything=everything)
+    check_out_outputs(site, concerned(prepared), everything=everything)
 
 
 async def share(emit: Emit, sharing: Sharing | None, published: Published, site: Site) -> None:
@@ -231,69 +237,6 @@ async def share(emit: Emit, sharing: Sharing | None, published: Published, site:
         name = published.ref.name
         emit(events.ExperimentPushing(experiment=name, remote=sharing.git_remote))
         await threads.run_sync(sharing.push, published.ref, site)
-
-
-async def _run_isolated(session: Session, prepared: Prepared, sharing: Sharing | None) -> Published:
-    opened = session.opened
-    tree = await threads.run_sync(_snapshot, opened, prepared)
-    async with isolated_workspace(opened, prepared.ref.baseline, tree) as (repository, root):
-        cwd = os.path.join(opened.place.root, prepared.spec.options.selection.cwd)
-        site, inside = await threads.run_sync(
-            set_out_isolated, opened, prepared.spec, prepared.ref, root, cwd
-        )
-        reproduction = session.reproduction(
-            inside.stages,
-            site,
-            options=prepared.spec.options,
-            guard=Guard(),
-            experiment=(prepared.ref.name, prepared.ref.baseline),
-        )
-        states = await _drive(session, prepared, reproduction, repository, tree)
-        session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
-        published = await threads.run_sync(
-            publish_experiment, opened, inside, reproduction, states, repository
-        )
-        await share(session.emit, sharing, published, site)
-        return published
-
-
-def _snapshot(opened: Opened, prepared: Prepared) -> str:
-    """The tree of the user's workspace with the experiment's edits, stored but not written out."""
-    edits = dict(prepared.edits)
-    site = opened.site(prepared.project, edits=edits)
-    for stage, entry in commit_data(site, _concerned(prepared)):
-        edits[stage.file] = update_data_file(prepared.project.data[stage.file], entry)
-    repository = opened.repository
-    inside = {repository.inside(site.path(name)): data for name, data in edits.items()}
-    tree = take_snapshot(repository, edited=inside)
-    warn_of_left_behind(
-        opened,
-        prepared.project,
-        prepared.stages,
-        tree,
-        repository.objects,
-        prepared.spec.copy_paths,
-    )
-    return tree
-
-
-def set_out_isolated(
-    opened: Opened, spec: ExperimentSpec, ref: ExperimentRef, root: str, copies_from: str
-) -> tuple[Site, Prepared]:
-    """Make the isolated workspace with the project at `root` what the experiment starts from.
-
-    The paths to copy are in `copies_from`. Raises UsageError and ProjectError.
-    """
-    for path in spec.copy_paths:
-        copy_path(path, source=copies_from, root=root)
-    there = opened.at(root)
-    project = there.load()
-    stages = project.plan(spec.options.selection)
-    site = workspace_site(there, project, immediate=False)
-    prepared = Prepared(spec=spec, ref=ref, edits={}, project=project, stages=stages)
-    _check_out(site, prepared)
-    ignore_data(site, _concerned(prepared))
-    return site, prepared
 
 
 def _cached_contents(reproduction: Reproduction) -> Iterator[Content]:
@@ -314,10 +257,15 @@ def publish_experiment(
 ) -> Published:
     """Commit what is in `repository`'s worktree to the user's repository, under the ref.
 
-    Raises RefConflict if the name has been taken.
+    Raises ExperimentFailed if the name has been taken meanwhile.
     """
     commit = write_experiment(opened, prepared, reproduction, states, repository)
-    return publish_commit(opened, prepared, reproduction, commit)
+    try:
+        return publish_commit(opened, prepared, reproduction, commit)
+    except RefConflict as taken:
+        # The stages have run, so it is too late to refuse.
+        hint = "first rename or remove the other one"
+        raise ExperimentFailed(taken.message, hint=hint) from taken
 
 
 def publish_commit(

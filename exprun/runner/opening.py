@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from exprun.project.root import Place, find_git, find_project
 from exprun.runner.probe import WorkspaceProbe
 from exprun.runner.project import load_project
 from exprun.runner.records import Records
-from exprun.runner.remembering import RecentDocuments, RememberingYaml
+from exprun.runner.remembering import SMALL, RecentDocuments, RememberingYaml
 from exprun.runner.site import Site, StoreIgnore
 from exprun.store.cache import Store, StoreConfig
 from exprun.store.links import parse_link_types
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from exprun.model.paths import Location
     from exprun.project.config import Config
     from exprun.runner.project import Project
-
-# In a workspace of its own, an experiment's parameters are new every time, and read once.
-_WORTH_REMEMBERING = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +84,8 @@ class Opened:
     def at(self, root: str) -> Opened:
         """The same project with its files in another directory, and the same cache."""
         place = Place(root=root, git=find_git(root))
-        return replace(self, place=place, remember_from=_WORTH_REMEMBERING, neighbour=self.store)
+        # An experiment's parameters are new every time, and read once.
+        return replace(self, place=place, remember_from=SMALL, neighbour=self.store)
 
     def _git_ignore(self) -> GitIgnore | None:
         git = self.place.git
@@ -140,4 +139,6 @@ def open_project(start: str, *, env: Mapping[str, str], warn: Callable[[str], No
     """The DVC project around the directory `start`. Raises NotAProject and ConfigError."""
     place = find_project(start)
     config = load_config(place.dvc_dir, config_places(env, platform=sys.platform))
+    with suppress(OSError):  # Whoever needs it will say so.
+        os.makedirs(place.state_dir, mode=0o700, exist_ok=True)
     return Opened(place=place, config=config, env=env, warn=warn, records_dir=place.state_dir)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _MARK = re.compile(r"[0-9a-f]{32}")
 _GRACE_S = 2.0
+_SETTLED_S = 60.0
 
 
 @contextmanager
@@ -60,6 +62,7 @@ async def end_what_the_dead_left(directory: str, warn: Callable[[str], None]) ->
             if is_ours:
                 for left in await end_orphans(mark, grace_s=_GRACE_S):
                     warn(f"ended '{left.name}' (pid {left.pid}), left by a run that was killed")
+    _remove_unborn(directory)
 
 
 def _marks(directory: str) -> list[str]:
@@ -67,6 +70,15 @@ def _marks(directory: str) -> list[str]:
         return sorted(filter(_MARK.fullmatch, os.listdir(directory)))
     except FileNotFoundError:
         return []
+
+
+def _remove_unborn(directory: str) -> None:
+    """Remove the files of those who were killed before they had locked them."""
+    with suppress(FileNotFoundError):
+        for name in os.listdir(directory):
+            path = os.path.join(directory, name)
+            if name.startswith(".") and os.stat(path).st_mtime < time.time() - _SETTLED_S:
+                os.unlink(path)
 
 
 @contextmanager

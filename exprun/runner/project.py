@@ -10,7 +10,7 @@ from exprun.errors import LockfileError, PipelineError, ProjectError
 from exprun.formats.reading import YamlReader, read_yaml
 from exprun.pipeline.load import load_pipeline
 from exprun.pipeline.targets import DATA_SUFFIX, Catalogue, Selector
-from exprun.pipeline.templating import ParsingOptions
+from exprun.pipeline.unpacking import ParsingOptions
 from exprun.project.collect import collect_dvc_files
 from exprun.project.ignore import IgnoreRules
 from exprun.runner.lockbook import lock_of

@@ -20,13 +20,12 @@ from exprun.runner.driver import NotOpened
 from exprun.runner.experiment import (
     Prepared,
     publish_commit,
-    set_out_isolated,
     share,
     write_experiment,
 )
 from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.guard import Guard
-from exprun.runner.isolation import project_root, source_of
+from exprun.runner.isolation import project_root, set_out_isolated, source_of
 from exprun.runner.keeping import keep_state
 from exprun.runner.needs import require_fit
 from exprun.runner.sharing import open_sharing
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from exprun.model.job import FailureClass
     from exprun.queue.attempts import Attempt, Orchestrator
     from exprun.queue.queue import Queue
+    from exprun.queue.records import Entry
     from exprun.runner.reproduction import Reproduction
     from exprun.runner.session import Session
     from exprun.runner.sharing import Sharing
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from exprun.workspaces.isolated import Slot, WorkspaceSource
 
 POLL_S = 0.5
+_WAITING = frozenset({State.QUEUED, State.INTERRUPTED})
 TRAILER = "Exprun-Attempt: "
 
 
@@ -155,26 +156,50 @@ class QueueRun:
                 await threads.run_sync(self._leave, opened)
 
     async def watch(self, tell: Callable[[Stimulus], None]) -> None:
-        """Pass on what others do to the queue meanwhile: more experiments, or a wish to stop."""
-        known = {entry.id for entry in await threads.run_sync(self._queue.entries)}
+        """Pass on what others do to the queue meanwhile: more experiments, or a wish to stop; and
+        what those leave that run a part of it, and stop or are killed.
+        """
+        entries = await threads.run_sync(self._queue.entries)
+        known = {entry.id for entry in entries}
+        theirs = self._run_elsewhere(entries)
         stamp = self._queue.stamp()
         while True:
             await anyio.sleep(POLL_S)
             if self._orchestrator.is_draining:
                 tell(words.DrainRequested())
-            if self._queue.stamp() == stamp:
+            if await self._are_gone(set(theirs.values())):
+                await self._session.make_way()
+            elif self._queue.stamp() == stamp:
                 continue
             stamp = self._queue.stamp()
             entries = await threads.run_sync(self._queue.entries)
-            new = [e for e in entries if e.id not in known and e.state is State.QUEUED]
+            offered = [e.id for e in entries if e.state in _WAITING and e.id in theirs]
+            new = [e for e in entries if e.state in _WAITING and e.id not in known]
             known.update(entry.id for entry in new)
+            theirs = self._run_elsewhere(entries)
             for entry in new:
                 self._session.emit(events.ExperimentQueued(experiment=entry.name))
-            if new:
-                tell(words.ExperimentsOffered(tuple(entry.id for entry in new)))
+            if offered := [*offered, *(entry.id for entry in new)]:
+                tell(words.ExperimentsOffered(tuple(offered)))
             for entry in entries:
                 if entry.id in self._open and entry.last is not None and entry.last.stop_wished:
                     tell(words.CancelRequested(CancelReason.REQUESTED, entry.id))
+
+    def _run_elsewhere(self, entries: Sequence[Entry]) -> dict[str, str]:
+        """The experiments that other processes run, and the lease of each."""
+        return {
+            entry.id: entry.last.orchestrator
+            for entry in entries
+            if entry.state is State.RUNNING
+            and entry.last
+            and entry.last.orchestrator != self._orchestrator.id
+        }
+
+    async def _are_gone(self, leases: set[str]) -> bool:
+        """Whether one of those who hold the leases has died."""
+        if not leases:
+            return False
+        return not await threads.run_sync(lambda: all(map(self._queue.is_alive, leases)))
 
     def _stored(self, attempt: Attempt) -> str | None:
         """The commit of an earlier attempt that stored its result and died before telling.
@@ -358,10 +383,9 @@ async def run_queued(
     """
     with queue.orchestrate() as orchestrator:
         run = await open_run(session, queue, orchestrator)
-        waiting = {State.QUEUED, State.INTERRUPTED}
         try:
             entries = await threads.run_sync(queue.entries)
-            offered = [entry.id for entry in entries if entry.state in waiting]
+            offered = [entry.id for entry in entries if entry.state in _WAITING]
             if ids is not None:
                 offered = [id for id in offered if id in set(ids)]
             await session.run(

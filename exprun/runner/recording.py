@@ -17,11 +17,12 @@ from exprun.model.job import CancelReason, FailureClass
 from exprun.model.values import replace
 from exprun.queue.queue import Draft
 from exprun.queue.records import AttemptRecord
-from exprun.runner.failures import FAULTS, failure_of_plan
+from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.keeping import keep_state
 from exprun.runner.queueing import REFS, committer, copy_paths, open_queue, request_of
 
 if TYPE_CHECKING:
+    from exprun.errors import ExprunError
     from exprun.git.repository import Repository
     from exprun.queue.queue import Queue
     from exprun.runner.experiment import Prepared
@@ -33,12 +34,13 @@ def record_failure(
     session: Session,
     prepared: Prepared,
     reproduction: Reproduction,
+    error: ExprunError | OSError,
     *,
     worktree: Repository,
     start: str | None,
     began: float,
 ) -> str | None:
-    """Keep and record what is left of an experiment; the commit of it.
+    """Keep and record what is left of an experiment that `error` ended; the commit of it.
 
     `start` is the tree it started from in a directory of its own. None, and a warning, if nothing
     can be kept; None alone if somebody does not want to wait for it.
@@ -47,9 +49,10 @@ def record_failure(
         return None
     try:
         queue = open_queue(session.opened)
-        return _record(session, queue, prepared, reproduction, worktree, start, began)
-    except FAULTS as error:
-        session.opened.warn(f"the state of the experiment is not kept: {error}")
+        attempt = _attempt(session, reproduction, error, began)
+        return _record(session, queue, prepared, reproduction, worktree, start, attempt)
+    except FAULTS as fault:
+        session.opened.warn(f"the state of the experiment is not kept: {fault}")
         return None
 
 
@@ -60,7 +63,7 @@ def _record(
     reproduction: Reproduction,
     worktree: Repository,
     start: str | None,
-    began: float,
+    attempt: AttemptRecord,
 ) -> str:
     repository = session.opened.repository
     id = queue.new_id()
@@ -85,7 +88,7 @@ def _record(
             batch=lease.id,
             spec=spec,
         )
-        attempt = _attempt(session, reproduction, left.commit, began)
+        attempt = replace(attempt, kept=left.commit)
         # Who stops what runs before his eyes does not want it to start again by itself.
         held = start is None and attempt.reason == FailureClass.INTERRUPTED.value
         queue.add_ended(id, draft, attempt, held=held)
@@ -103,7 +106,7 @@ def _hold(repository: Repository, prepared: Prepared, tree: str, ref: str) -> st
 
 
 def _attempt(
-    session: Session, reproduction: Reproduction, kept: str, began: float
+    session: Session, reproduction: Reproduction, error: ExprunError | OSError, began: float
 ) -> AttemptRecord:
     record = AttemptRecord(
         id=os.path.basename(session.log_dir),
@@ -111,10 +114,12 @@ def _attempt(
         started=round(began, 3),
         ended=round(time.time(), 3),
         reason=FailureClass.INTERRUPTED.value,
-        kept=kept,
         direct=True,
     )
-    if session.cancelled is not None or not reproduction.failures:
+    if session.cancelled is not None:
         return record
-    kind, message, code = failure_of_plan(reproduction)
-    return replace(record, reason=kind.value, message=message, exit_code=code)
+    if reproduction.failures:
+        kind, message, code = failure_of_plan(reproduction)
+        return replace(record, reason=kind.value, message=message, exit_code=code)
+    failure = failure_from(error)
+    return replace(record, reason=failure.kind.value, message=failure.message)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _KIND = "yaml-1"
 
 
+SMALL = 20_000
+"""So many characters, at most, has a document that is kept in memory."""
+
 _RECENT = 64
 
 
@@ -66,8 +69,14 @@ class RememberingYaml:
         def parse(text: bytes | str) -> object:
             return read_yaml(text, name=name, error=error, limits=limits)
 
+        def recall(text: bytes | str) -> object:
+            if len(text) < self._at_least:
+                return parse(text)
+            encoded = text if isinstance(text, bytes) else text.encode()
+            return self._cache.cached(encoded, _KIND, parse)
+
         if len(data) > limits.size:
             return parse(data)
-        if len(data) < self._at_least:
-            return self._recent.cached(data, parse)
-        return self._cache.cached(data if isinstance(data, bytes) else data.encode(), _KIND, parse)
+        if len(data) < SMALL:
+            return self._recent.cached(data, recall)
+        return recall(data)

@@ -13,6 +13,7 @@ import anyio
 from exprun.errors import ExperimentFailed
 from exprun.executors.descendants import with_mark
 from exprun.executors.shell import ask_fish_version
+from exprun.git.command import without_repository
 from exprun.project.locks import Patience, RepoLock
 from exprun.project.rwlock import ReadWriteLock
 from exprun.runner import threads
@@ -158,7 +159,7 @@ class Session:
             guard=guard,
             options=options,
             settings=JobSettings(
-                env=self._stage_env(is_experiment=experiment is not None),
+                env=self._stage_env(site.root, is_experiment=experiment is not None),
                 fish_version=self._fish_version,
                 exclusion=self._exclusion,
                 project_root=self.opened.place.root,
@@ -180,8 +181,11 @@ class Session:
     def _fish_version(self) -> str | None:
         return ask_fish_version(self.opened.env)
 
-    def _stage_env(self, *, is_experiment: bool) -> dict[str, str]:
+    def _stage_env(self, root: str, *, is_experiment: bool) -> dict[str, str]:
         env = with_mark(self.opened.env, self.mark)
+        if root != self.opened.place.root:
+            # Git's hooks name the user's repository, which is none of its business.
+            env = without_repository(env)
         if is_experiment:
             env |= studio_env(self.opened.config.studio, self.opened.env, self.opened.repository)
         return env

@@ -307,19 +307,24 @@ class StageWork:
         recorded = (
             next((o.content for o in known.outs if o.path == out.path), None) if known else None
         )
-        content = content_like(site.probe, out.location, recorded)
-        if content is None:
-            raise MissingOutput(f"output '{out.path}' does not exist")
-        if content.size == 0 or content.nfiles == 0:
-            site.warn(f"'{out.path}' is empty.")
         if out.cache and is_outside(out.location):
             raise PipelineError(
                 f"output '{out.path}' lies outside of the project and cannot be cached",
                 hint="make it an output with 'cache: false', or move it into the project",
             )
-        if not (out.cache and self._options.commit):
-            return content
-        return site.store.collect(path, root=site.root, legacy=content.legacy)
+        is_collected = out.cache and self._options.commit
+        content: Content | None
+        if is_collected and not (recorded and recorded.legacy):
+            content = site.store.collect(path, root=site.root)
+        else:
+            content = content_like(site.probe, out.location, recorded)
+            if content is None:
+                raise MissingOutput(f"output '{out.path}' does not exist")
+            if is_collected:
+                content = site.store.collect(path, root=site.root, legacy=content.legacy)
+        if content.size == 0 or content.nfiles == 0:
+            site.warn(f"'{out.path}' is empty.")
+        return content
 
     def _save_to_run_cache(self, stage: Stage, entry: LockedStage) -> None:
         """Keep a result for the next time, with the uncached metrics and plots as its payload."""

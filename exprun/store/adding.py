@@ -35,11 +35,12 @@ class Adder:
 
     def add_bytes(self, oid: Oid, data: bytes) -> os.stat_result | None:
         """Adds `data`, which hashes to `oid`; the new object's stat, None if it was there."""
-        if self._objects.is_sound(oid):
+        path = self._objects.path(oid)
+        if os.path.lexists(path) and self._objects.is_sound(oid):
             return None
-        temporary = self.temporary(oid)
+        temporary = self._beside(path)
         write_file(temporary, data, OBJECT_MODE)
-        return self.publish(temporary, oid, has_mode=not self._modes.umask & OBJECT_MODE)
+        return _rename(temporary, path, has_mode=not self._modes.umask & OBJECT_MODE)
 
     def add_file(
         self, source: str, oid: Oid, found: os.stat_result, linker: Linker
@@ -60,38 +61,43 @@ class Adder:
 
     def temporary(self, oid: Oid) -> str:
         """A new name beside the object, for what will be the object."""
-        directory = os.path.dirname(self._objects.path(oid))
-        self._make_directory(directory)
-        # The same pattern as DVC's own temporary names, which its garbage collection removes.
-        return f"{directory}/.{_PROCESS}{next(_numbers):x}.tmp"
+        return self._beside(self._objects.path(oid))
 
-    def publish(self, temporary: str, oid: Oid, *, has_mode: bool = False) -> os.stat_result:
+    def publish(self, temporary: str, oid: Oid) -> os.stat_result:
         """Gives a file that hashes to `oid` the object's mode and name; its stat.
 
         If that fails the file is gone.
         """
-        path = self._objects.path(oid)
-        try:
-            if not has_mode:
-                os.chmod(temporary, OBJECT_MODE)
-            os.rename(temporary, path)
-            found = os.stat(path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
-        if found.st_nlink > 1:
-            # Renaming one name of an inode to another of its names leaves both.
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
-        return found
+        return _rename(temporary, self._objects.path(oid), has_mode=False)
+
+    def _beside(self, path: str) -> str:
+        directory = path.rpartition("/")[0]
+        if directory not in self._directories:
+            self._make_directory(directory)
+        # The same pattern as DVC's own temporary names, which its garbage collection removes.
+        return f"{directory}/.{_PROCESS}{next(_numbers):x}.tmp"
 
     def _make_directory(self, directory: str) -> None:
-        if directory in self._directories:
-            return
         with self._lock:
             self._modes.make_cache_directory(directory)
             self._directories.add(directory)
+
+
+def _rename(temporary: str, path: str, *, has_mode: bool) -> os.stat_result:
+    try:
+        if not has_mode:
+            os.chmod(temporary, OBJECT_MODE)
+        os.rename(temporary, path)
+        found = os.stat(path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    if found.st_nlink > 1:
+        # Renaming one name of an inode to another of its names leaves both.
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+    return found
 
 
 def _size(path: str) -> int:

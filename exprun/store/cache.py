@@ -77,8 +77,12 @@ class Store:
         self._refused: Refusals = neighbour._refused if neighbour else set()
         cache_dir = os.path.abspath(config.cache_dir)
         self.cache_dir = cache_dir
-        self._current = self._open_layout(f"{cache_dir}/files/md5", False, warn)
-        self._legacy = self._open_layout(cache_dir, True, warn)
+        self._current: _Layout = self._open_layout(
+            f"{cache_dir}/files/md5", warn, neighbour._current if neighbour else None
+        )
+        self._legacy: _Layout = self._open_layout(
+            cache_dir, warn, neighbour._legacy if neighbour else None
+        )
         self.runs = RunCache(f"{cache_dir}/runs", modes=self._modes, warn=warn)
         """The run cache."""
 
@@ -124,8 +128,7 @@ class Store:
                 return (content.oid,)
             if not content.is_dir:
                 return ()
-            members = dict.fromkeys(objects.manifest(content.oid).values())
-            return tuple(oid for oid in members if not objects.has(oid))
+            return objects.missing_files(content.oid)
 
     @property
     def lends_files(self) -> bool:
@@ -296,15 +299,18 @@ class Store:
     def _layout(self, legacy: bool) -> _Layout:
         return self._legacy if legacy else self._current
 
-    def _open_layout(self, root: str, legacy: bool, warn: Callable[[str], None]) -> _Layout:
+    def _open_layout(
+        self, root: str, warn: Callable[[str], None], neighbour: _Layout | None
+    ) -> _Layout:
         objects = Objects(
             root,
             set_aside=f"{self.cache_dir}/corrupt",
             modes=self._modes,
             stats=self._stats,
-            legacy=legacy,
+            legacy=root == self.cache_dir,
             jobs=self.config.jobs,
             warn=warn,
+            manifests=neighbour.objects.manifests if neighbour else None,
         )
         inspector = Inspector(
             objects, self._stats, ignore=self.config.ignore, jobs=self.config.jobs

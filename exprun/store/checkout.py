@@ -85,7 +85,10 @@ class Checkout:
             if not wrong and not extra:
                 return False
         made = self._link_all(path, wrong, states)
-        remember_directory(self.stats, path, content, files, kept=right, made=made, objects=states)
+        if not _is_all_hardlinks(files, made, states):
+            remember_directory(
+                self.stats, path, content, files, kept=right, made=made, objects=states
+            )
         return True
 
     def _present(self, path: str) -> Listing | None:
@@ -128,6 +131,7 @@ class Checkout:
     ) -> dict[str, LinkType]:
         """Links files below `path`; how each was."""
         device = os.stat(path).st_dev
+        root = self.objects.root
         directories = {""}
         made: dict[str, LinkType] = {}
         for relpath, oid in files.items():
@@ -135,7 +139,7 @@ class Checkout:
             if directory not in directories:
                 _make_directories(path, directory, directories)
             target = f"{path}/{relpath}"
-            source = self.objects.path(oid)
+            source = f"{root}/{oid[:2]}/{oid[2:]}"
             try:
                 made[relpath] = self.linker.link(source, states[oid], target, device)
             except FileExistsError:
@@ -143,6 +147,15 @@ class Checkout:
                 remove(target)
                 made[relpath] = self.linker.link(source, states[oid], target, device)
         return made
+
+
+def _is_all_hardlinks(
+    files: Mapping[str, Oid], made: Mapping[str, LinkType], states: Mapping[Oid, os.stat_result]
+) -> bool:
+    """Whether verifying the objects has left the very record that the directory needs."""
+    return len(made) == len(files) and all(
+        kind == "hardlink" and states[files[relpath]].st_size for relpath, kind in made.items()
+    )
 
 
 def _remove_extra(path: str, extra: Iterable[str]) -> None:

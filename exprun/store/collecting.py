@@ -111,6 +111,7 @@ class _Batch:
         self.path = path
         self.files = files
         self.legacy = owner.objects.legacy
+        self.is_linked = "hardlink" in owner.linker.types
         self.oids: dict[str, Oid] = {}
         self.states = dict(files)
         self.hashed: dict[str, os.stat_result] = {}
@@ -126,7 +127,11 @@ class _Batch:
 
     def hash(self) -> None:
         """Hashes what is not hashed while it is added."""
-        wanted = [r for r in self.files if r not in self.oids and self._is_added_by_link(r)]
+        wanted = [
+            relpath
+            for relpath, found in self.files.items()
+            if relpath not in self.oids and self._is_added_by_link(found)
+        ]
         hashed = hash_files(
             [self.place(relpath) for relpath in wanted],
             [self.files[relpath].st_size for relpath in wanted],
@@ -138,10 +143,10 @@ class _Batch:
 
     def add(self) -> None:
         present = self.owner.objects.verify(self.oids.values()).good
-        for relpath in self.files:
+        for relpath, found in self.files.items():
             if self.oids.get(relpath) in present:
                 continue
-            if self._is_added_by_link(relpath):
+            if self._is_added_by_link(found):
                 self._add_by_link(relpath)
             else:
                 self._add_bytes(relpath)
@@ -162,12 +167,13 @@ class _Batch:
                 legacy=legacy,
             )
         lasting = len(settled) == len(self.hashed) and all(
-            same_data(state, self.files[relpath]) for relpath, state in self.states.items()
+            state is found or same_data(state, found)
+            for state, found in zip(self.states.values(), self.files.values(), strict=True)
         )
         return _Added(oids=dict(sorted(self.oids.items())), states=self.states, lasting=lasting)
 
-    def _is_added_by_link(self, relpath: str) -> bool:
-        return "hardlink" in self.owner.linker.types or self.files[relpath].st_size >= LARGE
+    def _is_added_by_link(self, found: os.stat_result) -> bool:
+        return self.is_linked or found.st_size >= LARGE
 
     def _add_bytes(self, relpath: str) -> None:
         # What is stored is what was hashed, whatever happens to the file meanwhile.

@@ -19,6 +19,8 @@ CHUNK = 256 * 1024
 LARGE = 1024 * 1024
 """Files from this size on are worth a thread."""
 
+# A pipe that took the place of a file must not block the open.
+_OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _LEGACY_BLOCK = 1024 * 1024
 _LEGACY_PROBE = 512
 _TEXT = bytes(range(32, 127)) + b"\n\r\t\f\b"
@@ -44,8 +46,7 @@ def hash_file(path: str, *, legacy: bool = False) -> tuple[str, os.stat_result]:
     still.
     """
     for _ in range(_ATTEMPTS):
-        # A pipe that took the place of a file must not block the open.
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = os.open(path, _OPEN)
         try:
             before = os.fstat(fd)
             if not stat.S_ISREG(before.st_mode):
@@ -61,12 +62,18 @@ def hash_file(path: str, *, legacy: bool = False) -> tuple[str, os.stat_result]:
 
 def read_file(path: str) -> tuple[bytes, os.stat_result]:
     """The bytes of a file, and its stat before they were read."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with open(fd, "rb", buffering=0) as file:
+    fd = os.open(path, _OPEN)
+    try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             raise StoreError("not a regular file", where=path)
-        return file.readall(), found
+        # One byte more than it has shows whether it has grown.
+        data = os.read(fd, found.st_size + 1)
+        while len(data) != found.st_size and (more := os.read(fd, CHUNK)):
+            data += more
+        return data, found
+    finally:
+        os.close(fd)
 
 
 def hash_files(

@@ -38,6 +38,26 @@ class Checked:
     missing: tuple[Oid, ...] = ()
 
 
+class Manifests:
+    """The manifests that were read last. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._files: dict[Oid, dict[str, Oid]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, oid: Oid, read: Callable[[Oid], dict[str, Oid]]) -> dict[str, Oid]:
+        """The files of a directory, from `read` unless they are remembered."""
+        with self._lock:
+            if oid in self._files:
+                return self._files[oid]
+        files = read(oid)
+        with self._lock:
+            while len(self._files) >= _REMEMBERED_MANIFESTS:
+                del self._files[next(iter(self._files))]
+            self._files[oid] = files
+        return files
+
+
 class Objects:
     """One layout of the cache. Thread-safe; other processes may work on it too.
 
@@ -55,6 +75,7 @@ class Objects:
         legacy: bool = False,
         jobs: int = 1,
         warn: Callable[[str], None] = ignore_warning,
+        manifests: Manifests | None = None,
     ) -> None:
         self.root = root
         self.legacy = legacy
@@ -63,8 +84,7 @@ class Objects:
         self._stats = stats
         self._jobs = jobs
         self._warn = warn
-        self._manifests: dict[Oid, dict[str, Oid]] = {}
-        self._lock = threading.Lock()
+        self.manifests = manifests or Manifests()
 
     def path(self, oid: Oid) -> str:
         """Where the object is, or would be. Raises StoreError for what is no object name."""
@@ -86,6 +106,20 @@ class Objects:
         except OSError:
             return False
         return stat.S_IMODE(mode) == OBJECT_MODE or bool(self.verify([oid]).good)
+
+    def missing_files(self, oid: Oid) -> tuple[Oid, ...]:
+        """The files of a directory that are not there, as `has` asks. Raises MissingObjects."""
+        root = self.root
+        missing: list[Oid] = []
+        for member in dict.fromkeys(self.manifest(oid).values()):
+            try:
+                mode = os.stat(f"{root}/{member[:2]}/{member[2:]}").st_mode
+            except OSError:
+                missing.append(member)
+                continue
+            if mode & 0o7777 != OBJECT_MODE and not self.has(member):
+                missing.append(member)
+        return tuple(missing)
 
     def is_sound(self, oid: Oid) -> bool:
         """Whether the object is there and holds what its name says."""
@@ -139,15 +173,7 @@ class Objects:
 
         Raises MissingObjects if the manifest is absent or damaged, StoreError if it is malformed.
         """
-        with self._lock:
-            if oid in self._manifests:
-                return self._manifests[oid]
-        files = self._read_manifest(oid)
-        with self._lock:
-            while len(self._manifests) >= _REMEMBERED_MANIFESTS:
-                del self._manifests[next(iter(self._manifests))]
-            self._manifests[oid] = files
-        return files
+        return self.manifests.get(oid, self._read_manifest)
 
     def discard(self, oid: Oid) -> None:
         """Sets a damaged object aside."""

@@ -16,7 +16,7 @@ from exprun.store.modes import OWNER_EXEC, Modes
 from exprun.store.remembering import remember_directory, remember_file
 
 if TYPE_CHECKING:
-    from exprun.model.lock import Content, Oid
+    from exprun.model.lock import Content
     from exprun.store.links import Linker, LinkType
     from exprun.store.objects import Objects
     from exprun.store.statcache import StatCache
@@ -49,7 +49,17 @@ class Relinker:
             # The files are behind a symlink of the stage's making, perhaps not even in the project.
             return
         files = self.objects.manifest(content.oid)
-        wrong = [r for r, oid in files.items() if not self._may_stay(path, r, listing, oid)]
+        copies_stay = self.linker.accepts_copies
+        wrong = [
+            relpath
+            for relpath, oid in files.items()
+            if not (
+                copies_stay
+                and listing.files[relpath].st_nlink == 1
+                and relpath not in listing.symlinks
+            )
+            and not self.linker.is_acceptable(f"{path}/{relpath}", self.objects.path(oid))
+        ]
         if not wrong:
             return
         objects = {oid: os.stat(self.objects.path(oid)) for oid in {files[r] for r in wrong}}
@@ -59,12 +69,6 @@ class Relinker:
             remember_directory(
                 self.stats, path, content, files, kept=kept, made=made, objects=objects
             )
-
-    def _may_stay(self, path: str, relpath: str, listing: Listing, oid: Oid) -> bool:
-        found = listing.files[relpath]
-        if found.st_nlink == 1 and relpath not in listing.symlinks and self.linker.accepts_copies:
-            return True
-        return self.linker.is_acceptable(f"{path}/{relpath}", self.objects.path(oid))
 
     def _stays_a_copy(self, path: str, object_state: os.stat_result) -> bool:
         """Keeps a plain file where a checkout would copy the object: sets the mode, no more."""

@@ -67,6 +67,8 @@ class StatCache:
         self, stats: Sequence[os.stat_result], *, legacy: bool = False
     ) -> list[FileRecord | None]:
         """The record of each file, as far as it still describes that file."""
+        if not stats:
+            return []
         rows: dict[tuple[int, int], tuple[int, int, int, str]] = {}
         for dev, inodes in _inodes_by_device(stats).items():
             for start in range(0, len(inodes), _BATCH):
@@ -78,6 +80,8 @@ class StatCache:
                 )
                 for ino, *row in self._read(query, (dev, legacy, *batch)):
                     rows[dev, ino] = tuple(row)
+        if not rows:
+            return [None] * len(stats)
         return [_matching(rows.get((_signed(s.st_dev), _signed(s.st_ino))), s) for s in stats]
 
     def record_files(

@@ -80,11 +80,17 @@ def fingerprint(
     `files` has to be in order. Two directories share it only if they link the same inodes.
     The stats of `hardlinked` files are those of cached objects that had no link then.
     """
-    rows = [
-        f"{relpath}\0{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"
-        f":{0 if _is_linked_object(found, relpath in hardlinked) else found.st_ctime_ns}\n"
-        for relpath, found in files.items()
-    ]
+    rows = []
+    for relpath, found in files.items():
+        ctime = found.st_ctime_ns
+        if (found.st_nlink > 1 or relpath in hardlinked) and found.st_mode & 0o7777 == OBJECT_MODE:
+            # The ctime catches a file replaced by another of the same inode number, size and mtime
+            # (which unpacked archives do have). For a hard link of a cached object it is useless:
+            # it moves whenever any workspace links or drops that object.
+            ctime = 0
+        rows.append(
+            f"{relpath}\0{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}:{ctime}\n"
+        )
     text = "".join(rows).encode("utf-8", "surrogateescape")
     return hashlib.blake2b(text, digest_size=16, person=b"legacy" if legacy else b"").hexdigest()
 
@@ -97,13 +103,6 @@ def same_state(first: os.stat_result, second: os.stat_result) -> bool:
         second.st_mtime_ns,
         second.st_ctime_ns,
     )
-
-
-def _is_linked_object(found: os.stat_result, hardlinked: bool) -> bool:
-    # The ctime catches a file replaced by another of the same inode number, size and mtime (which
-    # unpacked archives do have). For a hard link of a cached object it is useless: it moves
-    # whenever any workspace links or drops that object.
-    return found.st_mode & 0o7777 == OBJECT_MODE and (hardlinked or found.st_nlink > 1)
 
 
 class _Walker:

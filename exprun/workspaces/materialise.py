@@ -153,19 +153,13 @@ def remove_tree(path: str) -> None:
     except FileNotFoundError:
         return
     for item in items:
+        remove = remove_tree if item.is_dir(follow_symlinks=False) else os.unlink
         try:
-            _remove(item)
+            remove(item.path)
         except PermissionError:
             os.chmod(path, 0o700)
-            _remove(item)
+            remove(item.path)
     os.rmdir(path)
-
-
-def _remove(item: os.DirEntry[str]) -> None:
-    if item.is_dir(follow_symlinks=False):
-        remove_tree(item.path)
-    else:
-        os.unlink(item.path)
 
 
 def _slashes(path: str) -> list[int]:

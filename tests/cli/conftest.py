@@ -1,4 +1,4 @@
-"""exprun and real DVC as commands, and a project that both know."""
+"""A project that exprun and DVC know."""
 
 from __future__ import annotations
 
@@ -7,31 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.projects import PROJECT
-from tests.support.project import Builder
-from tests.support.tools import Tool, dvc_tool, exprun_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.environment import Place
-
-
-@pytest.fixture(scope="session")
-def dvc() -> Iterator[Tool]:
-    with dvc_tool() as tool:
-        yield tool
-
-
-@pytest.fixture(scope="session")
-def exprun() -> Iterator[Tool]:
-    with exprun_tool() as tool:
-        yield tool
-
-
-@pytest.fixture(scope="session")
-def builder(tmp_path_factory: pytest.TempPathFactory, dvc: Tool) -> Builder:
-    return Builder(tmp_path_factory.mktemp("projects"), dvc)
+    from tests.support.project import Builder
 
 
 @pytest.fixture

@@ -62,12 +62,10 @@ EDITS: dict[str, tuple[Action, ...]] = {
 @pytest.fixture
 def settled(place: Place, exprun: Tool) -> Place:
     """The project, with answers to both commands kept."""
-    for _ in range(2):
-        time.sleep(0.03)  # The clock of the file system has to tick once.
-        for command in ("status", "repro"):
+    for command in ("repro", "status"):
+        # Until the clock of the file system has ticked, what was only just written is too young.
+        while _recall(place, command) is None:
             assert exprun.run([command, *TARGETS], place=place).code == 0
-    for command in ("status", "repro"):
-        assert _recall(place, command) is not None
     return place
 
 
@@ -178,8 +176,6 @@ def test_an_answer_rests_on_all_that_was_looked_at(
 ) -> None:
     for name, value in place.environ().items():
         monkeypatch.setenv(name, value)
-    time.sleep(0.03)
-    touched.clear()
     looked_at: set[str] = set()
     keep = Question.keep
 
@@ -188,10 +184,15 @@ def test_an_answer_rests_on_all_that_was_looked_at(
         keep(question, *args, **kwargs)
 
     monkeypatch.setattr(Question, "keep", keep_and_note)
-    assert run(["--cd", str(place.repo), command, *TARGETS]) == 0
+    answer = place.repo / f".dvc/tmp/exprun/answer-{command}"
+    # What was only just written is too young.
+    while not answer.exists():
+        looked_at.clear()
+        touched.clear()
+        assert run(["--cd", str(place.repo), command, *TARGETS]) == 0
     ours = str(place.repo / ".dvc/tmp")
     seen = {path for path in looked_at if path.startswith((str(place.root), "/etc/"))}
-    kept = (place.repo / f".dvc/tmp/exprun/answer-{command}").read_bytes().decode().split("\0")
+    kept = answer.read_bytes().decode().split("\0")
     # Of a directory above something that is there, all that counted was that it is one.
     above = {os.path.dirname(path) for path in kept if os.path.exists(path)}
     # What is not in a directory cannot come without a change of that directory.

@@ -17,6 +17,7 @@ import pytest
 
 from exprun.abc import NoOutput
 from exprun.errors import ExecutorError
+from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
 from exprun.model.job import Exited, FailureClass, Killed, NotStarted
 from tests.executors.conftest import Recorder
@@ -231,6 +232,26 @@ def test_fifty_megabytes_cost_no_memory(on_asyncio: Runner, jobs: Jobs) -> None:
     assert seen == os.path.getsize(job.log) == 50_000_000
 
 
+@pytest.mark.parametrize("foreground", [False, True])
+def test_a_command_that_opens_its_output_anew_loses_nothing(
+    run: Runner, jobs: Jobs, foreground: bool
+) -> None:
+    job = jobs.shell(
+        "echo 1; echo 2 > /dev/stdout; echo 3 | tee /dev/stderr; echo 4 > /dev/fd/2; echo 5",
+        foreground=foreground,
+    )
+    output = Recorder()
+    with open(os.devnull, "r+") as null:
+        console = Console(stdin=null.fileno(), stdout=null.fileno(), stderr=null.fileno())
+
+        async def scenario() -> JobOutcome:
+            return await LocalExecutor(console=console).run_job(job, output)
+
+        outcome = run(scenario)
+    assert isinstance(outcome, Exited) and outcome.code == 0
+    assert log_of(job) == bytes(output.data) == b"1\n2\n3\n3\n4\n5\n"
+
+
 def test_a_log_cut_off_by_the_stage_is_followed_from_its_new_start(
     on_asyncio: Runner, jobs: Jobs
 ) -> None:
@@ -238,7 +259,8 @@ def test_a_log_cut_off_by_the_stage_is_followed_from_its_new_start(
         def write(self, data: bytes, *, offset: int) -> None:
             self.data += data
 
-    job = jobs.shell("echo before; : > /dev/stdout; echo after")
+    (jobs.directory / "script").write_text("echo before; : > /dev/stdout; echo after\n")
+    job = jobs.shell("sh script")
     output = Loose()
 
     async def scenario() -> None:
@@ -255,6 +277,7 @@ def test_a_child_that_others_collect_is_lost(on_asyncio: Runner, jobs: Jobs) -> 
 import signal, sys, os, anyio
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 from exprun.abc import NoOutput
+from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
 from exprun.model.job import *
 job = JobSpec(mark="m" * 32, stage="s", commands=(Command(argv=("/bin/true",), display=""),),

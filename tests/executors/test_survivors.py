@@ -87,7 +87,10 @@ def test_who_ignores_sigterm_is_killed(on_asyncio: Runner, jobs: Jobs) -> None:
     assert find_marked(job.mark) == ()
 
 
-def test_who_ends_by_itself_in_time_is_not_named(on_asyncio: Runner, jobs: Jobs) -> None:
+def test_who_ends_by_itself_in_time_is_not_named(
+    on_asyncio: Runner, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exprun.executors.lifetime.LEAK_S", 30.0)
     outcome = finish(on_asyncio, jobs.shell("(sleep 0.05; echo late > out) & exit 0"))
     assert outcome.leftovers == ()
     assert (jobs.directory / "out").read_text() == "late\n"

@@ -1,4 +1,4 @@
-"""exprun preloaded, and a place for a project."""
+"""A place for a project, and exprun with failing system calls."""
 
 from __future__ import annotations
 
@@ -14,12 +14,6 @@ from tests.support.tools import Tool, exprun_tool
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture(scope="session")
-def exprun() -> Iterator[Tool]:
-    with exprun_tool() as tool:
-        yield tool
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.program import (
+    PATIENCE_S,
     Gate,
     Program,
     environ_of,
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.environment import Place
+    from tests.support.tools import Tool
 
 # Says that it runs, and waits for a line.
 PIPELINE = """\
@@ -117,6 +121,26 @@ def test_two_that_run_all_share_the_work(place: Place, gate: Gate) -> None:
     assert sorted(experiments(place)) == sorted(names)
 
 
+def test_one_takes_over_from_another_that_is_killed(place: Place, gate: Gate) -> None:
+    _queue(place, "1", "2", "3", "4")
+    with Gate(place.root / "go") as _, Program(place, "run", "--run-all") as killed:
+        left = gate.passed()
+        with Program(place, "run", "--run-all", "-j", "4") as other:
+            began = [gate.passed()]
+            killed.send(signal.SIGKILL)
+            # What it had started, and what it had made ready.
+            began += [gate.passed(), gate.passed(), gate.passed()]
+            # What it had left running does not read any more.
+            (place.root / "go").write_text("\n" * 4)
+            ended = other.end()
+
+    assert ended.code == 0, ended
+    assert gate.is_empty()
+    assert left in began
+    assert sorted(began) == ["e-1", "e-2", "e-3", "e-4"]
+    assert sorted(experiments(place)) == sorted(began)
+
+
 def test_dvc_at_the_same_time(place: Place, gate: Gate) -> None:
     _queue(place, "1")
     with Gate(place.root / "go") as _, Program(place, "run", "--run-all") as program:
@@ -144,6 +168,29 @@ def _dvc(place: Place, *args: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_readers_wait_for_nobody(place: Place, gate: Gate, exprun: Tool) -> None:
+    _queue(place, "1")
+    with (
+        open(place.repo / ".dvc/tmp/lock", "a") as dvc,
+        open(place.repo / ".dvc/tmp/exprun/queue/journal.jsonl.lock", "a") as journal,
+    ):
+        for held in (dvc, journal):
+            fcntl.flock(held, fcntl.LOCK_EX)
+        for command in (
+            ("status",),
+            ("stages",),
+            ("repro", "--dry"),
+            ("show",),
+            ("list",),
+            ("diff",),
+            ("queue", "status"),
+            ("logs",),
+        ):
+            read = exprun.run(command, place=place, timeout_s=PATIENCE_S)
+            assert read.code == 0, read
+            assert "waiting" not in read.stderr
 
 
 def test_a_torn_and_a_foreign_record_are_named_and_harm_no_other(place: Place, gate: Gate) -> None:

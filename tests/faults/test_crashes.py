@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import signal
@@ -28,6 +29,7 @@ from tests.support.project import write
 
 if TYPE_CHECKING:
     from tests.support.environment import Place
+    from tests.support.tools import Tool
 
 KILLS = int(os.environ.get("EXPRUN_KILLS", "50"))
 
@@ -103,6 +105,44 @@ def test_what_a_killed_run_left_running_is_ended_by_the_next(place: Place) -> No
     assert f"(pid {stage})" in ended.stderr
     assert not is_alive(stage)
     assert not os.listdir(place.repo / ".dvc/tmp/exprun/running")
+
+
+def test_what_was_stored_but_not_told_is_not_run_again(place: Place, exprun: Tool) -> None:
+    make_project(place, f"stages:\n  s: {{cmd: echo >> {place.root}/ran && echo > o, outs: [o]}}\n")
+    assert exprun.run(("run", "--queue", "-f", "-n", "e"), place=place).code == 0
+    assert exprun.run(("run", "--run-all"), place=place).code == 0
+    # As if it had been killed between the two.
+    journal = place.repo / ".dvc/tmp/exprun/queue/journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert b'"end"' in lines[-1]
+    journal.write_bytes(b"".join(lines[:-1]))
+    [row] = json.loads(exprun.run(("queue", "status", "--json"), place=place).stdout)
+    assert row["status"] == "interrupted"
+
+    again = exprun.run(("run", "--run-all"), place=place)
+
+    assert again.code == 0, again
+    [row] = json.loads(exprun.run(("queue", "status", "--json"), place=place).stdout)
+    assert row["status"] == "success"
+    assert (place.root / "ran").read_text() == "\n"
+    assert experiments(place) == ["e"]
+
+
+def test_who_is_killed_before_it_has_begun_leaves_nothing_for_long(
+    place: Place, exprun: Tool
+) -> None:
+    make_project(place, "stages:\n  s: {cmd: echo > o, outs: [o]}\n")
+    running = place.repo / ".dvc/tmp/exprun/running"
+    running.mkdir(parents=True)
+    old, young = running / f".{'a' * 32}", running / f".{'b' * 32}"
+    old.touch()
+    young.touch()
+    os.utime(old, (0, 0))
+
+    assert exprun.run(("repro",), place=place).code == 0
+
+    # The young one may be about to be locked by its maker.
+    assert list(running.iterdir()) == [young]
 
 
 def test_a_run_beside_a_living_one_leaves_it_alone(place: Place) -> None:

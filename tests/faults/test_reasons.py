@@ -57,8 +57,13 @@ def test_the_class_of_each_end_is_told(place: Place, exprun: Tool) -> None:
 
 
 def test_what_was_interrupted_is_told(place: Place) -> None:
-    # One process from the gate on: a shell that is about to fork can miss the signal.
-    script = "import signal; open('../gate', 'w').write('here\\n'); signal.pause()\n"
+    # It dies of the signal wherever it is: a shell about to fork, or Python, can miss it.
+    script = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+        "open('../gate', 'w').write('here\\n')\n"
+        "signal.pause()\n"
+    )
     make_project(
         place,
         f"stages:\n  s: {{cmd: {sys.executable} s.py, outs: [o]}}\n",

@@ -1,4 +1,4 @@
-"""A good stage succeeds wherever and however exprun is started."""
+"""A good stage succeeds however exprun is started; `test_repositories` is about where."""
 
 from __future__ import annotations
 
@@ -53,24 +53,15 @@ def test_odd_environments(place: Place, name: str) -> None:
     git(place, "config", "user.name", "Ada")
     git(place, "config", "user.email", "ada@example.com")
 
-    ended = run(place, "run", "-n", "e", env=_surroundings(place)[name])
+    env = _surroundings(place)[name]
 
-    assert ended.code == 0, ended
-    assert experiments(place) == ["e"]
+    queued = run(place, "run", "--queue", "-f", "-n", "later", env=env)
+    here = run(place, "run", "-n", "here", env=env)
+    later = run(place, "run", "--run-all", env=env)
+
+    assert (queued.code, here.code, later.code) == (0, 0, 0), (queued, here, later)
+    assert set(experiments(place)) == {"here", "later"}
     assert (place.repo / "ö").read_text() == "in\n"
-
-
-@pytest.mark.parametrize("name", ["with space", "ünïcödé", "a'b\"c", "$x;y", "-dash", "%41"])
-def test_odd_paths(tmp_path: Path, name: str, exprun: Tool) -> None:
-    place = Place(tmp_path / name)
-    place.prepare()
-    make_project(place, PIPELINE, IN)
-
-    here = exprun.run(("run", "-n", "here"), place=place)
-    temp = exprun.run(("run", "-n", "temp", "--temp", "-f"), place=place)
-
-    assert (here.code, temp.code) == (0, 0), (here, temp)
-    assert set(experiments(place)) == {"here", "temp"}
 
 
 def test_a_path_that_is_no_text(tmp_path: Path) -> None:
@@ -109,35 +100,6 @@ def test_a_project_below_the_repository(place: Place, exprun: Tool) -> None:
 def _ref(place: Place, name: str) -> str:
     refs = git(place, "for-each-ref", "--format=%(refname)", "refs/exps").split()
     return next(ref for ref in refs if ref.endswith(f"/{name}"))
-
-
-@pytest.mark.parametrize("temp", [(), ("--temp",)], ids=["workspace", "temp"])
-@pytest.mark.parametrize("where", ["detached", "linked", "hooks", "signing"])
-def test_git_in_odd_states(place: Place, where: str, temp: tuple[str, ...], exprun: Tool) -> None:
-    make_project(place, PIPELINE, IN)
-    cwd = "."
-    match where:
-        case "detached":
-            git(place, "checkout", "--quiet", "--detach")
-        case "linked":
-            git(place, "worktree", "add", "--quiet", "../linked")
-            cwd = "../linked"
-        case "hooks":
-            for name in ("pre-commit", "commit-msg", "post-commit", "reference-transaction"):
-                hook = place.repo / ".git/hooks" / name
-                hook.parent.mkdir(exist_ok=True)
-                hook.write_text("#!/bin/sh\nexit 1\n")
-                hook.chmod(0o755)
-        case "signing":
-            git(place, "config", "commit.gpgsign", "true")
-            git(place, "config", "gpg.program", "false")
-    before = git_state(place)
-
-    ended = exprun.run(("run", "-n", "e", *temp), place=place, cwd=cwd)
-
-    assert ended.code == 0, ended
-    assert experiments(place) == ["e"]
-    assert git_state(place) == before
 
 
 def test_staged_changes_and_the_stash_stay(place: Place, exprun: Tool) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import select
 import signal
+import sys
 import termios
 import time
 from contextlib import contextmanager
@@ -71,8 +72,17 @@ def _on_a_terminal(place: Place, *args: str) -> Iterator[tuple[Terminal, Program
 
 
 def test_ctrl_c_reaches_the_stage_once_and_the_modes_come_back(place: Place) -> None:
-    script = "trap 'echo INT >> got; exit 1' INT; stty -echo; echo ready; read line\n"
-    make_project(place, "stages:\n  s: {cmd: sh s.sh, outs: [o]}\n", write("s.sh", script))
+    script = (
+        "import signal, subprocess\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\n"
+        "subprocess.run(['stty', '-echo'], check=True)\n"
+        "print('ready', flush=True)\n"
+        "signal.sigwait({signal.SIGINT})\n"
+        "open('got', 'a').write('INT\\n')\n"
+        "raise SystemExit(1)\n"
+    )
+    pipeline = f"stages:\n  s: {{cmd: exec {sys.executable} s.py, outs: [o]}}\n"
+    make_project(place, pipeline, write("s.py", script))
     with _on_a_terminal(place, "run", "-n", "e") as (terminal, program):
         terminal.wait_for("ready")
         assert not terminal.echoes
@@ -94,6 +104,13 @@ def test_the_foreground_stage_has_the_terminal(place: Place) -> None:
         assert program.end().code == 0
 
     assert (place.repo / "o").read_text() == "typed\n"
+
+
+def test_no_stage_has_dev_tty_and_none_waits_for_it(place: Place) -> None:
+    make_project(place, "stages:\n  s: {cmd: read line < /dev/tty, outs: [o]}\n")
+    with _on_a_terminal(place, "run", "-n", "e") as (terminal, program):
+        terminal.wait_for("/dev/tty: No such device")
+        assert program.end().code == 1
 
 
 def test_stages_at_a_time_get_end_of_file(place: Place) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import re
 from typing import TYPE_CHECKING
@@ -108,6 +109,28 @@ def test_everything_is_synced_before_the_ref(
     assert names <= set(files)
     assert os.path.basename(synced[-2]).startswith("exprun-")
     assert synced[-1].endswith(head[2:])
+
+
+def test_what_could_not_be_synced_is_synced_the_next_time(
+    project: GitProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write("d/a", "1")
+    ref = ExperimentRef(head := project.commit_all(), "e1")
+    repository = project.open()
+    commit = experiment(repository, head, b"durable")
+    tried: list[str] = []
+
+    def fail_once(descriptor: int) -> None:
+        tried.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if len(tried) == 2:
+            raise OSError(errno.EIO, "I/O error")
+
+    monkeypatch.setattr(os, "fsync", fail_once)
+    with pytest.raises(OSError, match="I/O error"):
+        publish(repository, ref, commit)
+    assert repository.refs.read(str(ref)) is None
+    assert publish(repository, ref, commit).commit == commit
+    assert set(tried[:2]) <= set(tried[2:])
 
 
 def test_resolving(project: GitProject) -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exprun.errors import GitError, NotAProject, UsageError
-from exprun.git.repository import open_repository
+from exprun.git.repository import Repository, open_repository
 from exprun.git.tree import changes_between
 from exprun.git.trees import TreeFiles
 from exprun.model.paths import Location
@@ -83,12 +86,31 @@ def test_where_a_repository_is(project: GitProject, tmp_path: Path) -> None:
     assert repository.inside(str(project.root)) == ""
     with pytest.raises(UsageError, match="outside of git repository"):
         repository.inside(str(tmp_path))
+    with pytest.raises(UsageError, match="outside of git repository"):
+        repository.inside(f"{project.root}-beside/sub")
     project.git("checkout", "-q", "--detach")
     assert repository.head().branch is None
     project.git("worktree", "add", "-q", str(tmp_path / "linked"), "-b", "side")
     linked = open_repository(str(tmp_path / "linked"), env=project.env)
     assert linked.head().branch == "side"
     assert linked.common_dir == repository.common_dir != linked.git_dir
+
+
+_STEPS = st.lists(
+    st.sampled_from(["", ".", "..", "...", ".a", "a.", "..b", "c\n", "sub", "ü"]), max_size=6
+)
+
+
+@given(steps=_STEPS)
+def test_a_path_inside_is_what_normalising_makes_of_it(steps: list[str]) -> None:
+    repository = Repository(workdir="/top/repo", git_dir="", common_dir="", env={})
+    path = "/".join(["/top/repo", *steps])
+    expected = os.path.relpath(path, "/top/repo")
+    if expected.split("/")[0] == "..":
+        with pytest.raises(UsageError):
+            repository.inside(path)
+    else:
+        assert repository.inside(path) == ("" if expected == "." else expected)
 
 
 def test_sha256_repositories_are_refused(tmp_path: Path, project: GitProject) -> None:

@@ -80,3 +80,25 @@ def test_quick_commands_import_nothing_slow(place: Place, arguments: tuple[str, 
 def test_the_version_is_told_without_the_command_line(place: Place) -> None:
     ours = {name for name in _imported(place, "--version") if name.startswith("exprun")}
     assert ours == {"exprun", "exprun.__main__"}
+
+
+ENDING = """
+import atexit, sys, threading
+from exprun.__main__ import start
+atexit.register(sys.stdout.write, "handler")
+def work():
+    threading.main_thread().join()
+    sys.stdout.write("thread ")
+threading.Thread(target=work).start()
+sys.argv[1:] = ["no-such-command"]
+sys.stdout.write("text ")
+start()
+"""
+
+
+def test_what_still_runs_ends_and_what_was_said_is_written_when_the_process_ends() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == "text thread handler"

@@ -12,14 +12,13 @@ import pytest
 
 from tests.house.sources import ROOT
 from tests.support.environment import Place
-from tests.support.tools import Tool, exprun_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
     from typing import Any
 
     from tests.support.forkserver import Finished
+    from tests.support.tools import Tool
 
 STAGE = """\
 stages:
@@ -84,12 +83,6 @@ class Project:
 
     def events(self, file: str = "events") -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.place.root / file).read_text().splitlines()]
-
-
-@pytest.fixture(scope="session")
-def exprun() -> Iterator[Tool]:
-    with exprun_tool() as tool:
-        yield tool
 
 
 @pytest.fixture

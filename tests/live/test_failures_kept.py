@@ -71,7 +71,7 @@ def test_removing_a_failed_experiment_lets_go_of_its_files(project: Project) -> 
     assert "refs/exprun/failed" not in project.git("for-each-ref")
 
 
-def test_an_interrupted_experiment_keeps_its_files_and_is_queued_again(project: Project) -> None:
+def test_what_is_interrupted_keeps_its_files_and_is_queued_again(project: Project) -> None:
     project.setup("echo 7 > m.json; echo started; exec sleep 60\n")
     project.run("run", "--queue", "-S", "x=1")
     process = project.start("run", "--run-all", stdout=subprocess.PIPE)
@@ -97,6 +97,7 @@ def test_logs_are_shown_of_those_named_or_of_the_latest(project: Project) -> Non
     both = project.run("logs", "e-1", "e-2", "--stage", "train").stdout
     assert both == "==> e-1: train <==\nof 1\n\n==> e-2: train <==\nof 2\n"
     assert project.run("logs", "e-1", "--stage", "other").stdout == ""
+    assert "Experiment 'e-2': failed to reproduce 'train'" in project.run("logs", "e-2").stderr
 
 
 def test_failing_fast_stops_the_others_which_stay_in_the_queue(project: Project) -> None:
@@ -152,6 +153,55 @@ def test_what_failed_when_run_directly_is_kept_by_name(
     open(flag, "w").close()
     assert project.run("retry", "bad").code == 0
     assert project.git("show", f"{rev_of(project, 'bad')}:params.yaml") == "x: 2\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--temp",)], ids=["workspace", "temp"])
+def test_a_name_that_is_taken_meanwhile_loses_nothing(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    flag, repo = project.place.root / "flag", project.place.repo
+    project.setup(
+        f"test -e {flag} || git -C {repo} update-ref $(cat {flag}.ref) HEAD\n"
+        f"touch {flag}; echo 7 > m.json; echo $1 > out.txt\n"
+    )
+    head = project.git("rev-parse", "HEAD").strip()
+    ref = f"refs/exps/{head[:2]}/{head[2:]}/e"
+    flag.with_suffix(".ref").write_text(ref)
+
+    done = project.run("run", "-n", "e", "-S", "x=1", *options)
+
+    assert done.code == 1, "some stages have run, so this is no refusal"
+    assert "conflicts with existing experiment 'e'\n" in done.stderr
+    assert "exprun retry e\n  first rename or remove the other one" in done.stderr
+    assert project.git("rev-parse", ref).strip() == head
+    failed = project.queue()["1"]
+    assert (failed["status"], failed["reason"]) == ("failed", "setup")
+    assert project.git("show", f"{failed['kept']}:params.yaml") == "x: 1\n"
+    assert project.run("rename", "e", "other").code == 0
+    assert project.run("retry", "e").code == 0
+    assert project.git("show", f"{ref}:params.yaml") == "x: 1\n"
+
+
+def test_what_has_no_result_is_handled_like_what_has(project: Project) -> None:
+    failing(project)
+    assert project.run("run", "--temp", "-n", "bad", "-S", "x=2").code == 1
+    failed = project.queue()["2"]
+
+    assert project.run("branch", "bad", "looked-at").code == 0
+    assert project.git("rev-parse", "looked-at").strip() == failed["kept"]
+    done = project.run("rename", "bad", "worse")
+    assert done.code == 2
+    assert "'bad' has no result to be renamed: it is failed" in done.stderr
+    again = project.run("run", "--queue", "-n", "bad", "-S", "x=3")
+    assert again.code == 2
+    assert "'bad' exists already" in again.stderr
+    assert project.queue().keys() == {"2"}
+    assert project.run("run", "--queue", "-f", "-n", "bad", "-S", "x=3").code == 0
+    assert project.queue().keys() == {"3"}
+    assert "it is queued" in project.run("rename", "bad", "worse").stderr
+    assert project.run("run", "--run-all").code == 0
+    assert project.git("show", f"{rev_of(project, 'bad')}:params.yaml") == "x: 3\n"
+    assert "refs/exprun/failed" not in project.git("for-each-ref")
 
 
 def test_a_success_takes_the_place_of_a_failure(project: Project) -> None:

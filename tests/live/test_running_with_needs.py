@@ -50,7 +50,7 @@ def test_a_stage_that_runs_too_long_is_stopped(project: Project) -> None:
         (("run", "-S", "x=1,2"), "{cpus: 9}", "it needs 9 CPUs, the budget has 8"),
     ],
 )
-def test_what_can_never_run_is_refused_before_anything_changes(
+def test_what_can_never_run_is_refused(
     project: Project, command: tuple[str, ...], meta: str, message: str
 ) -> None:
     project.setup(OK, meta=meta)

@@ -11,20 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.live.conftest import STAGE
-from tests.support.tools import Tool, dvc_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.live.conftest import Project
+    from tests.support.tools import Tool
 
 GATED = "echo $1 > m.json; echo open; read line < FIFO; echo $1 > out.txt\n"
-
-
-@pytest.fixture(scope="module")
-def dvc() -> Iterator[Tool]:
-    with dvc_tool() as tool:
-        yield tool
 
 
 def gated(project: Project) -> None:
@@ -108,8 +100,13 @@ def test_dvc_sees_all_that_run_and_the_next_command_forgets_the_dead(
     assert process.wait(60)
     assert process.stdout is not None
     process.stdout.close()
+    # As if it had been killed a moment before it told of another.
+    run = project.place.repo / ".dvc/tmp/exps/standalone/run"
+    [one, _] = run.iterdir()
+    one.rename(run.parent / f".{one.name}")
     states = {each["name"]: each["executor"]["state"] for each in ranges(project, project.tool)}
     assert sorted(states.values()) == ["interrupted", "interrupted", "queued"]
+    assert [path.name for path in run.parent.iterdir()] == ["run"]
     assert ranges(project, dvc) == []
     # The stages that the dead one has left.
     assert project.run("queue", "remove", "--all").code == 0

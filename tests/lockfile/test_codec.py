@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -15,6 +15,9 @@ from exprun.lockfile.codec import Lockfile, absent_lock, parse_lock
 from exprun.lockfile.entries import from_data, to_data
 from exprun.lockfile.schema import Unacceptable, check_lock
 from tests.lockfile import oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MD5 = "ba8d2b9408ed255ee92a112fe7ba59be"
 
@@ -199,11 +202,17 @@ def test_an_unchanged_file_keeps_its_bytes() -> None:
     assert parse_lock(data, name="dvc.lock").to_bytes() == data
 
 
+def _one_after_the_other(lock: Lockfile, stages: Iterable[str]) -> Lockfile:
+    for stage in stages:
+        lock = lock.with_stage(stage, from_data(entry(), "here"))
+    return lock
+
+
 def test_new_stages_come_in_the_order_of_the_plan_however_they_end() -> None:
     base = absent_lock(name="dvc.lock").with_stage("old", from_data(entry(), "here"))
     base = lock_of(base.to_bytes().decode())
     ranks = {"a": 0, "old": 1, "b": 2, "c": 3}
-    serial = base.with_stages((stage, from_data(entry(), "here")) for stage in ranks)
+    serial = _one_after_the_other(base, ranks)
     for order in itertools.permutations(ranks):
         lock = base
         for stage in order:
@@ -215,7 +224,7 @@ def test_new_stages_come_in_the_order_of_the_plan_however_they_end() -> None:
 def test_the_order_of_the_plan_also_holds_where_comments_are_kept() -> None:
     text = HAND_MADE["comments"]
     ranks = {"x": 0, "y": 1}
-    serial = lock_of(text).with_stages((stage, from_data(entry(), "here")) for stage in ranks)
+    serial = _one_after_the_other(lock_of(text), ranks)
     lock = lock_of(text)
     for stage in ("y", "x"):
         lock = lock.with_stage(stage, from_data(entry(), "here"), ranks=ranks)

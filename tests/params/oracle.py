@@ -17,7 +17,7 @@ from dvc.utils.hydra import (
 
 from exprun.errors import ExprunError
 from exprun.params import edits
-from exprun.params.overrides import parse_override
+from exprun.params.parsing import parse_override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

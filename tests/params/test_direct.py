@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from exprun.errors import ExprunError
 from exprun.params import direct, merging
-from exprun.params.overrides import parse_override
+from exprun.params.parsing import parse_override
 
 _key = st.sampled_from(["a", "b", "0", "1", "_x", "keys", "copy"])
 _scalar = st.sampled_from([None, True, False, 0, 7, 0.5, math.inf, "", "word", "$x", "a b"])

@@ -8,7 +8,7 @@ import pytest
 
 from exprun.errors import ParamsError
 from exprun.params import edits
-from exprun.params.overrides import parse_override
+from exprun.params.parsing import parse_override
 from tests.params.oracle import edited_by_dvc, edited_by_exprun
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 
 from exprun.errors import ParamsError, UsageError
 from exprun.params import edits
-from exprun.params.overrides import parse_override
 from exprun.params.pairs import parse_pairs
+from exprun.params.parsing import parse_override
 from tests.params.oracle import Refused, edited_by_dvc, edited_by_exprun
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 from exprun.errors import ConfigError, ExprunError, ParamsError, UsageError
 from exprun.params.hydra import Composition, compose, composition
-from exprun.params.overrides import parse_override
+from exprun.params.parsing import parse_override
 from tests.params.oracle import Refused, composed_by_dvc
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from exprun.errors import UsageError
 from exprun.params import grammar, overrides, plain
-from exprun.params.overrides import Operation, Override, Sweep, parse_override, parse_overrides
+from exprun.params.overrides import Operation, Override, Sweep
+from exprun.params.parsing import parse_override, parse_overrides
 from tests.params.oracle import Refused, parsed_by_dvc
 
 GIVEN = [
@@ -275,8 +276,8 @@ def test_the_default_file_is_dvcs() -> None:
 def test_a_plain_edit_imports_nothing_heavy() -> None:
     script = (
         "import sys\n"
-        "from exprun.params import edits, overrides, sweeps\n"
-        "each = overrides.parse_overrides(['a.b=1,2', 'c=x'])\n"
+        "from exprun.params import edits, parsing, sweeps\n"
+        "each = parsing.parse_overrides(['a.b=1,2', 'c=x'])\n"
         "assert sweeps.is_sweep(each)\n"
         "one, two = sweeps.expand(each)\n"
         "text = edits.apply_overrides(b'a:\\n  b: 0 # x\\nc: y\\n', 'p.yaml', two['params.yaml'])\n"

@@ -10,7 +10,8 @@ from dvc.repo.experiments.queue.base import BaseStashQueue
 from dvc.utils.cli_parse import to_path_overrides
 
 from exprun.params import edits, hydra, sweeps
-from exprun.params.overrides import DEFAULT_FILE, Override, parse_overrides
+from exprun.params.overrides import DEFAULT_FILE, Override
+from exprun.params.parsing import parse_overrides
 from tests.params.oracle import sweeps_by_dvc
 
 if TYPE_CHECKING:

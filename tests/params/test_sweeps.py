@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exprun.errors import UsageError
 from exprun.params import sweeps
-from exprun.params.overrides import parse_overrides
+from exprun.params.parsing import parse_overrides
 from tests.params.oracle import Refused, sweeps_by_dvc
 
 if TYPE_CHECKING:

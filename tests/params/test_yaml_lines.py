@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exprun.params import documents, yaml_lines
-from exprun.params.overrides import parse_override
+from exprun.params.parsing import parse_override
 from exprun.params.yaml_edits import YamlDocument
 
 CANONICAL = b"""\

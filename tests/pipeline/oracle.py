@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from exprun.model.lock import LockedPath
     from exprun.model.stage import Stage
-    from exprun.pipeline.templating import ParsingOptions
+    from exprun.pipeline.unpacking import ParsingOptions
 
 Sources = dict[str, str]
 Changes = dict[str, tuple[str, int, int | None, bool]]

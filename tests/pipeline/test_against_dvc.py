@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exprun.pipeline.templating import ParsingOptions
+from exprun.pipeline.unpacking import ParsingOptions
 from tests.pipeline import snippets
 from tests.pipeline.oracle import load
 

@@ -26,7 +26,7 @@ def test_the_lock_file_is_dvcs(tmp_path: Path) -> None:
     assert (tmp_path / "tmp" / "lock").read_text() == f" {os.getpid()}\n"
 
 
-def test_dvc_cannot_take_the_lock_while_we_hold_it_and_the_other_way_round(tmp_path: Path) -> None:
+def test_dvcs_lock_and_ours_exclude_each_other(tmp_path: Path) -> None:
     from dvc.lock import Lock
     from dvc.lock import LockError as DvcLockError
 
@@ -238,6 +238,20 @@ def test_a_dead_process_blocks_nobody_and_is_dropped(tmp_path: Path) -> None:
             "read": {"/p/b": [{"pid": os.getpid(), "cmd": "x"}], "/p/z": [dead]},
             "write": {"/p/a": {"pid": os.getpid(), "cmd": "x"}},
         }
+
+
+def test_the_list_is_replaced_only_when_it_has_outgrown_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "rwlock"
+    lock = ReadWriteLock(str(tmp_path), cmd="x")
+    with lock.held(read=["/p/a"], write=[]):
+        first = path.stat().st_ino
+        with lock.held(read=[], write=["/p/b"]):
+            assert path.stat().st_ino == first
+            many = [f"/p/{number}" for number in range(100)]
+            with lock.held(read=[], write=many):
+                assert path.stat().st_ino != first
+                assert len(json.loads(path.read_text())["write"]) == 101
+    assert json.loads(path.read_text()) == {}
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/stat"), reason="the system does not tell start times")

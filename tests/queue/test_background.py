@@ -7,11 +7,11 @@ import re
 import select
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.queue.test_commands import ROOT, Cli, cli
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.queue.conftest import DvcProject
 
 __all__ = ["cli"]
@@ -19,8 +19,15 @@ __all__ = ["cli"]
 PID = re.compile(r"\(pid (\d+)\)")
 
 
+COMMANDS = {
+    "queue start": ("queue", "start", "-j", "2"),
+    "detach": ("run", "--run-all", "-j", "2", "--grace", "5", "--detach"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_started_killed_and_stopped(
-    cli: Cli, project: DvcProject, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, project: DvcProject, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", ROOT)
     started = project.root.parent / "started"
@@ -34,7 +41,7 @@ def test_started_killed_and_stopped(
     cli("run", "--queue", "-n", "long")
     assert "Nothing runs" in cli("queue", "stop")
 
-    told = PID.search(cli("queue", "start", "-j", "2"))
+    told = PID.search(cli(*command))
     assert told is not None
     background = os.pidfd_open(int(told[1]))
     try:
@@ -49,3 +56,8 @@ def test_started_killed_and_stopped(
         os.close(background)
     assert cli.states() == {"long": "interrupted"}
     assert "not running: long" in cli("queue", "kill", "long", code=2)
+
+
+def test_only_the_queue_is_detached(cli: Cli) -> None:
+    assert "exprun run --run-all --detach" in cli("run", "--detach", code=2)
+    assert cli.states() == {}

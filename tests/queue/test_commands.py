@@ -162,9 +162,35 @@ def test_following_ends_when_the_attempt_does(cli: Cli, project: DvcProject) -> 
                 assert lines.read() == ""
 
 
-def test_a_running_experiment_whose_orchestrator_is_killed_shows_as_interrupted(
-    cli: Cli, project: DvcProject
-) -> None:
+# Claims an experiment, writes to its log, and waits.
+CLAIMER = """
+import os, sys
+from exprun.queue.queue import Queue
+attempt = Queue(sys.argv[1]).orchestrate().claim_next()
+os.makedirs(attempt.log_dir)
+open(os.path.join(attempt.log_dir, "train.log"), "w").write("first\\n")
+print(flush=True)
+input()
+"""
+
+
+def test_following_ends_when_the_orchestrator_is_killed(cli: Cli, project: DvcProject) -> None:
+    cli("run", "--queue", "-n", "one")
+    with subprocess.Popen(
+        [sys.executable, "-c", CLAIMER, project.queue().directory],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": ROOT},
+    ) as orchestrator:  # fmt: skip
+        assert orchestrator.stdout is not None
+        orchestrator.stdout.readline()
+        with start(project, "queue", "logs", "one", "-f") as follower:
+            assert follower.stdout is not None
+            assert follower.stdout.readline() == "==> train <==\n"
+            orchestrator.kill()
+            assert follower.stdout.read() == "first\n"
+            assert follower.wait(timeout=30) == 0
+
+
+def test_what_a_killed_orchestrator_ran_shows_as_interrupted(cli: Cli, project: DvcProject) -> None:
     cli("run", "--queue", "-n", "one")
     code = (
         "import sys; from exprun.queue.queue import Queue; "

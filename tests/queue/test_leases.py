@@ -5,32 +5,36 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
 
 from exprun.queue.leases import Lease, is_held
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-# It dies with a child that has inherited the lock, and that goes on for as long as it is told.
+# It dies with a child that has inherited the lock, and that goes on for as long as its stdin does.
 KILLED = """
 import os, signal, subprocess, sys
 from exprun.queue.leases import Lease
 lease = Lease(sys.argv[1])
-subprocess.Popen(["sleep", sys.argv[2]], pass_fds=[lease._descriptor], start_new_session=True)
+subprocess.Popen(["cat"], pass_fds=[lease._descriptor], start_new_session=True)
 print(lease.id, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def _killed(directory: Path, child_s: str) -> str:
-    script = [sys.executable, "-c", KILLED, str(directory), child_s]
-    ended = subprocess.Popen(script, stdout=subprocess.PIPE, text=True)
-    assert ended.stdout is not None
-    with ended.stdout as told:
-        id = told.readline().strip()
-    ended.wait()
-    return id
+@contextmanager
+def _killed(directory: Path) -> Iterator[tuple[str, IO[str]]]:
+    """The id of a lease whose holder is dead, and what to close to end its child."""
+    script = [sys.executable, "-c", KILLED, str(directory)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(script, stdin=pipe, stdout=pipe, text=True) as ended:
+        assert ended.stdin and ended.stdout
+        id = ended.stdout.readline().strip()
+        ended.wait()
+        yield id, ended.stdin
 
 
 def test_a_lease_is_held_until_it_is_closed(tmp_path: Path) -> None:
@@ -40,11 +44,14 @@ def test_a_lease_is_held_until_it_is_closed(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_holder_was_starting_does_not_hold_it(tmp_path: Path) -> None:
-    assert not is_held(str(tmp_path), _killed(tmp_path, "0.2"))
+    with _killed(tmp_path) as (id, child):
+        child.close()
+        assert not is_held(str(tmp_path), id)
 
 
 def test_the_lock_is_believed_more_than_the_pid(tmp_path: Path) -> None:
-    assert is_held(str(tmp_path), _killed(tmp_path, "3"))
+    with _killed(tmp_path) as (id, _):
+        assert is_held(str(tmp_path), id)
     for text in (b"", b"x", b"9" * 19, str(os.getpid()).encode()):
         with Lease(str(tmp_path)) as lease:
             (tmp_path / lease.id).write_bytes(text)

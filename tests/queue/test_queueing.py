@@ -14,7 +14,8 @@ from exprun.errors import GitError, ParamsError, RefConflict, UsageError
 from exprun.git.tree import files_of
 from exprun.model.experiment import ExperimentSpec, ReproOptions, Selection
 from exprun.queue.records import State
-from exprun.runner.experiment import _snapshot, prepare
+from exprun.runner.experiment import prepare
+from exprun.runner.isolation import snapshot
 from exprun.runner.queueing import REFS, queue_experiments, tidy_queue
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def test_the_tree_is_what_an_isolated_run_would_start_from(project: DvcProject) 
     spec = ExperimentSpec(set_params=("lr=0.5", "model.name=large"), isolated=True)
     [queued] = queue_experiments(project.opened(), spec)
     opened = project.opened()
-    assert tree_of(project, queued) == _snapshot(opened, prepare(opened, spec))
+    assert tree_of(project, queued) == snapshot(opened, prepare(opened, spec))
     assert project.git("rev-parse", f"{queued.entry.commit}^@") == queued.entry.baseline
     shown = project.git("show", f"{queued.entry.commit}:params.yaml")
     assert shown == "lr: 0.5\nseed: 1\nmodel:\n  name: large  # of three"
@@ -136,6 +137,27 @@ def test_housekeeping_loses_nothing(project: DvcProject) -> None:
     for one in queued:
         project.git("cat-file", "-e", f"{one.entry.commit}:staged.txt")
     assert project.git("fsck", "--full", "--strict", "--no-dangling") == ""
+
+
+def test_what_is_accepted_has_reached_the_disk(
+    project: DvcProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+
+    def note(descriptor: int) -> None:
+        synced.append(os.path.relpath(os.readlink(f"/proc/self/fd/{descriptor}"), project.root))
+
+    monkeypatch.setattr(os, "fsync", note)
+    [queued] = queue_experiments(project.opened(), ExperimentSpec(set_params=("lr=1",)))
+    pack, held, record = (
+        max(number for number, path in enumerate(synced) if path == directory)
+        for directory in (".git/objects/pack", f".git/{REFS[:-1]}", ".dvc/tmp/exprun/queue")
+    )
+    # The objects, then the ref that holds them, and last what tells of them.
+    assert {path.split("_")[1] for path in synced[:pack]} == {"keep", "pack", "idx"}
+    assert pack < held < record < len(synced)
+    assert synced[-1] == ".dvc/tmp/exprun/queue/journal.jsonl"
+    assert queued.entry.id in (project.root / synced[-1]).read_text()
 
 
 def test_git_may_not_prune_what_no_ref_holds_yet(project: DvcProject) -> None:

@@ -46,6 +46,18 @@ BROKEN = (
     write("dvc.yaml", "stages:\n  s:\n    cmd: echo\n"),
 )
 
+UNUSABLE_PARAMS = (
+    git("init", "-q"),
+    *init_dvc(),
+    write("dvc.yaml", "stages:\n  s:\n    cmd: echo\n"),
+    write("params.yaml", "lr: 1\n"),
+    *commit("fine"),
+    write("params.yaml", "[1, 2]\n"),
+    *commit("no map"),
+    write("params.yaml", "lr: 2\n"),
+    *commit("fine again"),
+)
+
 
 def shown(tool: Tool, place: Place, *args: str, cwd: str = ".") -> str:
     command = ("exp", "show") if tool.name == "dvc" else ("show",)
@@ -136,6 +148,18 @@ def test_a_broken_commit_is_a_row_with_an_error(
     assert head["error"]["type"] == theirs_head["error"]["type"]
     assert "dvc.yaml:" in head["error"]["msg"]
     assert {**head, "error": None} == {**theirs_head, "error": None}
+
+
+def test_each_commit_is_judged_by_its_own_parameters(
+    builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool
+) -> None:
+    place = builder.build(UNUSABLE_PARAMS, into=tmp_path / "place")
+
+    _, *ours = states(exprun, place, "-n", "3")
+
+    _, *theirs = states(dvc, place, "-n", "3")
+    assert [state["data"] for state in ours] == [state["data"] for state in theirs]
+    assert [state["error"] is None for state in ours] == [True, False, True]
 
 
 def test_the_plain_table_shows_every_experiment(rich: Place, exprun: Tool) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,9 @@ from exprun.git.snapshot import take_snapshot
 from exprun.git.tree import FILE, SYMLINK, Entry, edit_tree, format_tree
 from exprun.workspaces.isolated import Slot, open_slot, workspace_source
 from tests.git.project import GitProject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def base(project: GitProject) -> None:
@@ -156,6 +160,59 @@ def test_switching_writes_only_what_differs(project: GitProject, slot: Slot) -> 
     assert (own.root / "e/only").read_text() == "e/only\n"
     assert (project.root / "d/y").exists()
     assert take_snapshot(inside(project, slot).open()) != EMPTY_TREE
+
+
+def _git_inode(own: GitProject) -> int:
+    return (own.root / ".git").stat().st_ino
+
+
+def test_a_git_directory_that_no_stage_touched_is_used_again(
+    project: GitProject, slot: Slot
+) -> None:
+    base(project)
+    own = make(project, slot)
+    inode = _git_inode(own)
+    own.git("status")  # which writes the index
+    make(project, slot)
+    assert _git_inode(own) == inode
+    assert own.git("status", "--porcelain") == ""
+
+
+def _link_config(own: GitProject) -> None:
+    os.link(own.root / ".git/config", own.root / ".git/other-name")
+    os.rename(own.root / ".git/other-name", own.root.parent / "held-by-a-stage")
+
+
+@pytest.mark.parametrize(
+    "touch",
+    [
+        lambda own: own.git("commit", "-q", "--allow-empty", "-m", "inner"),
+        lambda own: own.git("config", "user.name", "someone else"),
+        lambda own: own.git("tag", "v1"),
+        lambda own: own.git("stash", "store", "-m", "x", "HEAD"),
+        lambda own: own.write(".git/hooks/post-checkout", "#!/bin/sh\n"),
+        lambda own: own.write(".git/index.lock", ""),
+        lambda own: (own.root / ".git/info/exclude").unlink(),
+        _link_config,
+    ],
+    ids=["commit", "config", "tag", "stash", "hook", "lock", "exclude", "link"],
+)
+def test_one_that_a_stage_touched_is_made_anew(
+    project: GitProject, slot: Slot, touch: Callable[[GitProject], object]
+) -> None:
+    base(project)
+    project.write(".git/info/exclude", "*.tmp\n")
+    own = make(project, slot)
+    fresh = {path.relative_to(own.root) for path in (own.root / ".git").rglob("*")}
+    inode = _git_inode(own)
+    touch(own)
+    # Held open, so that a new directory cannot get the old one's number.
+    before = os.open(own.root / ".git", os.O_RDONLY)
+    make(project, slot)
+    os.close(before)
+    assert _git_inode(own) != inode
+    assert {path.relative_to(own.root) for path in (own.root / ".git").rglob("*")} == fresh
+    assert own.git("config", "user.name") == "A U Thor"
 
 
 def test_a_slot_that_a_crash_left_is_made_anew(

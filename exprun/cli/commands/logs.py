@@ -57,8 +57,11 @@ def show_logs(queue: Queue, chosen: Sequence[Entry], logs: Logs, *, follow: bool
             assert entry.last is not None
             logs.show(queue.log_dir(entry.last), entry.name if len(chosen) > 1 else "")
         if not (follow and any(entry.state is State.RUNNING for entry in now)):
-            return
+            break
         time.sleep(_PERIOD_S)
+    for entry in now:
+        if entry.last and entry.last.message:
+            sys.stderr.write(f"Experiment '{entry.name}': {entry.last.message}\n")
 
 
 def _named(queue: Queue, names: Sequence[str]) -> list[Entry]:

@@ -6,12 +6,10 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
-from exprun.cli.background import start_in_background
-from exprun.cli.commands.logs import show_logs
-from exprun.cli.logs import Logs
 from exprun.cli.messages import warn
 from exprun.cli.parsing import Parser, PlainParser, positive
 from exprun.errors import UsageError
@@ -113,7 +111,7 @@ def _as_json(entry: Entry, queue: Queue) -> dict[str, object]:
         "id": entry.id,
         "name": entry.name,
         "baseline": entry.baseline,
-        "created": datetime.fromtimestamp(entry.created, UTC).isoformat(timespec="seconds"),
+        "created": _moment(int(entry.created)),
         "status": entry.state.value,
         "reason": entry.reason,
         "message": last.message if last else None,
@@ -127,10 +125,17 @@ def _as_json(entry: Entry, queue: Queue) -> dict[str, object]:
     }
 
 
+@cache
+def _moment(created: int) -> str:
+    """A time in ISO 8601. The experiments of a sweep have it in common."""
+    return datetime.fromtimestamp(created, UTC).isoformat()
+
+
 def _table(entries: Sequence[Entry]) -> Iterator[str]:
     today = datetime.now().date()
     rows = [_COLUMNS] + [
-        (entry.id, entry.name, _when(entry.created, today), entry.state.value) for entry in entries
+        (entry.id, entry.name, _when(int(entry.created), today), entry.state.value)
+        for entry in entries
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -138,7 +143,8 @@ def _table(entries: Sequence[Entry]) -> Iterator[str]:
         yield "  ".join(cells).rstrip() + "\n"
 
 
-def _when(created: float, today: object) -> str:
+@cache
+def _when(created: int, today: object) -> str:
     """The time for what is of today, as DVC shows it, else the date."""
     moment = datetime.fromtimestamp(created)
     return moment.strftime("%I:%M %p" if moment.date() == today else "%b %d, %Y")
@@ -190,13 +196,10 @@ def _change(namespace: argparse.Namespace, cwd: str) -> int:
 
 
 def _start(namespace: argparse.Namespace, cwd: str) -> int:
+    from exprun.cli.background import start_in_background
     from exprun.cli.opening import open_here
 
-    opened = open_here(cwd)
-    opened.repository.head()  # refused here, where it is seen, rather than in the background
-    pid, log = start_in_background(opened.place, jobs=namespace.jobs)
-    sys.stdout.write(f"Running the queue in the background (pid {pid}), output in {log}\n")
-    return exits.OK
+    return start_in_background(open_here(cwd), ["-j", str(namespace.jobs)], cwd=cwd)
 
 
 def _stop(namespace: argparse.Namespace, cwd: str) -> int:
@@ -220,6 +223,9 @@ def _kill(namespace: argparse.Namespace, cwd: str) -> int:
 
 
 def _logs(namespace: argparse.Namespace, cwd: str) -> int:
+    from exprun.cli.commands.logs import show_logs
+    from exprun.cli.logs import Logs
+
     queue = _open(cwd)
     entry = queue.find([namespace.name])[-1]
     if entry.last is None:

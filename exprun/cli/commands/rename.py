@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from exprun.cli import exits
 from exprun.cli.opening import open_here
 from exprun.cli.parsing import PlainParser
+from exprun.errors import UsageError
 from exprun.results.handling import rename
+from exprun.results.unfinished import find_unfinished, standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +19,16 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str], *, cwd: str) -> int:
     """Rename it."""
     namespace = _parser().parse_args(arguments)
-    repository = open_here(cwd).repository
-    renamed = rename(repository, namespace.experiment, namespace.name, replace=namespace.force)
+    opened = open_here(cwd)
+    repository, old = opened.repository, namespace.experiment
+    try:
+        renamed = rename(repository, old, namespace.name, replace=namespace.force)
+    except UsageError:
+        found = find_unfinished(opened, old, head=repository.head().commit)
+        if found is None:
+            raise
+        now = standing(found)
+        raise UsageError(f"experiment '{old}' has no result to be renamed: it is {now}") from None
     sys.stdout.write(
         f"Renamed experiments: {namespace.experiment!r}\n"
         if renamed

@@ -14,6 +14,7 @@ from exprun.cli.parsing import (
     add_talk_options,
     repro_options,
 )
+from exprun.errors import UsageError
 from exprun.model.experiment import ExperimentSpec
 from exprun.params.sweeps import is_sweep
 from exprun.runner.editing import parse_edits
@@ -43,6 +44,15 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         from exprun.cli.queueing import queue
 
         return queue(opened, spec, quiet=namespace.quiet)
+    if namespace.detach:
+        if not namespace.run_all:
+            raise UsageError(
+                "--detach is for --run-all only",
+                hint="keep the experiment with --queue, then: exprun run --run-all --detach",
+            )
+        from exprun.cli.background import start_in_background
+
+        return start_in_background(opened, [a for a in arguments if a != "--detach"], cwd=cwd)
     if namespace.run_all:
         from exprun.cli.run_all import run_all
 
@@ -92,6 +102,7 @@ def _parser() -> Parser:
     add("-m", "--message", help="the message of the experiment's commit")
     add("--run-all", action="store_true", help="run everything that is queued")
     add("--retry-failed", action="store_true", help="with --run-all: failed experiments again, too")
+    add("--detach", action="store_true", help="with --run-all: in the background")
     add_failure_options(parser)
     add("--queue", action="store_true", help="keep it for later, sweeps as one experiment each")
     add("--temp", action="store_true", help="run in a directory of its own, not in the workspace")

@@ -1,3 +1,0 @@
-from tests.compat.conftest import builder, dvc, exprun
-
-__all__ = ["builder", "dvc", "exprun"]
