@@ -17,10 +17,10 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from exprun.errors import GitError, NotAProject, UsageError
+from exprun.errors import NotAProject, UsageError
 from exprun.git.conversion import ATTRIBUTES_FILE, Conversion
 from exprun.git.ignored import IgnoreRules
-from exprun.git.index_file import Index, IndexEntry, Stat
+from exprun.git.index_file import IndexEntry, Stat, refuse_conflicts
 from exprun.git.index_tree import build_tree
 from exprun.git.objects import object_name
 from exprun.git.repository import git_dir_of, open_repository
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from exprun.git.objects import ObjectStore
     from exprun.git.repository import Repository
-
-_SHOWN_CONFLICTS = 3
 
 
 def take_snapshot(
@@ -57,7 +55,7 @@ class Snapshot:
         self._repository = repository
         self._objects = objects
         self._index = repository.read_index()
-        _check_conflicts(self._index)
+        refuse_conflicts(self._index)
         self._tracked = {entry.path: entry for entry in self._index.entries}
         self._conversion = Conversion(
             repository,
@@ -275,13 +273,3 @@ def _mode_agrees(mode: int, recorded: int) -> bool:
     if stat.S_ISREG(mode):
         return recorded == (EXECUTABLE if mode & stat.S_IXUSR else FILE)
     return stat.S_ISLNK(mode) and recorded == SYMLINK
-
-
-def _check_conflicts(index: Index) -> None:
-    paths = sorted({entry.path for entry in index.entries if entry.stage})
-    if paths:
-        shown = ", ".join(paths[:_SHOWN_CONFLICTS]) + (", …" if paths[_SHOWN_CONFLICTS:] else "")
-        raise GitError(
-            f"the git index has unresolved conflicts: {shown}",
-            hint="resolve them, then: git add <paths>",
-        )

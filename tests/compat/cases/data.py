@@ -264,9 +264,7 @@ CASES = (
         "legacy-directory",
         write("in/a", "a\n"),
         write("in/b", "a\r\n"),
-        write(
-            "dvc.yaml", "stages:\n  s:\n    cmd: cp in/a o\n    deps: [in]\n    outs: [o]\n"
-        ),
+        write("dvc.yaml", "stages:\n  s:\n    cmd: cp in/a o\n    deps: [in]\n    outs: [o]\n"),
         write(
             "dvc.lock",
             "schema: '2.0'\nstages:\n  s:\n    cmd: cp in/a o\n    deps:\n    - path: in\n"

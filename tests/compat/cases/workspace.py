@@ -224,4 +224,18 @@ CASES = (
         steps=(Chmod("code.py", 0o755), run("-n", "e", "-S", "lr=3")),
         differs={"experiments": "DVC takes the modes over"},
     ),
+    case(
+        "unresolved-conflicts",
+        TRAINED,
+        git("checkout", "-q", "-b", "other"),
+        write("z", "1\n"),
+        commit(),
+        git("checkout", "-q", "main"),
+        write("z", "2\n"),
+        commit(),
+        git("config", "alias.try", "!git merge -q other || true"),
+        git("try"),
+        steps=run("-n", "e", "-S", "lr=3"),
+        differs={"lines": "the line that tells what begins comes before Git's index is looked at"},
+    ),
 )
