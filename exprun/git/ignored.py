@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from exprun.formats.ignore_patterns import Pattern, parse_patterns
+from exprun.model.files import OUT_OF_MEANS
 
 if TYPE_CHECKING:
     from exprun.git.index_file import Index
@@ -86,7 +87,9 @@ class IgnoreRules:
         try:
             # As Git since 2.32: a link could point to anything.
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError:
+        except OSError as error:
+            if error.errno in OUT_OF_MEANS:
+                raise
             return ()
         with open(descriptor, "rb") as file:
             try:

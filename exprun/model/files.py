@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from exprun.model.paths import Location
+
+OUT_OF_MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO})
+"""Errors that say nothing about a file: it must not be taken for one that is not there."""
 
 
 class Files(Protocol):

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from exprun.model.stage import Stage
 
 MAX_STAGES = 20_000
+_RECENT = 128
+_SMALL = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,28 @@ class PipelineFile:
     is_plain: bool = False
 
 
+class RecentPipelines:
+    """The small pipeline files that were loaded last and depend on no variables. Thread-safe.
+
+    The experiments of a sweep have them in common, but for the parameters.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, Location, str], PipelineFile] = {}
+
+    def get(self, key: tuple[str, Location, str]) -> PipelineFile | None:
+        """What was loaded from that text at that place."""
+        return self._known.get(key)
+
+    def keep(self, key: tuple[str, Location, str], loaded: PipelineFile) -> None:
+        """Remember a file, unless it is large."""
+        if len(key[2]) > _SMALL:
+            return
+        if len(self._known) >= _RECENT:
+            self._known.clear()
+        self._known[key] = loaded
+
+
 def load_pipeline(
     location: Location,
     files: Files,
@@ -67,28 +91,39 @@ def load_pipeline(
     limits: Limits = DEFAULT_LIMITS,
     max_stages: int = MAX_STAGES,
     yaml: YamlReader = read_yaml,
+    recent: RecentPipelines | None = None,
 ) -> PipelineFile:
     """The pipeline file at `location`, all of its stages resolved.
 
     `root` is the absolute root of the project, only compared with absolute paths in the file.
+    `recent` must not be shared between different `parsing`, `limits` or `max_stages`.
     Raises PipelineError, with the line, for all that DVC would refuse when it loads the file.
     """
     text = _read(location, files, limits)
-    document = yaml(text, name=location, error=PipelineError, limits=limits) or {}
+    key = (root, location, text)
+    vars = VarsLoader(files=files, read=set(), yaml=yaml)
     try:
+        if recent is not None and (known := recent.get(key)) is not None:
+            # That it does not use the parameters does not make bad ones good.
+            vars.load_default(Context(), parent(location))
+            return known
+        document = yaml(text, name=location, error=PipelineError, limits=limits) or {}
         check_pipeline(document)
         loader = _Loader(
             document=document,  # type: ignore[arg-type]  # the check above says it is a map
             location=location,
             directory=parent(location),
             root=root,
-            vars=VarsLoader(files=files, read=set(), yaml=yaml),
+            vars=vars,
             parsing=parsing or ParsingOptions(),
             max_stages=max_stages,
             templated=OPENING in text,
             is_plain=OPENING not in text and "vars" not in text,
         )
-        return loader.load()
+        loaded = loader.load()
+        if recent is not None and loaded.is_plain:
+            recent.keep(key, loaded)
+        return loaded
     except Problem as problem:
         from exprun.formats.lines import line_of
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from exprun.model.files import OUT_OF_MEANS
 from exprun.model.paths import ROOT, Location
 from exprun.pipeline.spelling import is_dvc_file
 
@@ -65,7 +66,9 @@ def _list(path: str) -> tuple[list[str], list[str], set[str]]:
     linked: set[str] = set()
     try:
         entries = os.scandir(path)
-    except OSError:
+    except OSError as error:
+        if error.errno in OUT_OF_MEANS:
+            raise
         return dirs, files, linked
     with entries:
         for entry in entries:

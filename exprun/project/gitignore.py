@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from exprun.formats.ignore_patterns import Pattern, parse_patterns
+from exprun.model.files import OUT_OF_MEANS
 from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
@@ -94,7 +95,9 @@ def _read(path: str) -> tuple[Pattern, ...]:
     try:
         # A symbolic link would let a repository read files elsewhere; Git refuses it too.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        if error.errno in OUT_OF_MEANS:
+            raise
         return ()
     with open(descriptor, encoding="utf-8", errors="surrogateescape") as file:
         return tuple(parse_patterns(file.read()))
@@ -134,7 +137,9 @@ def _last_excludes_file(config: str) -> str | None:
     try:
         with open(config, encoding="utf-8", errors="surrogateescape") as file:
             text = file.read()
-    except OSError:
+    except OSError as error:
+        if error.errno in OUT_OF_MEANS:
+            raise
         return None
     return _excludes_file(text.splitlines()) if "excludesfile" in text.lower() else None
 

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from exprun.formats.ignore_patterns import Pattern, parse_patterns
+from exprun.model.files import OUT_OF_MEANS
 from exprun.model.paths import ROOT, Location, is_outside, join, parent
 from exprun.model.values import dataclass
 from exprun.project.root import DVC_DIR
@@ -146,7 +147,9 @@ class IgnoreRules:
             else:
                 with open(os.path.join(self._root, directory, DVCIGNORE), encoding="utf-8") as file:
                     text = file.read()
-        except OSError:
+        except OSError as error:
+            if error.errno in OUT_OF_MEANS:
+                raise
             return ()
         return tuple(parse_patterns("\n".join(map(str.strip, text.splitlines()))))
 

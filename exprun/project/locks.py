@@ -141,7 +141,13 @@ def _try_flock(path: str) -> _Release | None:
     except BaseException:
         os.close(descriptor)
         raise
-    return partial(os.close, descriptor)
+    return partial(_unlock, descriptor)
+
+
+def _unlock(descriptor: int) -> None:
+    # A command that another thread starts just now has the descriptor, too, until its exec.
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
 
 
 def _try_hardlink(path: str) -> _Release | None:

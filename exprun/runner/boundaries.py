@@ -28,7 +28,7 @@ class Boundaries:
         self._root = root
         self._real_root = os.path.realpath(root)
         self._ignore = IgnoreRules(root)
-        self._real_parents: dict[str, str] = {}
+        self._real_parents = {root: self._real_root}
 
     def check(self, stages: Iterable[Stage]) -> None:
         """Raise PipelineError for the first stage with an output that may not be one."""

@@ -43,6 +43,8 @@ class Exclusion:
             for name in sorted(names):
                 lock = self._open(name)
                 locks.callback(os.close, lock)
+                # A command that is started just now has the descriptor, too, until its exec.
+                locks.callback(fcntl.flock, lock, fcntl.LOCK_UN)
                 await _wait_for(lock, stop, lambda name=name: on_wait(name))  # type: ignore[misc]
             yield
 

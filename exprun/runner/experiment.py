@@ -207,16 +207,17 @@ def _set_out(guard: Guard, site: Site, prepared: Prepared, repository: Repositor
     """Make the workspace what the experiment starts from."""
     with guard.working():
         mark = IndexMark(repository)
-        ignore_data(site, concerned(prepared))
+        stages = concerned(prepared)
+        ignore_data(site, stages)
         conversion = Conversion(repository, has_attributes=False)
         for location, data in prepared.edits.items():
             path = site.path(location)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             # As DVC leaves them, which takes edits through the stash.
             replace_file(path, conversion.with_line_ends(repository.inside(path), data))
-        for stage, entry in list(commit_data(site, concerned(prepared))):
+        for stage, entry in list(commit_data(site, stages)):
             site.records.record(stage, entry)
-        check_out(site, prepared)
+        check_out(site, prepared, stages)
     return mark
 
 
@@ -225,10 +226,10 @@ def concerned(prepared: Prepared) -> Sequence[Stage]:
     return concerned_stages(prepared.project, prepared.spec.options.selection)
 
 
-def check_out(site: Site, prepared: Prepared) -> None:
-    """Bring the outputs that the experiment starts from into the workspace."""
+def check_out(site: Site, prepared: Prepared, stages: Sequence[Stage]) -> None:
+    """Bring the outputs of `stages` that the experiment starts from into the workspace."""
     everything = not prepared.spec.options.selection.targets
-    check_out_outputs(site, concerned(prepared), everything=everything)
+    check_out_outputs(site, stages, everything=everything)
 
 
 async def share(emit: Emit, sharing: Sharing | None, published: Published, site: Site) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import ExitStack, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from exprun.model.paths import is_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractContextManager
 
     from exprun.model.stage import Stage
@@ -35,9 +35,20 @@ class Guard:
         return self._repo.held(self._patience) if self._repo else nullcontext()
 
     @asynccontextmanager
-    async def running(self, stage: Stage, site: Site) -> AsyncIterator[None]:
-        """Held while the command of a stage runs: others may not write what it reads."""
+    async def running(
+        self, stage: Stage, site: Site, prepare: Callable[[], None]
+    ) -> AsyncIterator[None]:
+        """Held while the command of a stage runs: others may not write what it reads.
+
+        `prepare` is called once it is held, in a worker thread.
+        """
+        # Others that take the locks need no event loop.
+        from anyio import CancelScope
+
+        from exprun.runner import threads
+
         if self._paths is None:
+            await threads.run_sync(prepare)
             yield
             return
         reads = [dep.location for dep in stage.deps] + [file.location for file in stage.params]
@@ -47,15 +58,16 @@ class Guard:
             write=[site.path(location) for location in writes if not is_url(location)],
             patience=self._patience,
         )
-        # Others that take the locks need no event loop.
-        from anyio import CancelScope
 
-        from exprun.runner import threads
+        def enter() -> ExitStack:
+            with ExitStack() as undo:
+                undo.enter_context(held)  # somebody else may have to be waited for
+                prepare()
+                return undo.pop_all()
 
-        # Somebody else may have to be waited for.
-        await threads.run_sync(held.__enter__)
+        release = await threads.run_sync(enter)
         try:
             yield
         finally:
             with CancelScope(shield=True):
-                await threads.run_sync(held.__exit__, None, None, None)
+                await threads.run_sync(release.close)

@@ -97,8 +97,9 @@ def set_out_isolated(
     stages = project.plan(spec.options.selection)
     site = workspace_site(there, project, immediate=False)
     prepared = Prepared(spec=spec, ref=ref, edits={}, project=project, stages=stages)
-    check_out(site, prepared)
-    ignore_data(site, concerned(prepared))
+    concerning = concerned(prepared)
+    check_out(site, prepared, concerning)
+    ignore_data(site, concerning)
     return site, prepared
 
 
@@ -107,7 +108,7 @@ async def isolated_workspace(
     opened: Opened, baseline: str, tree: str
 ) -> AsyncIterator[tuple[Repository, str]]:
     """A worktree of `tree` with a repository of its own; that, and the project's root in it."""
-    slots = SlotPool(opened.place.tmp_dir)
+    slots = SlotPool(opened.place)
     slot = await threads.run_sync(slots.take)
     try:
         source = await threads.run_sync(source_of, opened)

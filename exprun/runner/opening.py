@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from exprun.model.values import dataclass, field, replace
+from exprun.pipeline.load import RecentPipelines
 from exprun.project.config import load_config
 from exprun.project.config_files import config_places
 from exprun.project.files import DiskFiles
@@ -46,6 +47,7 @@ class Opened:
     remember_from: int = 0
     """How many characters a document must have for its parsed form to be kept on disk."""
     documents: RecentDocuments = field(default_factory=RecentDocuments, repr=False)
+    pipelines: RecentPipelines = field(default_factory=RecentPipelines, repr=False)
     neighbour: Store | None = None
     """The cache as seen from another workspace, if that is open, too."""
 
@@ -79,6 +81,7 @@ class Opened:
             files or self.files,
             git_ignore=self._git_ignore(),
             yaml=self.yaml,
+            recent=self.pipelines,
         )
 
     def at(self, root: str) -> Opened:

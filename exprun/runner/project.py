@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from exprun.model.stage import Stage
     from exprun.pipeline.datafile import DataFile
     from exprun.pipeline.graph import Graph
-    from exprun.pipeline.load import PipelineFile
+    from exprun.pipeline.load import PipelineFile, RecentPipelines
     from exprun.project.config import Config
     from exprun.project.gitignore import GitIgnore
     from exprun.project.root import Place
@@ -120,12 +120,13 @@ def load_project(
     *,
     git_ignore: GitIgnore | None = None,
     yaml: YamlReader = read_yaml,
+    recent: RecentPipelines | None = None,
 ) -> Project:
     """Load every DVC file below the root of `place`, with the contents `files` gives them.
 
     Raises PipelineError only for what makes the whole project unusable.
     """
-    return _Loading(place, config, files, git_ignore, yaml).load()
+    return _Loading(place, config, files, git_ignore, yaml, recent).load()
 
 
 class _Loading:
@@ -136,11 +137,13 @@ class _Loading:
         files: Files,
         git_ignore: GitIgnore | None,
         yaml: YamlReader,
+        recent: RecentPipelines | None,
     ) -> None:
         self._place = place
         self._files = files
         self._git_ignore = git_ignore
         self._yaml = yaml
+        self._recent = recent
         # Only for outputs: an output may hold a DVC project.
         self._ignore = IgnoreRules(place.root, nested_projects=True)
         self._parsing = ParsingOptions(bools=config.parsing.bool, lists=config.parsing.list)
@@ -209,6 +212,11 @@ class _Loading:
             self._data[file] = load_data_file(file, data, root=root, yaml=self._yaml)
             return (self._data[file].stage,)
         self._pipelines[file] = load_pipeline(
-            file, self._files, root=root, parsing=self._parsing, yaml=self._yaml
+            file,
+            self._files,
+            root=root,
+            parsing=self._parsing,
+            yaml=self._yaml,
+            recent=self._recent,
         )
         return self._pipelines[file].stages

@@ -15,7 +15,6 @@ from exprun.model.values import dataclass
 from exprun.project.files import DiskFiles
 from exprun.queue.records import State
 from exprun.runner import threads
-from exprun.runner.announcing import forget_the_dead
 from exprun.runner.driver import NotOpened
 from exprun.runner.experiment import (
     Prepared,
@@ -85,7 +84,7 @@ class QueueRun:
         self._session = session
         self._queue = queue
         self._orchestrator = orchestrator
-        self._slots = SlotPool(session.opened.place.tmp_dir)
+        self._slots = SlotPool(session.opened.place)
         self._source = source
         self._open: dict[str, _Open] = {}
         self._git = CapacityLimiter(1)
@@ -100,14 +99,13 @@ class QueueRun:
     async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
         """Claim an experiment and make its workspace; see `exprun.runner.driver.Source`."""
         try:
-            attempt = await threads.run_sync(self._orchestrator.claim, experiment)
+            attempt, stored = await threads.run_sync(self._claim, experiment, limiter=self._git)
         except FAULTS as error:
             self.failed.append(experiment)
             self._session.opened.warn(f"experiment {experiment} is not started: {error}")
             return NotOpened(failed=True)
         if attempt is None:
             return NotOpened(failed=False)
-        stored = await threads.run_sync(self._stored, attempt, limiter=self._git)
         if stored is not None:
             self._ended(attempt, rev=stored)
             return NotOpened(failed=False)
@@ -185,6 +183,17 @@ class QueueRun:
                 if entry.id in self._open and entry.last is not None and entry.last.stop_wished:
                     tell(words.CancelRequested(CancelReason.REQUESTED, entry.id))
 
+    def _claim(self, experiment: str) -> tuple[Attempt | None, str | None]:
+        """An attempt of an experiment, and its commit if it needs none."""
+        attempt = self._orchestrator.claim(experiment)
+        if attempt is None:
+            return None, None
+        try:
+            return attempt, self._stored(attempt)
+        except FAULTS:
+            self._record(attempt, attempt.interrupt)
+            raise
+
     def _run_elsewhere(self, entries: Sequence[Entry]) -> dict[str, str]:
         """The experiments that other processes run, and the lease of each."""
         return {
@@ -221,7 +230,6 @@ class QueueRun:
     def _set_out(self, attempt: Attempt) -> _Open:
         opened = self._session.opened
         entry = attempt.entry
-        forget_the_dead(opened.place)
         slot = self._slots.take()
         try:
             tree = opened.repository.tree_of(entry.commit)

@@ -204,10 +204,8 @@ class Reproduction:
                 self._settings.exclusion.held(
                     self._exclusive(index, gpus), hand.stop, partial(self._teller.waits_for, index)
                 ),
-                self._guard.running(stage, self.site),
+                self._guard.running(stage, self.site, partial(self._prepare, index)),
             ):
-                if hand.stop.reason is None:
-                    await threads.run_sync(self._prepare, stage)
                 self._teller.started(index, hand.log, attempt)
                 hand.outcome = await self._executor.run_job(
                     self._job(index, gpus), self._sink(index), stop=hand.stop
@@ -272,9 +270,11 @@ class Reproduction:
                 return self._work.import_again(stage)
             return self._work.verify(stage)
 
-    def _prepare(self, stage: Stage) -> None:
-        with self._guard.working():
-            self._work.prepare(stage)
+    def _prepare(self, index: int) -> None:
+        """Make way for the commands, unless they are not to start any more."""
+        if self._in_hand[index].stop.reason is None:
+            with self._guard.working():
+                self._work.prepare(self.stages[index])
 
     def _save(self, index: int) -> Saved:
         hand, stage = self._in_hand[index], self.stages[index]

@@ -6,17 +6,20 @@ import os
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from exprun.runner.announcing import forget_the_dead
 from exprun.workspaces.isolated import LOCATION, open_slot
 
 if TYPE_CHECKING:
+    from exprun.project.root import Place
     from exprun.workspaces.isolated import Slot
 
 
 class SlotPool:
     """Hands out slots that no other process uses, those used last first. Thread-safe."""
 
-    def __init__(self, tmp_dir: str) -> None:
-        self._directory = os.path.join(tmp_dir, "exps", LOCATION)
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._directory = os.path.join(place.tmp_dir, "exps", LOCATION)
         self._free: list[Slot] = []
         self._taken = 0
         self._lock = Lock()
@@ -30,6 +33,8 @@ class SlotPool:
                 slot = open_slot(os.path.join(self._directory, str(self._taken)))
                 self._taken += 1
                 if slot is not None:
+                    # What a dead session said of this directory would be taken for ours.
+                    forget_the_dead(self._place)
                     return slot
 
     def give_back(self, slot: Slot) -> None:

@@ -136,6 +136,24 @@ def test_threads_take_turns(tmp_path: Path) -> None:
     assert max(most) == 1
 
 
+def test_a_lock_is_free_though_a_child_has_inherited_it(tmp_path: Path) -> None:
+    lock = FileLock(str(tmp_path / "lock"))
+    read_end, write_end = os.pipe()
+    with lock.held():
+        child = os.fork()
+        if child == 0:
+            os.close(write_end)
+            os.read(read_end, 1)
+            os._exit(0)
+    try:
+        with lock.held(Patience(limit_s=0)):
+            pass
+    finally:
+        os.close(write_end)
+        os.close(read_end)
+        os.waitpid(child, 0)
+
+
 def test_a_killed_holder_blocks_nobody(tmp_path: Path) -> None:
     code = (
         "import sys; from exprun.project.locks import FileLock\n"
