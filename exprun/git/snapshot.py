@@ -127,7 +127,7 @@ class Snapshot:
         same = Entry(entry.mode, entry.oid)
         if entry.assume_valid:
             return same
-        found = self._lstat_followed(entry.path)
+        found = self._lstat(entry.path)
         if entry.skip_worktree and (found is None or not self._is_sparse()):
             return same
         if found is None:
