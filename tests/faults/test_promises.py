@@ -284,7 +284,6 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
             "store/test_checkout.py::test_places_that_are_refused",
             "workspaces/test_isolated.py::test_a_tree_cannot_reach_out",
             "workspaces/test_isolated.py::test_a_tree_cannot_write_through_its_own_symlink",
-            "git/test_snapshot.py::test_nothing_is_added_through_a_linked_directory",
         ),
         "a hash is a hash": (
             "store/test_manifest.py::test_paths_that_escape_are_refused",
