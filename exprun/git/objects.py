@@ -1,4 +1,4 @@
-"""The object database: loose objects read and written here, packed ones through libgit2.
+"""The object database: loose objects read and written here, packed ones mostly through libgit2.
 
 Loose format: zlib of ``<kind> <size>\\0<data>``, named by the SHA-1 of that (gitformat-loose). New
 objects are collected until `ObjectStore.sync` makes all of them durable at once.
@@ -14,6 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 from exprun.errors import GitError
+from exprun.git.pack_reading import read_packed
 from exprun.git.refs import sync_directory
 
 if TYPE_CHECKING:
@@ -172,6 +173,8 @@ class ObjectStore:
             pass
         if self._lender is not None and self._lender.contains(oid):
             return self._lender._read(oid)
+        if self._packs is None and (found := self._read_packed(oid)):
+            return found
         if self._packs is not None or self._has_packs():
             with suppress(KeyError):
                 number, data = self._odb().read(oid)
@@ -179,6 +182,14 @@ class ObjectStore:
         raise GitError(
             f"git object {oid} is missing", hint="is this a partial clone, or damaged? git fsck"
         )
+
+    def _read_packed(self, oid: str) -> tuple[Kind, bytes] | None:
+        """An object that can be had from a pack without libgit2."""
+        directory = f"{self.directory}/pack"
+        packs = [name for name in _names(directory) if name.endswith(".idx")]
+        number, data = read_packed(directory, packs, oid) or (0, b"")
+        kind = _KINDS.get(number)
+        return (kind, data) if kind and object_name(kind, data) == oid else None
 
     def _has_packs(self) -> bool:
         """Whether libgit2 might find what is not loose here."""

@@ -1,0 +1,64 @@
+"""Objects read from packs, as Git has them; what is not to be had is left to libgit2."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exprun.git.objects import ObjectStore
+from exprun.git.pack_reading import read_packed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KINDS = {"commit": 1, "tree": 2, "blob": 3}
+
+
+def _git(repo: Path, *args: str) -> bytes:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+    return subprocess.run(
+        ["git", *identity, *args], cwd=repo, check=True, capture_output=True, timeout=60
+    ).stdout
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    _git(tmp_path, "init", "--quiet")
+    (tmp_path / "noise").write_bytes(os.urandom(70_000))
+    (tmp_path / "empty").touch()
+    text = "".join(f"line {number}\n" for number in range(2_000))
+    for turn in range(2):
+        (tmp_path / "text").write_text(text + f"{turn}\n")
+        _git(tmp_path, "add", ".")
+        _git(tmp_path, "commit", "--quiet", "-m", str(turn))
+    _git(tmp_path, "repack", "-adq")
+    return tmp_path
+
+
+def test_every_object_is_what_git_says(repo: Path) -> None:
+    directory = str(repo / ".git/objects/pack")
+    packs = [name for name in os.listdir(directory) if name.endswith(".idx")]
+    listed = _git(repo, "cat-file", "--batch-all-objects", "--batch-check").decode()
+    whole = 0
+    for oid, kind, _ in map(str.split, listed.splitlines()):
+        expected = _git(repo, "cat-file", kind, oid)
+        found = read_packed(directory, packs, oid)
+        whole += found is not None
+        assert found in (None, (KINDS[kind], expected))
+        assert ObjectStore(str(repo / ".git/objects")).read(oid, kind) == expected  # type: ignore[arg-type]
+    assert 0 < whole < len(listed.splitlines()), "one is stored as a difference"
+    assert read_packed(directory, packs, "0" * 40) is None
+    assert read_packed(directory, packs * 9, oid) is None
+
+
+def test_a_damaged_pack_is_left_to_libgit2(repo: Path) -> None:
+    directory = repo / ".git/objects/pack"
+    (pack,) = directory.glob("*.pack")
+    pack.chmod(0o600)
+    pack.write_bytes(pack.read_bytes()[:13])
+    head = _git(repo, "rev-parse", "HEAD").decode().strip()
+    (index,) = (path.name for path in directory.glob("*.idx"))
+    assert read_packed(str(directory), [index], head) is None
