@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from exprun.cli import exits
 from exprun.cli.messages import warn
 from exprun.cli.parsing import Parser, PlainParser, positive
 from exprun.errors import UsageError
 from exprun.project.root import find_project
+from exprun.queue.ledger import to_attempt
 from exprun.queue.queue import Queue
-from exprun.queue.records import State
+from exprun.queue.records import State, reason_of
 from exprun.runner.announcing import forget_the_dead
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from exprun.queue.records import Entry
 
@@ -93,34 +95,35 @@ def _open(cwd: str) -> Queue:
 
 
 def _status(namespace: argparse.Namespace, cwd: str) -> int:
+    # Nothing here is garbage: to look for it in thousands of records takes as long as to read them.
+    gc.disable()
     queue = _open(cwd)
-    entries = queue.entries()
     if namespace.json:
-        rows = [_as_json(entry, queue) for entry in entries]
-        sys.stdout.write(json.dumps(rows, ensure_ascii=False) + "\n")
-    elif not entries:
-        sys.stdout.write("No experiments in the queue.\n")
-    else:
+        rows = [_as_json(row, state, queue) for row, state in queue.rows()]
+        sys.stdout.write(json.dumps(rows, ensure_ascii=False, check_circular=False) + "\n")
+    elif entries := queue.entries():
         sys.stdout.writelines(_table(entries))
+    else:
+        sys.stdout.write("No experiments in the queue.\n")
     return exits.OK
 
 
-def _as_json(entry: Entry, queue: Queue) -> dict[str, object]:
-    last = entry.last
+def _as_json(row: Mapping[str, Any], state: State, queue: Queue) -> dict[str, object]:
+    last = to_attempt(row["last"]) if row.get("last") else None
     return {
-        "id": entry.id,
-        "name": entry.name,
-        "baseline": entry.baseline,
-        "created": _moment(int(entry.created)),
-        "status": entry.state.value,
-        "reason": entry.reason,
+        "id": row["id"],
+        "name": row["name"],
+        "baseline": row["baseline"],
+        "created": _moment(int(row["created"])),
+        "status": state.value,
+        "reason": reason_of(state, last),
         "message": last.message if last else None,
         "exit_code": last.exit_code if last else None,
         "rev": last.rev if last else None,
         "kept": last.kept if last else None,
-        "held": entry.held,
-        "overrides": list(entry.fields.get("set_params", ())),
-        "attempts": len(entry.attempts),
+        "held": row.get("held", False),
+        "overrides": row["spec"].get("set_params", []),
+        "attempts": len(row.get("attempts", ())),
         "log_dir": queue.log_dir(last) if last else None,
     }
 
