@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,10 @@ from tests.support.tools import Tool, dvc_tool, exprun_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+# A background job is started with SIGINT ignored, and everything that it starts inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ _SKIP_WORKTREE = 0x4000
 _INTENT_TO_ADD = 0x2000
 _NAME_MASK = 0x0FFF
 _32_BITS = 0xFFFFFFFF
+_SHOWN_CONFLICTS = 3
 
 # What os.fsdecode does, without its cost per call.
 _ENCODING = sys.getfilesystemencoding()
@@ -225,3 +226,14 @@ def _format_trees(trees: Mapping[str, CachedTree]) -> bytes:
 
     add("", "")
     return b"".join(parts)
+
+
+def refuse_conflicts(index: Index) -> None:
+    """Raise GitError, naming the paths, if a merge has left conflicts: no tree can be made."""
+    paths = sorted({entry.path for entry in index.entries if entry.stage})
+    if paths:
+        shown = ", ".join(paths[:_SHOWN_CONFLICTS]) + (", …" if paths[_SHOWN_CONFLICTS:] else "")
+        raise GitError(
+            f"the git index has unresolved conflicts: {shown}",
+            hint="resolve them, then: git add <paths>",
+        )

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from exprun.git.command import run_git
+from exprun.git.index_file import refuse_conflicts
 from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ class IndexChange:
 
 
 class IndexMark:
-    """The user's index before a command."""
+    """The user's index before a command. Raises GitError if it has conflicts."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._file = _identify(repository)
-        self._entries = _by_path(repository)
+        index = repository.read_index()
+        refuse_conflicts(index)
+        self._entries = {entry.path: entry for entry in index.entries}
 
     def changes(self) -> tuple[IndexChange, ...]:
         """What differs now. Costs one `stat` if the file was not written."""

@@ -17,10 +17,10 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from exprun.errors import GitError, NotAProject, UsageError
+from exprun.errors import NotAProject, UsageError
 from exprun.git.conversion import ATTRIBUTES_FILE, Conversion
 from exprun.git.ignored import IgnoreRules
-from exprun.git.index_file import Index, IndexEntry, Stat
+from exprun.git.index_file import IndexEntry, Stat, refuse_conflicts
 from exprun.git.index_tree import build_tree
 from exprun.git.objects import object_name
 from exprun.git.repository import git_dir_of, open_repository
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from exprun.git.objects import ObjectStore
     from exprun.git.repository import Repository
-
-_SHOWN_CONFLICTS = 3
 
 
 def take_snapshot(
@@ -57,7 +55,7 @@ class Snapshot:
         self._repository = repository
         self._objects = objects
         self._index = repository.read_index()
-        _check_conflicts(self._index)
+        refuse_conflicts(self._index)
         self._tracked = {entry.path: entry for entry in self._index.entries}
         self._conversion = Conversion(
             repository,
@@ -77,8 +75,9 @@ class Snapshot:
             now = self._current(entry)
             if now is None or now != Entry(entry.mode, entry.oid):
                 changes[entry.path] = now
-        for path in chain(self._taken_out(), self._untracked_below(include, self._rules)):
-            if (new := self._read(path, self._lstat(path), None)) is not None:
+        taken_out = ((path, self._lstat(path)) for path in self._taken_out())
+        for path, found in chain(taken_out, self._added(include)):
+            if (new := self._read(path, found, None)) is not None:
                 changes[path] = new
         changes.update(self._edits(edited or {}))
         return self._build(changes)
@@ -153,9 +152,12 @@ class Snapshot:
         if not self._is_real_directory(path.rpartition("/")[0]):
             return None
         try:
-            return os.lstat(f"{self._repository.workdir}/{path}")
+            return os.lstat(self._full(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def _full(self, path: str) -> str:
+        return f"{self._repository.workdir}/{path}"
 
     def _is_real_directory(self, path: str) -> bool:
         known = self._real_directories.get(path)
@@ -171,7 +173,7 @@ class Snapshot:
         """What a path holds, stored in the target unless the index names the same blob."""
         if found is None:
             return None
-        full = os.path.join(self._repository.workdir, path)
+        full = self._full(path)
         if stat.S_ISLNK(found.st_mode):
             target = os.fsencode(os.readlink(full))
             return Entry(SYMLINK, self._objects.write("blob", target))
@@ -183,7 +185,7 @@ class Snapshot:
 
     def _store_file(self, path: str, found: os.stat_result, entry: IndexEntry | None) -> str:
         if entry is not None and not entry.intent_to_add and found.st_size < 1 << 20:
-            with open(os.path.join(self._repository.workdir, path), "rb") as file:
+            with open(self._full(path), "rb") as file:
                 data = file.read()
             # Mostly only touched: no need to look at attributes, nor to store it again.
             if object_name("blob", data) == entry.oid:
@@ -220,26 +222,50 @@ class Snapshot:
         mode = self._mode(found, entry) if found else entry.mode if entry else FILE
         return Entry(mode, self._conversion.store(path, data, self._objects))
 
-    def _untracked_below(self, paths: Iterable[str], rules: IgnoreRules) -> Iterator[str]:
-        """The files at and below `paths` that ``git add`` would add."""
+    def _added(
+        self, paths: Iterable[str], *, below: bool = False
+    ) -> Iterator[tuple[str, os.stat_result]]:
+        """The files at and below `paths` that DVC adds; those hidden from Git are among them.
+
+        It follows a link to a directory, but none that it meets `below` one. A link that Git knows
+        stays a link here.
+        """
         links = tuple(f"{entry.path}/" for entry in self._index.entries if entry.is_gitlink)
         for path in paths:
-            if path in self._tracked or (links and f"{path}/".startswith(links)):
+            entry = self._tracked.get(path)
+            if entry is not None and not (entry.assume_valid or entry.skip_worktree):
                 continue
-            found = self._lstat(path)
-            if found is None or ".git" in path.split("/"):
+            found = self._lstat_followed(path)
+            if found is None or ".git" in path.split("/") or f"{path}/".startswith(links):
                 continue
-            is_dir = stat.S_ISDIR(found.st_mode)
-            if path and rules.is_ignored(path, is_dir=is_dir):
+            is_link = stat.S_ISLNK(found.st_mode)
+            is_dir = os.path.isdir(self._full(path)) if is_link else stat.S_ISDIR(found.st_mode)
+            if path and self._rules.is_ignored(path, is_dir=is_dir):
+                continue
+            if is_dir and below and is_link:
                 continue
             if is_dir:
-                yield from self._untracked_below(self._names(path), rules)
+                yield from self._added(self._names(path), below=True)
             else:
-                yield path
+                yield path, found
+
+    def _lstat_followed(self, path: str) -> os.stat_result | None:
+        """As `_lstat`, but also through linked directories, if Git does not know the links."""
+        parent = path.rpartition("/")[0]
+        if self._is_real_directory(parent):
+            return self._lstat(path)
+        while parent:
+            if parent in self._tracked:
+                return None
+            parent = parent.rpartition("/")[0]
+        try:
+            return os.lstat(self._full(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def _names(self, directory: str) -> list[str]:
         prefix = directory + "/" if directory else ""
-        return [prefix + name for name in os.listdir(f"{self._repository.workdir}/{directory}")]
+        return [prefix + name for name in os.listdir(self._full(directory))]
 
 
 def _mode_agrees(mode: int, recorded: int) -> bool:
@@ -247,13 +273,3 @@ def _mode_agrees(mode: int, recorded: int) -> bool:
     if stat.S_ISREG(mode):
         return recorded == (EXECUTABLE if mode & stat.S_IXUSR else FILE)
     return stat.S_ISLNK(mode) and recorded == SYMLINK
-
-
-def _check_conflicts(index: Index) -> None:
-    paths = sorted({entry.path for entry in index.entries if entry.stage})
-    if paths:
-        shown = ", ".join(paths[:_SHOWN_CONFLICTS]) + (", …" if paths[_SHOWN_CONFLICTS:] else "")
-        raise GitError(
-            f"the git index has unresolved conflicts: {shown}",
-            hint="resolve them, then: git add <paths>",
-        )

@@ -272,10 +272,12 @@ def test_included_paths(project: GitProject) -> None:
     for path in ("n/1", "n/m/2", "n/x.log", "ignored/3", "n/keep.log", "top", "other"):
         project.write(path, path)
     project.write("n/run", "").chmod(0o755)
-    (project.root / "n/link").symlink_to("m")
+    (project.root / "n/file").symlink_to("1")
+    (project.root / "n/directory").symlink_to("m")
     ours = take_snapshot(
         project.open(), include=["n", "top", "nothing", "ignored/3", "n/x.log", "a"]
     )
+    (project.root / "n/directory").unlink()  # DVC adds no link to a directory
     assert ours == project.tree_after_add("n", "top")
 
 
@@ -293,13 +295,17 @@ def test_the_inside_of_a_nested_repository_is_added_as_dvc_does(project: GitProj
     ]
 
 
-def test_nothing_is_added_through_a_linked_directory(project: GitProject, tmp_path: Path) -> None:
+def test_files_are_added_through_a_linked_directory_unless_git_knows_the_link(
+    project: GitProject,
+) -> None:
+    project.write("real/file", "1")
+    (project.root / "known").symlink_to("real")
     base(project)
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "outside/secret").write_text("s")
-    (project.root / "way").symlink_to(tmp_path / "outside")
-    ours = take_snapshot(project.open(), include=["way/secret"])
-    assert ours == project.git("rev-parse", "HEAD^{tree}")
+    (project.root / "new").symlink_to("real")
+    ours = take_snapshot(project.open(), include=["known/file", "new/file"])
+    paths = project.git("ls-tree", "-r", "--name-only", ours).split()
+    assert "new/file" in paths
+    assert "known" in paths
 
 
 def test_edited_contents(project: GitProject) -> None:

@@ -261,6 +261,22 @@ CASES = (
         steps=(run("-n", "a"), run("-n", "b")),
     ),
     case(
+        "legacy-directory",
+        write("in/a", "a\n"),
+        write("in/b", "a\r\n"),
+        write("dvc.yaml", "stages:\n  s:\n    cmd: cp in/a o\n    deps: [in]\n    outs: [o]\n"),
+        write(
+            "dvc.lock",
+            "schema: '2.0'\nstages:\n  s:\n    cmd: cp in/a o\n    deps:\n    - path: in\n"
+            "      md5: 4d326c4b95ec964f37d0385750740610.dir\n      size: 5\n      nfiles: 2\n"
+            "    outs:\n    - path: o\n      md5: 60b725f10c9c85c70d97880dfe8191b3\n"
+            "      size: 2\n",
+        ),
+        commit(),
+        steps=(run("-n", "a"), write("in/b", "b\r\n"), run("-n", "b")),
+        differs={"cache": "DVC leaves a listing of the dependency in the old cache"},
+    ),
+    case(
         "legacy-data-file",
         write("in.txt", "a\r\nb\r\n"),
         write(
