@@ -89,11 +89,11 @@ class Queue:
             self._refresh()
             return list(self._ledger.entries(self._liveness()))
 
-    def rows(self) -> Iterator[tuple[Mapping[str, Any], State]]:
+    def rows(self) -> list[tuple[Mapping[str, Any], State]]:
         """The records that `entries` are made of, with their states: quicker for thousands."""
         with self._turn:
             self._refresh()
-            yield from self._ledger.rows(self._liveness())
+            return list(self._ledger.rows(self._liveness()))
 
     def unfinished(self) -> list[Entry]:
         """The experiments that have not succeeded, in the order in which they are to be run."""

@@ -94,17 +94,19 @@ def _open(cwd: str) -> Queue:
 
 
 def _status(namespace: argparse.Namespace, cwd: str) -> int:
-    # Nothing here is garbage: to look for it in thousands of records takes as long as to read them.
-    gc.disable()
     queue = _open(cwd)
-    if namespace.json:
-        rows = [_as_json(row, state, queue) for row, state in queue.rows()]
-        sys.stdout.write(json.dumps(rows, ensure_ascii=False, check_circular=False) + "\n")
-    elif entries := queue.entries():
-        sys.stdout.writelines(_table(entries))
-    else:
-        sys.stdout.write("No experiments in the queue.\n")
+    # Thousands of records are made here and all are needed: it is no use to look for garbage.
+    gc.disable()
+    try:
+        sys.stdout.writelines(_as_text(queue) if namespace.json else _table(queue.entries()))
+    finally:
+        gc.enable()
     return exits.OK
+
+
+def _as_text(queue: Queue) -> Iterator[str]:
+    rows = [_as_json(row, state, queue) for row, state in queue.rows()]
+    yield json.dumps(rows, ensure_ascii=False, check_circular=False) + "\n"
 
 
 def _as_json(row: Mapping[str, Any], state: State, queue: Queue) -> dict[str, object]:
@@ -134,6 +136,9 @@ def _moment(created: int) -> str:
 
 
 def _table(entries: Sequence[Entry]) -> Iterator[str]:
+    if not entries:
+        yield "No experiments in the queue.\n"
+        return
     today = datetime.now().date()
     rows = [_COLUMNS] + [
         (entry.id, entry.name, _when(int(entry.created), today), entry.state.value)
