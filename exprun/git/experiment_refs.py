@@ -48,11 +48,11 @@ def parse_experiment_ref(ref: str) -> ExperimentRef | None:
 
 
 def list_experiments(
-    refs: RefStore, *, baseline: str | None = None
+    refs: RefStore, *, baseline: str | None = None, name: str = ""
 ) -> Iterator[tuple[ExperimentRef, str]]:
-    """Each stored experiment (of one baseline) with its commit, sorted by baseline and name."""
+    """Each stored experiment (of one baseline, of one name) with its commit, sorted by both."""
     below = f"{baseline[:2]}/{baseline[2:]}/" if baseline else ""
-    for ref, commit in refs.iterate(NAMESPACE + below):
+    for ref, commit in refs.iterate(NAMESPACE + below, ending=f"/{name}" if name else ""):
         if experiment := parse_experiment_ref(ref):
             yield experiment, commit
 
@@ -66,7 +66,7 @@ def find_experiment(refs: RefStore, name: str, *, head: str) -> tuple[Experiment
         given = parse_experiment_ref(name)
         commit = refs.read(name) if given else None
         return (given, commit) if given and commit else None
-    found = [(ref, commit) for ref, commit in list_experiments(refs) if ref.name == name]
+    found = [one for one in list_experiments(refs, name=name) if one[0].name == name]
     if len(found) <= 1:
         return found[0] if found else None
     for ref, commit in found:

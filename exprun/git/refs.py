@@ -47,15 +47,17 @@ class RefStore:
             name = value[4:].strip()
         raise GitError(f"ref {name} is linked in a circle")
 
-    def iterate(self, prefix: str) -> Iterator[tuple[str, str]]:
+    def iterate(self, prefix: str, *, ending: str = "") -> Iterator[tuple[str, str]]:
         """Each ref below `prefix` (which ends in ``/``) with its commit, sorted by name.
 
-        Broken refs, such as a file torn by a crash, are left out.
+        Only those that end in `ending` are read. Broken ones, such as a file torn by a crash, are
+        left out.
         """
-        found = self._packed(prefix)
+        packed = self._packed(prefix)
+        found = {name: value for name, value in packed.items() if name.endswith(ending)}
         for name in self._loose_names(prefix):
             with suppress(GitError):
-                if value := self.read(name):
+                if name.endswith(ending) and (value := self.read(name)):
                     found[name] = value
         yield from sorted(found.items())
 

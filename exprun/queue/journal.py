@@ -86,12 +86,12 @@ class Journal:
 
     def _news(self, anew: bool, texts: list[bytes]) -> News:
         news = News(anew, [], [])
-        for text, line in zip(texts, _parse_lines(texts), strict=True):
-            self._count += 1
+        for number, line in enumerate(_parse_lines(texts), start=self._count + 1):
             if line is None:
-                news.damaged.append((self._count, text))
+                news.damaged.append((number, texts[number - self._count - 1]))
             elif "journal" not in line:
-                news.lines.append((self._count, line))
+                news.lines.append((number, line))
+        self._count += len(texts)
         return news
 
     @contextmanager

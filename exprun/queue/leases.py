@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -28,7 +27,7 @@ class Lease:
     """Held from when it is made until it is closed, or its process ends in whatever way."""
 
     def __init__(self, directory: str) -> None:
-        self.id = secrets.token_hex(8)
+        self.id = os.urandom(8).hex()
         os.makedirs(directory, mode=0o700, exist_ok=True)
         self._path = os.path.join(directory, self.id)
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)

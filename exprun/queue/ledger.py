@@ -19,7 +19,7 @@ from exprun.queue.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from exprun.queue.journal import Line
 
@@ -42,7 +42,7 @@ class Ledger:
         self._rows: dict[str, _Row] = {}
         self._done: dict[str, _Row] = {}
         self._front: dict[str, None] = {}
-        self._ids: dict[tuple[str, str], set[str]] = {}
+        self._ids: dict[tuple[str, str], set[str]] | None = None
         self.lines = 0
 
     def take(self, line: Line) -> bool:
@@ -67,6 +67,10 @@ class Ledger:
 
     def ids_of(self, baseline: str, name: str) -> set[str]:
         """The experiments of a name that are still to be run, or have failed."""
+        if self._ids is None:  # Who only reads has no need of it.
+            self._ids = {}
+            for row in self._rows.values():
+                self._ids.setdefault((row["baseline"], row["name"]), set()).add(row["id"])
         return self._ids.get((baseline, name), set())
 
     @property
@@ -87,6 +91,10 @@ class Ledger:
     def entries(self, is_alive: Alive) -> Iterator[Entry]:
         """All experiments: in the order in which they are to be run, then those that succeeded."""
         return (_to_entry(row, is_alive) for row in self._all())
+
+    def rows(self, is_alive: Alive) -> Iterator[tuple[Mapping[str, Any], State]]:
+        """The lines behind `entries`, and the state of each; not to be kept or changed."""
+        return ((row, _state(row, is_alive)) for row in self._all())
 
     def unfinished(self, is_alive: Alive) -> Iterator[Entry]:
         """Those of `entries` that have not succeeded."""
@@ -117,7 +125,8 @@ class Ledger:
         if row["id"] in self:
             return
         self._rows[row["id"]] = row
-        self._ids.setdefault((row["baseline"], row["name"]), set()).add(row["id"])
+        if self._ids is not None:
+            self._ids.setdefault((row["baseline"], row["name"]), set()).add(row["id"])
         if (row.get("last") or {}).get("rev"):
             self._finish(row["id"])
 
@@ -127,7 +136,8 @@ class Ledger:
     def _forget(self, id: str) -> _Row:
         row = self._rows.pop(id)
         self._front.pop(id, None)
-        self._ids[row["baseline"], row["name"]].discard(id)
+        if self._ids is not None:
+            self._ids[row["baseline"], row["name"]].discard(id)
         return row
 
     def _attempt(self, what: str, id: str, attempt: Any) -> None:
@@ -191,12 +201,13 @@ def _to_entry(row: _Row, is_alive: Alive) -> Entry:
         state=_state(row, is_alive),
         held=row.get("held", False),
         attempts=tuple(row.get("attempts", ())),
-        last=_to_attempt(row["last"]) if row.get("last") else None,
+        last=to_attempt(row["last"]) if row.get("last") else None,
         fields=row["spec"],
     )
 
 
-def _to_attempt(data: dict[str, Any]) -> AttemptRecord:
+def to_attempt(data: Mapping[str, Any]) -> AttemptRecord:
+    """The value that `attempt_fields` made `data` of."""
     return AttemptRecord(
         id=data["id"],
         orchestrator=data["orchestrator"],

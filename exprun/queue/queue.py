@@ -25,7 +25,8 @@ from exprun.queue.ledger import Ledger, attempt_fields
 from exprun.queue.records import WAITING, AttemptRecord, Entry, State, entry_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from exprun.model.experiment import ExperimentSpec
     from exprun.queue.journal import Line, Writer
@@ -87,6 +88,12 @@ class Queue:
         with self._turn:
             self._refresh()
             return list(self._ledger.entries(self._liveness()))
+
+    def rows(self) -> list[tuple[Mapping[str, Any], State]]:
+        """The records that `entries` are made of, with their states: quicker for thousands."""
+        with self._turn:
+            self._refresh()
+            return list(self._ledger.rows(self._liveness()))
 
     def unfinished(self) -> list[Entry]:
         """The experiments that have not succeeded, in the order in which they are to be run."""

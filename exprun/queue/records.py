@@ -86,9 +86,14 @@ class Entry:
     @property
     def reason(self) -> str | None:
         """Why it failed or was interrupted, as a `FailureClass` is spelled."""
-        if self.last and self.state in (State.FAILED, State.INTERRUPTED, State.HELD):
-            return self.last.reason or State.INTERRUPTED.value
-        return None
+        return reason_of(self.state, self.last)
+
+
+def reason_of(state: State, last: AttemptRecord | None) -> str | None:
+    """See `Entry.reason`."""
+    if last and state in (State.FAILED, State.INTERRUPTED, State.HELD):
+        return last.reason or State.INTERRUPTED.value
+    return None
 
 
 def entry_line(
@@ -160,4 +165,4 @@ def _is_sha(value: object) -> bool:
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is float or type(value) is int  # A bool is no number.

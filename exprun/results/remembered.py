@@ -85,7 +85,7 @@ class Recollection:
 
     def get(self, rev: str) -> Data | None:
         """What a commit holds, if that is known."""
-        line = self._lines.get(rev)
+        line = self._lines.get(rev) or self._used.get(rev)
         if line is None:
             return None
         self._used[rev] = line

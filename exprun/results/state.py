@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from exprun.results.remembered import Recollection
+
 WORKSPACE = "workspace"
 
 
@@ -91,8 +93,11 @@ class State(TypedDict):
 class Unfinished(Protocol):
     """A source of experiments that have no commit of their own: the queue."""
 
-    def ranges(self, baseline: str) -> Iterable[Range]:
-        """The experiments of a baseline, each with an executor whose state is not success."""
+    def ranges(self, baseline: str, known: Recollection) -> Iterable[Range]:
+        """The experiments of a baseline, each with an executor whose state is not success.
+
+        What their commits hold is taken from what is `known`, and added to that.
+        """
 
 
 def timestamp(seconds: int) -> str:

@@ -136,7 +136,7 @@ class Results:
             state = self.commit(baseline, known)
             state["name"] = names.get(baseline)
             finished = _newest_first(self._finished(baseline, known))
-            others = [range for source in unfinished for range in source.ranges(baseline)]
+            others = [range for source in unfinished for range in source.ranges(baseline, known)]
             running = [range for range in others if _state_of(range) in _FIRST]
             left = [range for range in others if _state_of(range) not in _FIRST]
             state["experiments"] = [*running, *finished, *left] or None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from exprun.queue.records import Entry
     from exprun.results.history import History
+    from exprun.results.remembered import Recollection
     from exprun.results.table import Results
     from exprun.runner.announcing import Announcement
     from exprun.runner.opening import Opened
@@ -34,7 +35,7 @@ class UnfinishedExperiments:
         self._results = results
         self._hidden = hidden
 
-    def ranges(self, baseline: str) -> Iterator[Range]:
+    def ranges(self, baseline: str, known: Recollection) -> Iterator[Range]:
         """Running ones first, then queued, then those that ended; in each group the newest."""
         entries = [entry for entry in self._entries if entry.baseline == baseline]
         direct = self._running.keys() - {entry.id for entry in self._entries}
@@ -44,7 +45,7 @@ class UnfinishedExperiments:
         entries.sort(key=lambda entry: (_ORDER.index(standing(entry)), -entry.created))
         for entry in entries:
             if standing(entry) not in self._hidden:
-                yield self._range(entry)
+                yield self._range(entry, known)
 
     @cached_property
     def _entries(self) -> list[Entry]:
@@ -64,11 +65,11 @@ class UnfinishedExperiments:
         executor = Executor(state=RUNNING, name=running.location, local=local)
         return Range(revs=[state], executor=executor, name=running.name)
 
-    def _range(self, entry: Entry) -> Range:
+    def _range(self, entry: Entry, known: Recollection) -> Range:
         now = standing(entry)
         if now == RUNNING and (running := self._running.get(entry.id)):
             return self._at_work(running)
-        state = self._state(commit_of(entry))
+        state = self._state(commit_of(entry), known)
         state["name"] = entry.name
         has_ended = now in (INTERRUPTED, FAILED)
         last = entry.last
@@ -87,9 +88,9 @@ class UnfinishedExperiments:
         executor = Executor(state=now, name=name, local=local)
         return Range(revs=[state], executor=executor, name=entry.name)
 
-    def _state(self, rev: str) -> State:
+    def _state(self, rev: str, known: Recollection) -> State:
         try:
-            return self._results.commit(rev)
+            return self._results.commit(rev, known)
         except GitError as error:
             return bare(rev, error=Failure(msg=str(error), type="GitError"))
 

@@ -182,3 +182,19 @@ def test_what_cannot_be_asked_is_refused(rich: Place, exprun: Tool) -> None:
         done = exprun.run(("show", *args), place=rich)
         assert done.code == 2
         assert words in done.stderr
+
+
+def test_what_a_queued_experiment_starts_from_is_read_once(
+    builder: Builder, exprun: Tool, tmp_path: Path
+) -> None:
+    place = builder.build(UNUSABLE_PARAMS, into=tmp_path / "place")
+    done = exprun.run(("run", "--queue", "-n", "waits", "-S", "lr=3"), place=place)
+    assert done.code == 0, done.stderr
+
+    first = states(exprun, place)
+
+    [range] = first[-1]["experiments"]
+    assert range["revs"][0]["data"]["params"] == {"params.yaml": {"data": {"lr": 3}}}
+    [kept] = (path for path in place.root.rglob(".dvc/**/results/*") if path.is_file())
+    assert range["revs"][0]["rev"] in kept.read_text()
+    assert states(exprun, place) == first

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from exprun.cli import exits
 from exprun.cli.messages import warn
 from exprun.cli.parsing import Parser, PlainParser, positive
 from exprun.errors import UsageError
 from exprun.project.root import find_project
+from exprun.queue.ledger import to_attempt
 from exprun.queue.queue import Queue
-from exprun.queue.records import State
+from exprun.queue.records import State, reason_of
 from exprun.runner.announcing import forget_the_dead
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from exprun.queue.records import Entry
 
@@ -37,53 +39,52 @@ class _Command(PlainParser):
 
 def main(arguments: Sequence[str], *, cwd: str) -> int:
     """Carry out one of the queue's commands."""
-    namespace = _parser().parse_args(arguments)
+    namespace = _parser(arguments[0] if arguments else "").parse_args(arguments)
     run: Callable[[argparse.Namespace, str], int] = namespace.run
     return run(namespace, cwd)
 
 
-def _parser() -> Parser:
+def _parser(wanted: str) -> Parser:
+    """For all commands, or quicker for just the one that is `wanted`."""
     parser = Parser("queue", _DESCRIPTION)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Command)
-
-    def add(name: str, help: str, run: Callable[[argparse.Namespace, str], int]) -> _Command:
+    for name in (wanted,) if wanted in _COMMANDS else _COMMANDS:
+        help, run, add_arguments = _COMMANDS[name]
         command = commands.add_parser(name, help=help, description=help)
-        command.set_defaults(run=run)
-        return command
-
-    add("status", "list the experiments in the queue", _status).add_argument(
-        "--json", action="store_true", help="as a list of objects"
-    )
-    _add_names(add("remove", "take experiments out of the queue", _remove), required=False)
-    for name, help in (
-        ("hold", "keep experiments from being started"),
-        ("release", "let held experiments be started"),
-        ("first", "put experiments before all others"),
-    ):
-        command = add(name, help, _change)
-        command.set_defaults(change=name)
-        _add_names(command)
-    start = add("start", "run what is queued in the background", _start)
-    start.add_argument(
-        "-j", "--jobs", type=positive, default=1, metavar="N", help="stages to run at a time"
-    )
-    add("stop", "start no more experiments; those that run are finished", _stop)
-    _add_names(add("kill", "stop running experiments; they are queued again", _kill))
-    logs = add("logs", "show what the stages of an experiment wrote", _logs)
-    logs.add_argument("name", metavar="NAME", help="its name or id")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on until it has ended")
+        command.set_defaults(run=run, change=name)
+        add_arguments(command)
     return parser
 
 
-def _add_names(parser: Parser, *, required: bool = True) -> None:
+def _add_json(parser: Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="as a list of objects")
+
+
+def _add_jobs(parser: Parser) -> None:
     parser.add_argument(
-        "names", nargs="+" if required else "*", metavar="NAME", help="names or ids of experiments"
+        "-j", "--jobs", type=positive, default=1, metavar="N", help="stages to run at a time"
     )
-    if not required:
-        parser.add_argument("--all", action="store_true", help="all that do not run")
-        parser.add_argument("--queued", action="store_true", help="those that are still to be run")
-        parser.add_argument("--failed", action="store_true", help="those that have failed")
-        parser.add_argument("--success", action="store_true", help="those that have succeeded")
+
+
+def _add_nothing(_: Parser) -> None:
+    return
+
+
+def _add_one_name(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME", help="its name or id")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until it has ended")
+
+
+def _add_names(parser: Parser) -> None:
+    parser.add_argument("names", nargs="+", metavar="NAME", help="names or ids of experiments")
+
+
+def _add_names_or_states(parser: Parser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="names or ids of experiments")
+    parser.add_argument("--all", action="store_true", help="all that do not run")
+    parser.add_argument("--queued", action="store_true", help="those that are still to be run")
+    parser.add_argument("--failed", action="store_true", help="those that have failed")
+    parser.add_argument("--success", action="store_true", help="those that have succeeded")
 
 
 def _open(cwd: str) -> Queue:
@@ -94,33 +95,36 @@ def _open(cwd: str) -> Queue:
 
 def _status(namespace: argparse.Namespace, cwd: str) -> int:
     queue = _open(cwd)
-    entries = queue.entries()
-    if namespace.json:
-        rows = [_as_json(entry, queue) for entry in entries]
-        sys.stdout.write(json.dumps(rows, ensure_ascii=False) + "\n")
-    elif not entries:
-        sys.stdout.write("No experiments in the queue.\n")
-    else:
-        sys.stdout.writelines(_table(entries))
+    # Thousands of records are made here and all are needed: it is no use to look for garbage.
+    gc.disable()
+    try:
+        sys.stdout.writelines(_as_text(queue) if namespace.json else _table(queue.entries()))
+    finally:
+        gc.enable()
     return exits.OK
 
 
-def _as_json(entry: Entry, queue: Queue) -> dict[str, object]:
-    last = entry.last
+def _as_text(queue: Queue) -> Iterator[str]:
+    rows = [_as_json(row, state, queue) for row, state in queue.rows()]
+    yield json.dumps(rows, ensure_ascii=False, check_circular=False) + "\n"
+
+
+def _as_json(row: Mapping[str, Any], state: State, queue: Queue) -> dict[str, object]:
+    last = to_attempt(row["last"]) if row.get("last") else None
     return {
-        "id": entry.id,
-        "name": entry.name,
-        "baseline": entry.baseline,
-        "created": _moment(int(entry.created)),
-        "status": entry.state.value,
-        "reason": entry.reason,
+        "id": row["id"],
+        "name": row["name"],
+        "baseline": row["baseline"],
+        "created": _moment(int(row["created"])),
+        "status": state.value,
+        "reason": reason_of(state, last),
         "message": last.message if last else None,
         "exit_code": last.exit_code if last else None,
         "rev": last.rev if last else None,
         "kept": last.kept if last else None,
-        "held": entry.held,
-        "overrides": list(entry.fields.get("set_params", ())),
-        "attempts": len(entry.attempts),
+        "held": row.get("held", False),
+        "overrides": row["spec"].get("set_params", []),
+        "attempts": len(row.get("attempts", ())),
         "log_dir": queue.log_dir(last) if last else None,
     }
 
@@ -132,6 +136,9 @@ def _moment(created: int) -> str:
 
 
 def _table(entries: Sequence[Entry]) -> Iterator[str]:
+    if not entries:
+        yield "No experiments in the queue.\n"
+        return
     today = datetime.now().date()
     rows = [_COLUMNS] + [
         (entry.id, entry.name, _when(int(entry.created), today), entry.state.value)
@@ -232,3 +239,18 @@ def _logs(namespace: argparse.Namespace, cwd: str) -> int:
         raise UsageError(f"experiment '{entry.name}' has not run yet")
     show_logs(queue, [entry], Logs(sys.stdout.buffer), follow=namespace.follow)
     return exits.OK
+
+
+_COMMANDS: dict[
+    str, tuple[str, Callable[[argparse.Namespace, str], int], Callable[[Parser], None]]
+] = {
+    "status": ("list the experiments in the queue", _status, _add_json),
+    "remove": ("take experiments out of the queue", _remove, _add_names_or_states),
+    "hold": ("keep experiments from being started", _change, _add_names),
+    "release": ("let held experiments be started", _change, _add_names),
+    "first": ("put experiments before all others", _change, _add_names),
+    "start": ("run what is queued in the background", _start, _add_jobs),
+    "stop": ("start no more experiments; those that run are finished", _stop, _add_nothing),
+    "kill": ("stop running experiments; they are queued again", _kill, _add_names),
+    "logs": ("show what the stages of an experiment wrote", _logs, _add_one_name),
+}
