@@ -7,6 +7,7 @@ are committed as they are in the workspace, then the recorded outputs are checke
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
@@ -122,7 +123,12 @@ def _check_out(site: Site, location: Location, content: Content) -> None:
     if _holds(site, location, content):
         return
     try:
-        site.store.checkout(content, site.path(location), root=site.root)
+        site.store.checkout(
+            content,
+            site.path(location),
+            root=site.root,
+            seen=partial(site.probe.start.note, location),
+        )
     except MissingObjects as error:
         site.warn(f"'{location}' is not checked out: {error.message}")
 

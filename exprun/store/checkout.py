@@ -14,10 +14,10 @@ from exprun.store.hashing import EMPTY
 from exprun.store.relinking import add_exec
 from exprun.store.remembering import remember_directory, remember_file
 from exprun.store.removal import remove
-from exprun.store.walk import Listing, fingerprint, list_files
+from exprun.store.walk import Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from exprun.model.lock import Content, Oid
     from exprun.store.inspecting import Inspector
@@ -34,6 +34,8 @@ class Checkout:
     inspector: Inspector
     linker: Linker
     stats: StatCache
+    seen: Callable[[Content], None] | None = None
+    """Told what the inspector would say of the path now, if that is known already."""
 
     def checkout(self, content: Content, path: str) -> bool:
         """Makes the confined `path` hold `content`; whether it had to change.
@@ -72,7 +74,8 @@ class Checkout:
 
     def _checkout_directory(self, content: Content, path: str) -> bool:
         present = self._present(path)
-        if present is not None and self._is_recorded(present, content.oid):
+        known = self.inspector.recorded(path, present) if present is not None else None
+        if known is not None and known.oid == content.oid:
             return False
         files = self.objects.manifest(content.oid)
         if self._link_whole(content, files, path):
@@ -106,8 +109,11 @@ class Checkout:
         os.makedirs(path)
         with suppress(OSError, StoreError):
             _hardlink_all(self.objects.root, path, files)
-            made = list_files(path)
-            if not made.symlinks and self._is_recorded(made, content.oid):
+            made = self.inspector.recorded(path, self.inspector.listing(path))
+            if made is not None and made.oid == content.oid:
+                self.objects.verified[content.oid] = self.inspector.keys[path]
+                if self.seen is not None:
+                    self.seen(made)
                 return True
         remove(path)
         return False
@@ -128,11 +134,6 @@ class Checkout:
         except FileNotFoundError:
             pass
         return None
-
-    def _is_recorded(self, present: Listing, oid: Oid) -> bool:
-        key = fingerprint(present.files, legacy=self.objects.legacy)
-        record = self.stats.directory(key)
-        return record is not None and record.oid == oid and not present.odd
 
     def _right_files(
         self, path: str, present: Listing | None, files: Mapping[str, Oid]
