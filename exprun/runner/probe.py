@@ -85,6 +85,15 @@ class Glance:
         self._contents[location, content.legacy] = content
         self._held[content] = True
 
+    def forget(self, location: Location | None = None) -> None:
+        """Forget what was seen, or what was seen at `location`: it is going to change."""
+        if location is not None:
+            for legacy in (False, True):
+                self._contents.pop((location, legacy), None)
+            return
+        self._contents.clear()
+        self._held.clear()
+
     def has_objects(self, content: Content) -> bool:
         if content not in self._held:
             self._held[content] = self._probe.has_objects(content)
