@@ -184,7 +184,10 @@ def test_nothing_is_touched_if_something_is_missing(box: Sandbox, lost: str, dam
 @pytest.mark.parametrize("damaged", [False, True])
 def test_links_to_what_is_not_sound_are_taken_back(box: Sandbox, damaged: bool) -> None:
     store = box.store(link_types=("hardlink",))
-    content = store.collect(str(box.write({"a": "1", "sub/b": "2"}, "data")), root=box.root)
+    data = box.write({"a": "1", "sub/b": "2"}, "data")
+    for name in ("a", "sub/b"):
+        os.utime(data / name, (1, 1))  # A file of this very moment is not recorded.
+    content = store.collect(str(data), root=box.root)
     seen: list[Content] = []
     assert store.checkout(content, str(box.ws / "known"), root=box.root, seen=seen.append)
     assert store.checkout(content, str(box.ws / "again"), root=box.root, seen=seen.append)
