@@ -7,6 +7,7 @@ are committed as they are in the workspace, then the recorded outputs are checke
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
@@ -79,11 +80,14 @@ def _current(site: Site, stage: Stage) -> LockedStage:
 
 
 def _collect(site: Site, out: Output, recorded: Content | None) -> Content | None:
-    content = content_like(site.probe, out.location, recorded)
-    if content is None or not out.cache or site.store.has(content):
+    start = site.probe.start
+    content = content_like(start, out.location, recorded)
+    if content is None or not out.cache or start.has_objects(content):
         return content
     path = site.path(out.location)
-    return site.store.collect(path, root=site.root, legacy=content.legacy, relink=False)
+    content = site.store.collect(path, root=site.root, legacy=content.legacy, relink=False)
+    start.note(out.location, content)
+    return content
 
 
 def _updated(recorded: LockedPath, content: Content | None) -> LockedPath:
@@ -105,7 +109,8 @@ def check_out_outputs(site: Site, stages: Iterable[Stage], *, everything: bool) 
             for out in stage.outs
             if not is_url(out.location)
         ]
-        site.store.remove_unused_outputs(site.root, used)
+        if site.store.remove_unused_outputs(site.root, used):
+            site.probe.start.forget()
     for stage in stages:
         entry = site.records.entry(stage)
         recorded = {out.path: out.content for out in entry.outs} if entry else {}
@@ -121,15 +126,22 @@ def check_out_outputs(site: Site, stages: Iterable[Stage], *, everything: bool) 
 def _check_out(site: Site, location: Location, content: Content) -> None:
     if _holds(site, location, content):
         return
+    site.probe.start.forget(location)
     try:
-        site.store.checkout(content, site.path(location), root=site.root)
+        site.store.checkout(
+            content,
+            site.path(location),
+            root=site.root,
+            seen=partial(site.probe.start.note, location),
+        )
     except MissingObjects as error:
+        site.probe.start.forget()
         site.warn(f"'{location}' is not checked out: {error.message}")
 
 
 def _holds(site: Site, location: Location, content: Content) -> bool:
     try:
-        return content.same_data(site.probe.content(location, legacy=content.legacy))
+        return content.same_data(site.probe.start.content(location, legacy=content.legacy))
     except StoreError:
         # Links into the cache are broken when their objects have gone; the stage may make it anew.
         return False

@@ -45,7 +45,7 @@ def check_inputs(
 
 
 def _check_objects(site: Site, stage: Stage, dep: Dependency, content: Content) -> None:
-    if site.store.lends_files and site.store.damaged(content):
+    if site.store.lends_files and site.store.damaged(content, at=site.path(dep.location)):
         raise CacheDamaged(
             f"stage '{stage.name}' wrote into the cache through its dependency '{dep.path}'",
             where=stage.file,

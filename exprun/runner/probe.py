@@ -39,6 +39,8 @@ class WorkspaceProbe:
         self._yaml = yaml
         self._edited = {name: load_params(data, name=name) for name, data in edits.items()}
         self._params: dict[Location, tuple[_Signature, Mapping[str, object]]] = {}
+        self.start = Glance(self)
+        """What was seen of the data that a run starts from, until the first stage is prepared."""
 
     def content(self, location: Location, *, legacy: bool = False) -> Content | None:
         return self._store.content(os.path.join(self._root, location), legacy=legacy)
@@ -77,6 +79,20 @@ class Glance:
         if key not in self._contents:
             self._contents[key] = self._probe.content(location, legacy=legacy)
         return self._contents[key]
+
+    def note(self, location: Location, content: Content) -> None:
+        """Take `content`, verified objects, for what `probe` would see at `location`."""
+        self._contents[location, content.legacy] = content
+        self._held[content] = True
+
+    def forget(self, location: Location | None = None) -> None:
+        """Forget what was seen, or what was seen at `location`: it is going to change."""
+        if location is not None:
+            for legacy in (False, True):
+                self._contents.pop((location, legacy), None)
+            return
+        self._contents.clear()
+        self._held.clear()
 
     def has_objects(self, content: Content) -> bool:
         if content not in self._held:

@@ -94,7 +94,7 @@ class StageWork:
         self._site = site
         self._options = options
         self._puller = puller if options.pull else None
-        self._look_again()
+        self._glance = site.probe.start
 
     def _look_again(self) -> None:
         """Forget what was seen: from now on things may have changed, by our own doing."""

@@ -135,9 +135,17 @@ class Store:
         """Whether a file in the workspace may be an object of the cache itself, by a link."""
         return not {"hardlink", "symlink"}.isdisjoint(self.config.link_types)
 
-    def damaged(self, content: Content) -> tuple[Oid, ...]:
-        """The objects of `content` that are there but damaged. They are set aside."""
-        objects = self._layout(content.legacy).objects
+    def damaged(self, content: Content, *, at: str | None = None) -> tuple[Oid, ...]:
+        """The objects of `content` that are there but damaged. They are set aside.
+
+        If `content` told of the directory `at` just before, and that is links to the very objects
+        that were verified, as they were then, they are not looked at again.
+        """
+        layout = self._layout(content.legacy)
+        objects = layout.objects
+        if at is not None and (key := layout.inspector.keys.get(at)) is not None:
+            if key == objects.verified.get(content.oid):
+                return ()
         with reporting("read the cache", self.cache_dir):
             found = objects.damaged([content.oid])
             if content.is_dir and not found and objects.is_known_sound(content.oid):
@@ -176,14 +184,24 @@ class Store:
             self._stats.record_created(place, content)
         return content
 
-    def checkout(self, content: Content, path: str, *, root: str, plain: bool = False) -> bool:
+    def checkout(
+        self,
+        content: Content,
+        path: str,
+        *,
+        root: str,
+        plain: bool = False,
+        seen: Callable[[Content], None] | None = None,
+    ) -> bool:
         """Makes `path` hold `content`, overwriting what is there; whether it had to change.
 
+        `seen` is told what `content` would say of the path now, if that is known without asking.
         Raises MissingObjects, with nothing touched, if the cache lacks something needed.
         """
         place = confine(path, root)
         with reporting("check out", path):
-            changed = self._layout(content.legacy).checkout(plain=plain).checkout(content, place)
+            checkout = self._layout(content.legacy).checkout(plain=plain, seen=seen)
+            changed = checkout.checkout(content, place)
             if changed:
                 self._stats.record_created(place, content)
         return changed
@@ -362,7 +380,7 @@ class _Layout:
             jobs=self.config.jobs,
         )
 
-    def checkout(self, *, plain: bool) -> Checkout:
+    def checkout(self, *, plain: bool, seen: Callable[[Content], None] | None) -> Checkout:
         from exprun.store.checkout import Checkout
 
         return Checkout(
@@ -370,6 +388,7 @@ class _Layout:
             inspector=self.inspector,
             linker=Linker(self._types(plain), self.refused),
             stats=self.stats,
+            seen=seen,
         )
 
     def _types(self, plain: bool) -> tuple[LinkType, ...]:

@@ -19,6 +19,9 @@ CHUNK = 256 * 1024
 LARGE = 1024 * 1024
 """Files from this size on are worth a thread."""
 
+EMPTY = "d41d8cd98f00b204e9800998ecf8427e"
+"""The hash of a file without content."""
+
 # A pipe that took the place of a file must not block the open.
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _LEGACY_BLOCK = 1024 * 1024

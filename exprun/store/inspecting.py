@@ -42,12 +42,15 @@ class Inspector:
         self._ignore = ignore
         self._jobs = jobs
         self._legacy = objects.legacy
+        self.keys: dict[str, str] = {}
+        """The fingerprints of directories, by path, that a record knew when last looked at."""
 
     def content(self, path: str) -> Content | None:
         """What is at `path`, following a symlink there; None if there is nothing.
 
         Raises StoreError for special files and for files that change meanwhile, OSError.
         """
+        self.keys.pop(path, None)
         try:
             found = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -86,14 +89,26 @@ class Inspector:
         """The content of the directory `path`, listed a moment ago."""
         require_regular(listing, path)
         key = fingerprint(listing.files, legacy=self._legacy)
-        record = self._stats.directory(key)
-        if record is not None:
-            return Content(
-                oid=record.oid, size=record.size, nfiles=record.nfiles, legacy=self._legacy
-            )
+        known = self._recorded(path, key)
+        if known is not None:
+            return known
         hashes = self.hashes(path, listing)
         oid = manifest_oid(build_manifest(hashes.oids))
         return self.remember(oid, listing, key if hashes.lasting else None)
+
+    def recorded(self, path: str, listing: Listing) -> Content | None:
+        """The content of the directory `path`, listed a moment ago, if a record knows it."""
+        if listing.odd:
+            return None
+        return self._recorded(path, fingerprint(listing.files, legacy=self._legacy))
+
+    def _recorded(self, path: str, key: str) -> Content | None:
+        self.keys.pop(path, None)
+        record = self._stats.directory(key)
+        if record is None:
+            return None
+        self.keys[path] = key
+        return Content(oid=record.oid, size=record.size, nfiles=record.nfiles, legacy=self._legacy)
 
     def remember(self, oid: Oid, listing: Listing, key: str | None) -> Content:
         """The content of a directory that hashed to `oid`, recorded under `key` if there is one."""

@@ -103,12 +103,12 @@ class Linker:
                 return os.readlink(path) == object_path
         return False
 
-    def makes_copies(self, source: os.stat_result, device: int) -> bool:
-        """Whether all types before ``copy`` are known not to work for that file system."""
+    def first(self, source: int, device: int) -> LinkType | None:
+        """The type that is tried first between two file systems, as far as is known."""
         for kind in self.types:
-            if kind == "copy" or (kind, source.st_dev, device) not in self._refused:
-                return kind == "copy"
-        return False
+            if (kind, source, device) not in self._refused:
+                return kind
+        return None
 
     @property
     def accepts_copies(self) -> bool:

@@ -85,6 +85,8 @@ class Objects:
         self._jobs = jobs
         self._warn = warn
         self.manifests = manifests or Manifests()
+        self.verified: dict[Oid, str] = {}
+        """The fingerprint that the objects of a directory had when they were last found sound."""
 
     def path(self, oid: Oid) -> str:
         """Where the object is, or would be. Raises StoreError for what is no object name."""
@@ -225,8 +227,12 @@ class Objects:
                     states[member] = os.stat(f"{root}/{member[:2]}/{member[2:]}")
         except FileNotFoundError:
             return None
-        record = self._stats.directory(self._listing_key(files, states))
-        return Checked(good=states) if record is not None and record.oid == oid else None
+        key = self._listing_key(files, states)
+        record = self._stats.directory(key)
+        if record is None or record.oid != oid:
+            return None
+        self.verified[oid] = key
+        return Checked(good=states)
 
     def _verify_files(self, oid: Oid, files: Mapping[str, Oid]) -> Checked:
         started = file_clock()

@@ -79,7 +79,7 @@ class Relinker:
         if self.linker.types[0] == "copy":
             # Here DVC itself only unprotects.
             mode = self.modes.file
-        elif not self.linker.makes_copies(object_state, found.st_dev):
+        elif self.linker.first(object_state.st_dev, found.st_dev) != "copy":
             return False
         try:
             os.chmod(path, mode)

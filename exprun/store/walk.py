@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import marshal
 import os
 import stat
 from typing import TYPE_CHECKING, Protocol
@@ -88,10 +89,9 @@ def fingerprint(
             # (which unpacked archives do have). For a hard link of a cached object it is useless:
             # it moves whenever any workspace links or drops that object.
             ctime = 0
-        rows.append(
-            f"{relpath}\0{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}:{ctime}\n"
-        )
-    text = "".join(rows).encode("utf-8", "surrogateescape")
+        rows.append((relpath, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, ctime))
+    # From version 3 on, equal values may be written in different ways.
+    text = marshal.dumps(rows, 2)
     return hashlib.blake2b(text, digest_size=16, person=b"legacy" if legacy else b"").hexdigest()
 
 
@@ -114,34 +114,38 @@ class _Walker:
 
     def visit(self, directory: str, prefix: str) -> list[str]:
         """Notes the files of one directory; the sub-directories to descend into."""
-        found: dict[str, os.DirEntry[str]] = {}
-        dirnames: list[str] = []
-        filenames: list[str] = []
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                found[entry.name] = entry
-                (dirnames if entry.is_dir() else filenames).append(entry.name)
-        if self.ignore is not None:
-            dirnames, filenames = self.ignore.filter(directory, dirnames, filenames)
-        if IGNORE_FILE in filenames:
-            raise StoreError(
-                f"a {IGNORE_FILE} cannot be inside data",
-                where=f"{directory}/{IGNORE_FILE}",
-                hint=f"move its patterns to a {IGNORE_FILE} above the data",
-            )
-        for name in filenames:
-            self._note(found[name], prefix + name)
-        return [name for name in dirnames if not found[name].is_symlink()]
-
-    def _note(self, entry: os.DirEntry[str], relpath: str) -> None:
-        if entry.is_symlink():
-            self.symlinks.add(relpath)
+        # The way to a file is looked up once for a directory, not for each file of it.
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            found = entry.stat()
-        except FileNotFoundError:
-            self.odd.add(relpath)
-            return
-        if stat.S_ISREG(found.st_mode):
-            self.files[relpath] = found
-        else:
-            self.odd.add(relpath)
+            with os.scandir(fd) as entries:
+                found = {entry.name: entry for entry in entries}
+            dirnames = [name for name, entry in found.items() if entry.is_dir()]
+            filenames = list(found if not dirnames else found.keys() - dirnames)
+            if self.ignore is not None:
+                dirnames, filenames = self.ignore.filter(directory, dirnames, filenames)
+            if IGNORE_FILE in filenames:
+                raise StoreError(
+                    f"a {IGNORE_FILE} cannot be inside data",
+                    where=f"{directory}/{IGNORE_FILE}",
+                    hint=f"move its patterns to a {IGNORE_FILE} above the data",
+                )
+            self._note([found[name] for name in filenames], prefix)
+            return [name for name in dirnames if not found[name].is_symlink()]
+        finally:
+            os.close(fd)
+
+    def _note(self, entries: list[os.DirEntry[str]], prefix: str) -> None:
+        files = self.files
+        for entry in entries:
+            relpath = prefix + entry.name
+            if entry.is_symlink():
+                self.symlinks.add(relpath)
+            try:
+                found = entry.stat()
+            except FileNotFoundError:
+                self.odd.add(relpath)
+                continue
+            if stat.S_ISREG(found.st_mode):
+                files[relpath] = found
+            else:
+                self.odd.add(relpath)

@@ -181,6 +181,31 @@ def test_nothing_is_touched_if_something_is_missing(box: Sandbox, lost: str, dam
     assert picture(data) == before
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_links_to_what_is_not_sound_are_taken_back(box: Sandbox, damaged: bool) -> None:
+    store = box.store(link_types=("hardlink",))
+    data = box.write({"a": "1", "sub/b": "2"}, "data")
+    for name in ("a", "sub/b"):
+        os.utime(data / name, (1, 1))  # A file of this very moment is not recorded.
+    content = store.collect(str(data), root=box.root)
+    seen: list[Content] = []
+    assert store.checkout(content, str(box.ws / "known"), root=box.root, seen=seen.append)
+    assert store.checkout(content, str(box.ws / "again"), root=box.root, seen=seen.append)
+    assert seen and all(known == store.content(str(box.ws / "again")) for known in seen)
+    oid = hash_bytes(b"2")
+    path = box.cache / "files" / "md5" / oid[:2] / oid[2:]
+    if damaged:
+        path.chmod(0o644)
+        path.write_text("evil")
+        path.chmod(0o444)
+    else:
+        path.unlink()
+    with pytest.raises(MissingObjects) as caught:
+        store.checkout(content, str(box.ws / "other"), root=box.root)
+    assert caught.value.oids == (oid,)
+    assert not (box.ws / "other").exists()
+
+
 def test_content_already_there_needs_no_objects(box: Sandbox) -> None:
     store = box.store()
     path = box.write({"file": "text"}) / "file"
