@@ -53,7 +53,7 @@ def load_yaml(
     except yaml.YAMLError as failure:
         line = _line_of(failure)
         where = f"{name}:{line}" if line else name
-        raise error(_problem(failure), where=where, hint=conflict_hint(text)) from None
+        raise error(_problem(failure, limits), where=where, hint=conflict_hint(text)) from None
     if line is not None:
         raise error(
             "invalid YAML: found a tab character outside of quotes, block text and comments",
@@ -74,10 +74,16 @@ def _line_of(failure: yaml.YAMLError) -> int | None:
     return mark.line + 1 if mark is not None else None
 
 
-def _problem(failure: yaml.YAMLError) -> str:
+def _problem(failure: yaml.YAMLError, limits: Limits) -> str:
     problem = getattr(failure, "problem", None) or getattr(failure, "reason", None)
+    if problem == "exceeded maximum nesting depth":  # libyaml's own limit: 1,000 since 0.2.6
+        return _too_deep(limits)
     context = getattr(failure, "context", None)
     return f"invalid YAML: {', '.join(filter(None, (context, problem))) or failure}"
+
+
+def _too_deep(limits: Limits) -> str:
+    return f"nested deeper than {limits.depth} levels"
 
 
 class _Refused(Exception):
@@ -141,7 +147,7 @@ class _Document:
         before = self._nodes + self._expanded
         self._depth += 1
         if self._depth > self._limits.depth:
-            raise _Refused(event, f"nested deeper than {self._limits.depth} levels")
+            raise _Refused(event, _too_deep(self._limits))
         value = self._mapping(event) if kind is MappingStartEvent else self._sequence(event)
         self._depth -= 1
         if self._nodes > self._limits.nodes:
