@@ -33,8 +33,8 @@ def start() -> "NoReturn":
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:
-        sys.exit(code)
+    except OSError:  # As when a disk is full. Python would complain of it in words of its own.
+        code = code or 3
     os._exit(code)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from exprun.runner.session import Session
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _PATIENCE_S = 2.0
 
 
@@ -44,7 +44,8 @@ class Ending:
         async for number in numbers:
             has_stages = self.number is None and self._session.is_running
             self.begin(number)
-            tasks.start_soon(self._force, (self._grace_s if has_stages else 0.0) + _PATIENCE_S)
+            has_grace = has_stages and number != signal.SIGQUIT
+            tasks.start_soon(self._force, (self._grace_s if has_grace else 0.0) + _PATIENCE_S)
 
     async def _force(self, delay_s: float) -> None:
         """End the process where a thread cannot be told to: it may be hashing for minutes.
@@ -59,6 +60,8 @@ class Ending:
 
 
 def _reason(number: int) -> CancelReason:
+    if number == signal.SIGQUIT:  # Ctrl-\ is for whoever has no patience.
+        return CancelReason.KILLED
     return CancelReason.INTERRUPTED if number == signal.SIGINT else CancelReason.REQUESTED
 
 

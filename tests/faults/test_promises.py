@@ -119,6 +119,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         "after the grace it kills; a second signal kills at once": (
             "faults/test_signals.py::test_a_stage_that_ignores_signals_is_killed_after_the_grace",
             "faults/test_signals.py::test_a_second_signal_kills_at_once",
+            "faults/test_signals.py::test_the_signal_to_quit_kills_at_once",
         ),
         "what is unfinished is queued again": (
             "live/test_failures_kept.py::test_what_is_interrupted_keeps_its_files_and_is_queued_again",
@@ -200,6 +201,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         "success, failure, refusal, a broken environment": (
             "compat/test_bad_input.py::test_bad_input_is_named_and_harmless",
             "compat/test_bad_input.py::test_a_read_only_project_is_an_environment_error",
+            "faults/test_words.py::test_output_that_cannot_be_written_is_an_environment_error",
             "faults/test_words.py::test_a_failed_stage_keeps_its_log_and_its_record",
             "live/test_failures_kept.py::test_a_name_that_is_taken_meanwhile_loses_nothing",
         ),

@@ -163,6 +163,20 @@ def test_missing_streams_do_no_harm(place: Place, closed: str) -> None:
     assert (place.repo / "o").read_bytes() == b""
 
 
+@pytest.mark.parametrize("args", [("run", "-n", "e"), ("queue", "status"), ("--version",)])
+def test_output_that_cannot_be_written_is_an_environment_error(
+    place: Place, args: tuple[str, ...]
+) -> None:
+    make_project(place, "stages:\n  s: {cmd: echo > o, outs: [o]}\n")
+
+    with open("/dev/full", "wb") as full:
+        ended = run(place, *args, stdout=full)
+
+    assert ended.code == 3, ended
+    assert "Exception ignored" not in ended.stderr
+    assert experiments(place) == (["e"] if "run" in args else [])
+
+
 def test_nothing_is_run_without_a_project(place: Place) -> None:
     ended = run(place, "run")
 
