@@ -202,7 +202,16 @@ def format_index(entries: Iterable[IndexEntry], trees: Mapping[str, CachedTree])
         text = _format_trees(trees)
         parts.append(struct.pack(">4sI", b"TREE", len(text)) + text)
     content = b"".join(parts)
-    return content + hashlib.sha1(content, usedforsecurity=False).digest()
+    return content + _checksum(content)
+
+
+def is_whole_index(data: bytes) -> bool:
+    """Whether an index file is as it was meant to be: its checksum says so."""
+    return len(data) > _CHECKSUM and data.endswith(_checksum(data[:-_CHECKSUM]))
+
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.sha1(content, usedforsecurity=False).digest()
 
 
 def _format_trees(trees: Mapping[str, CachedTree]) -> bytes:

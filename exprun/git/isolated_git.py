@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
@@ -43,12 +42,12 @@ def create_isolated_git(root: str, source: Repository, *, commit: str, settings:
 def reuse_isolated_git(
     root: str, source: Repository, *, commit: str, settings: str
 ) -> Repository | None:
-    """What `create_isolated_git` would make, if ``root/.git`` is that already; else None."""
+    """What `create_isolated_git` would make, if ``root/.git`` is that already, perhaps with an
+    index of its own; else None.
+    """
     git_dir = os.path.join(root, ".git")
     if not _is_as_made(git_dir, _files(root, source, commit=commit, settings=settings)):
         return None
-    with suppress(FileNotFoundError):
-        os.unlink(f"{git_dir}/index")
     return _borrowing(root, source)
 
 
@@ -100,10 +99,10 @@ def _is_as_made(git_dir: str, files: Mapping[str, bytes]) -> bool:
             elif path not in owed or not item.is_file(follow_symlinks=False):
                 return False
             owed.discard(path)
-    return owed <= {"index"} and all(_holds(f"{git_dir}/{name}", files[name]) for name in files)
+    return owed <= {"index"} and all(holds(f"{git_dir}/{name}", files[name]) for name in files)
 
 
-def _holds(path: str, data: bytes) -> bool:
+def holds(path: str, data: bytes) -> bool:
     """Whether a file has this content, and no other name by which it could be changed."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

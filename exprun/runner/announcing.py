@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -55,6 +56,10 @@ class Announcements:
         self._place = place
         self._mark = mark
         self._ids: set[str] = set()
+        # The hidden directories of what was withdrawn: new names for old files cost less than new
+        # files.
+        self._spare: list[str] = []
+        self._lock = threading.Lock()
 
     def announce(self, root: str, *, name: str, baseline: str, log_dir: str, id: str) -> None:
         """Tell that an experiment runs in the project at `root`, until `withdraw`.
@@ -90,6 +95,8 @@ class Announcements:
         """Tell of nothing any more."""
         for key in list(self._ids):
             self._forget(key)
+        while self._spare:
+            _remove_hidden(self._spare.pop())
 
     def _key(self, root: str, id: str) -> str:
         return _WORKSPACE if root == self._place.root else self._mark + (id or _DIRECT)
@@ -97,10 +104,7 @@ class Announcements:
     def _write(self, key: str, info: str, process: str) -> None:
         directory = _directory(self._place, key)
         # DVC fails on a directory that lacks its file, so it gets its name last.
-        new = directory
-        if key != _WORKSPACE:
-            new = os.path.join(os.path.dirname(os.path.dirname(directory)), f".{key}")
-            os.makedirs(os.path.dirname(directory), exist_ok=True)
+        new = directory if key == _WORKSPACE else self._hidden_for(key)
         os.makedirs(new, exist_ok=True)
         ours = f"{self._mark} {os.getpid()}"
         for file, text in ((_OURS, ours), (f"{key}.run", info), (f"{key}.json", process)):
@@ -109,23 +113,53 @@ class Announcements:
         if new != directory:
             os.rename(new, directory)
 
+    def _hidden_for(self, key: str) -> str:
+        """The directory in which the files of `key` are to be written: a spare one, or a new."""
+        hidden = _hidden(self._place, key)
+        spare = self._take_spare(hidden)
+        if spare is None:
+            os.makedirs(os.path.dirname(_directory(self._place, key)), exist_ok=True)
+        elif spare != hidden:
+            before = os.path.basename(spare)[1:]
+            os.rename(spare, hidden)
+            for ending in (".run", ".json"):
+                os.rename(os.path.join(hidden, before + ending), os.path.join(hidden, key + ending))
+        return hidden
+
+    def _take_spare(self, hidden: str) -> str | None:
+        """A spare directory: `hidden` if it is one, whose name no other can get then."""
+        with self._lock:
+            if not self._spare:
+                return None
+            return self._spare.pop(self._spare.index(hidden) if hidden in self._spare else -1)
+
     def _forget(self, key: str) -> None:
-        if key in self._ids:
-            self._ids.discard(key)
-            _remove(self._place, key, os.getpid())
+        if key not in self._ids:
+            return
+        self._ids.discard(key)
+        if key == _WORKSPACE:
+            _remove_from_workspace(self._place, os.getpid())
+            return
+        with suppress(OSError):
+            hidden = _hide(self._place, key)
+            with self._lock:
+                self._spare.append(hidden)
 
 
 def forget_the_dead(place: Place) -> None:
     """Remove what sessions have announced that have died since."""
     for key, mark, pid in _announced(place):
-        if not is_present(place.running_dir, mark):
-            _remove(place, key, pid)
-    above = os.path.join(place.tmp_dir, "exps", "standalone")
+        if is_present(place.running_dir, mark):
+            continue
+        if key == _WORKSPACE:
+            _remove_from_workspace(place, pid)
+        else:
+            with suppress(OSError):
+                _remove_hidden(_hide(place, key))
+    above = os.path.dirname(_hidden(place, ""))
     for name in filter(_HIDDEN.fullmatch, _names_in(above)):
         if not is_present(place.running_dir, name[1:33]):
-            import shutil
-
-            shutil.rmtree(os.path.join(above, name), ignore_errors=True)
+            _remove_hidden(os.path.join(above, name))
 
 
 def list_announced(place: Place) -> Iterator[Announcement]:
@@ -174,21 +208,31 @@ def _directory(place: Place, key: str) -> str:
     return os.path.join(place.tmp_dir, "exps", *kind)
 
 
-def _remove(place: Place, key: str, pid: int) -> None:
-    directory = _directory(place, key)
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        if key != _WORKSPACE:
-            # Out of DVC's sight at once, since it fails on a directory that is half removed.
-            gone = os.path.join(os.path.dirname(os.path.dirname(directory)), f".{key}")
-            os.rename(directory, gone)
-            import shutil
+def _hidden(place: Place, key: str) -> str:
+    """Where what `_directory` names is made and removed: DVC fails on one that is not whole."""
+    return os.path.join(place.tmp_dir, "exps", "standalone", f".{key}")
 
-            shutil.rmtree(gone)
-            return
+
+def _hide(place: Place, key: str) -> str:
+    """Take an announcement out of sight; the directory that it is now."""
+    hidden = _hidden(place, key)
+    os.rename(_directory(place, key), hidden)
+    return hidden
+
+
+def _remove_hidden(directory: str) -> None:
+    import shutil
+
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _remove_from_workspace(place: Place, pid: int) -> None:
+    directory = _directory(place, _WORKSPACE)
+    with suppress(OSError, ValueError, KeyError, TypeError):
         os.unlink(os.path.join(directory, _OURS))
         # DVC may have announced a run of its own meanwhile.
-        if _load(os.path.join(directory, f"{key}.json"))["pid"] == pid:
-            for file in (f"{key}.json", f"{key}.run"):
+        if _load(os.path.join(directory, f"{_WORKSPACE}.json"))["pid"] == pid:
+            for file in (f"{_WORKSPACE}.json", f"{_WORKSPACE}.run"):
                 os.unlink(os.path.join(directory, file))
             os.rmdir(directory)
 

@@ -14,7 +14,8 @@ def replace_file(path: str, data: bytes) -> None:
 
     Raises OSError, and then the file is as it was.
     """
-    path = os.path.realpath(path)
+    if os.path.islink(path):
+        path = os.path.realpath(path)
     temporary = f"{path}.{os.getpid()}.exprun"
     try:
         mode = stat.S_IMODE(os.stat(path).st_mode)

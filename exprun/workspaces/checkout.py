@@ -21,11 +21,17 @@ if TYPE_CHECKING:
 
 
 def write_files(
-    repository: Repository, source: Repository, wanted: Mapping[str, Entry], present: set[str]
+    repository: Repository,
+    source: Repository,
+    wanted: Mapping[str, Entry],
+    present: set[str],
+    *,
+    over: Mapping[str, int] | None = None,
 ) -> dict[str, Written]:
-    """Write what is not present; Git itself writes what it converts."""
+    """Write what is not present, over what `over` has; Git itself writes what it converts."""
     objects = source.objects
-    writer = Writer(repository.workdir, objects)
+    over = over or {}
+    writer = Writer(repository.workdir, objects, over=over)
     written: dict[str, Written] = {}
     missing = sorted(wanted.keys() - present, key=_attributes_first)
     conversion = Conversion(repository, has_attributes=_has_attributes(wanted))
@@ -39,6 +45,8 @@ def write_files(
         else:
             written[path] = writer.write(path, entry)
     if converted:
+        for path in over.keys() & converted:
+            os.unlink(f"{repository.workdir}/{path}")
         written |= _check_out_with_git(repository, {path: wanted[path] for path in converted})
     return written
 

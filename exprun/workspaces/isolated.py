@@ -3,11 +3,11 @@
 It lives in a *slot*, a directory made for re-use::
 
     <slot>/lock     held (flock) by the process that uses the slot
-    <slot>/state    what was written and when; absent while that is not certain
+    <slot>/state    what was written and when, with a checksum; empty while that is not certain
     <slot>/root/    the workspace
 
-The state goes before anything is touched and is written last, so a crash at any moment leaves a
-slot that is visibly dirty; a dirty one is emptied before it is used. Switching a clean slot to
+The state is emptied before anything is touched and is written last, so a crash at any moment leaves
+a slot that is visibly dirty; a dirty one is emptied before it is used. Switching a clean slot to
 another tree writes only what differs from the files that are still as written.
 """
 
@@ -20,12 +20,18 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
 from exprun.git.conversion import ATTRIBUTES_FILE
-from exprun.git.index_file import format_index, parse_index
-from exprun.git.isolated_git import create_isolated_git, isolated_settings, reuse_isolated_git
+from exprun.git.index_file import format_index, is_whole_index, parse_index
+from exprun.git.isolated_git import (
+    create_isolated_git,
+    holds,
+    isolated_settings,
+    reuse_isolated_git,
+)
 from exprun.git.tree import GITLINK, Entry, files_of
 from exprun.model.values import dataclass, field
+from exprun.store.modes import Modes
 from exprun.workspaces.checkout import write_files, write_submodules
-from exprun.workspaces.materialise import Written, check_path, remove_all_but, remove_tree
+from exprun.workspaces.materialise import Cleaning, Written, check_path, overwrite, remove_tree
 from exprun.workspaces.workspace_index import index_entry, write_index
 
 if TYPE_CHECKING:
@@ -54,6 +60,7 @@ class WorkspaceSource:
 
     repository: Repository
     settings: str
+    umask: int
     extra_files: Mapping[str, bytes] = field(default_factory=dict)
     """Files besides the tree's, by path in the worktree: ``.dvc/config.local``."""
 
@@ -65,6 +72,7 @@ def workspace_source(
     return WorkspaceSource(
         repository=repository,
         settings=isolated_settings(repository),
+        umask=Modes.current().umask,
         extra_files=extra_files or {},
     )
 
@@ -77,7 +85,6 @@ class Slot:
         self.root = os.path.join(directory, "root")
         self._lock = lock
         self._state = os.path.join(directory, "state")
-        self._new_state = f"{self._state}.new"
 
     def __enter__(self) -> Self:
         return self
@@ -93,8 +100,7 @@ class Slot:
 
     def clear(self) -> None:
         """Delete the workspace; the slot stays."""
-        for path in (self._state, self._new_state):
-            _unlink(path)
+        _unlink(self._state)
         remove_tree(self.root)
 
     def remove(self) -> None:
@@ -118,9 +124,9 @@ class Slot:
         for path in wanted:
             check_path(path)
         key = _conversion_key(source, wanted)
-        written = self._start(key, wanted)
+        written, over = self._start(source, key, wanted)
         repository = self._make_git(source, baseline)
-        written |= write_files(repository, source.repository, wanted, set(written))
+        written |= write_files(repository, source.repository, wanted, set(written), over=over)
         write_submodules(self.root, source.repository, wanted)
         write_index(repository, source.repository, written, baseline=baseline, tree=tree)
         _write_extra(self.root, source, wanted)
@@ -129,10 +135,15 @@ class Slot:
             root=self.root, repository=repository, baseline=baseline, tree=tree
         )
 
-    def _start(self, key: bytes, wanted: Mapping[str, Entry]) -> dict[str, Written]:
-        """Make the state uncertain and clear away all but the files that can stay."""
+    def _start(
+        self, source: WorkspaceSource, key: bytes, wanted: Mapping[str, Entry]
+    ) -> tuple[dict[str, Written], dict[str, int]]:
+        """Make the state uncertain and clear away all but the files that can stay, and those that
+        can be written over.
+        """
         known, mtime_ns = self._read_state(key)
-        _unlink(self._state)
+        if not overwrite(self._state, b""):
+            return self._empty()
         kept = {
             path: file
             for path, file in known.items()
@@ -140,11 +151,19 @@ class Slot:
         }
         if not kept:
             return self._empty()
+        cleaning = Cleaning(
+            self.root,
+            kept,
+            wanted,
+            spared=source.extra_files,
+            racy_from_ns=mtime_ns,
+            umask=source.umask,
+        )
         try:
-            stay = remove_all_but(self.root, kept, racy_from_ns=mtime_ns)
+            cleaning.run()
         except PermissionError:  # a stage made a directory read-only
             return self._empty()
-        return {path: kept[path] for path in stay}
+        return {path: kept[path] for path in cleaning.stay}, cleaning.over
 
     def _make_git(self, source: WorkspaceSource, baseline: str) -> Repository:
         origin, settings = source.repository, source.settings
@@ -154,10 +173,10 @@ class Slot:
         remove_tree(os.path.join(self.root, ".git"))
         return create_isolated_git(self.root, origin, commit=baseline, settings=settings)
 
-    def _empty(self) -> dict[str, Written]:
+    def _empty(self) -> tuple[dict[str, Written], dict[str, int]]:
         remove_tree(self.root)
         os.mkdir(self.root, 0o700)
-        return {}
+        return {}, {}
 
     def _read_state(self, key: bytes) -> tuple[dict[str, Written], int]:
         """What a clean slot holds, if it was written under the same conversions."""
@@ -165,19 +184,21 @@ class Slot:
             with open(self._state, "rb") as file:
                 mtime_ns = os.fstat(file.fileno()).st_mtime_ns
                 data = file.read()
-            entries = parse_index(data.removeprefix(key)).entries if data.startswith(key) else ()
-        except (FileNotFoundError, GitError):
+        except FileNotFoundError:
+            return {}, 0
+        text = data.removeprefix(key)
+        if not data.startswith(key) or not is_whole_index(text):
             return {}, 0
         return {
             entry.path: Written(entry=Entry(entry.mode, entry.oid), stat=entry.stat)
-            for entry in entries
+            for entry in parse_index(text).entries
         }, mtime_ns
 
     def _finish(self, key: bytes, written: Mapping[str, Written]) -> None:
         data = key + format_index([index_entry(p, w) for p, w in written.items()], {})
-        with open(self._new_state, "wb") as file:
-            file.write(data)
-        os.rename(self._new_state, self._state)
+        if not overwrite(self._state, data):
+            with open(self._state, "xb") as file:
+                file.write(data)
 
 
 def open_slot(directory: str) -> Slot | None:
@@ -207,6 +228,9 @@ def _write_extra(root: str, source: WorkspaceSource, wanted: Mapping[str, Entry]
         if path in wanted:
             raise GitError("a file of the workspace is tracked by git", where=path)
         full = os.path.join(root, path)
+        if holds(full, data):
+            continue
+        _unlink(full)
         os.makedirs(os.path.dirname(full), exist_ok=True)
         with open(os.open(full, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)

@@ -1,7 +1,7 @@
 """Writing the files of a tree into a directory, and telling later which are still as written.
 
-Nothing is ever written through a symlink or over an existing file, and no path of a tree reaches
-``.git`` or leaves the directory, whatever the tree says.
+Nothing is ever written through a symlink, nor over a file that was not looked at first, and no path
+of a tree reaches ``.git`` or leaves the directory, whatever the tree says.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
 from exprun.git.index_file import Stat
-from exprun.git.tree import EXECUTABLE, GITLINK, SYMLINK, Entry
+from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry
 from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from exprun.git.objects import ObjectStore
 
 # ``.git`` as HFS+ and NTFS would also read it.
 _DOT_GIT = re.compile(r"\.git[ .]*|git~[0-9]+[ .]*", re.IGNORECASE)
+_FILES = frozenset({FILE, EXECUTABLE})
 _IGNORABLE = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
 
@@ -35,11 +36,17 @@ class Written:
 
 
 class Writer:
-    """Writes files below one directory that nobody else writes to."""
+    """Writes files below one directory that nobody else writes to.
 
-    def __init__(self, root: str, objects: ObjectStore) -> None:
+    `over` has the permissions of the files that may be written over.
+    """
+
+    def __init__(
+        self, root: str, objects: ObjectStore, *, over: Mapping[str, int] | None = None
+    ) -> None:
         self._root = root
         self._objects = objects
+        self._over = over or {}
         self._directories = {""}
 
     def write(self, path: str, entry: Entry) -> Written:
@@ -56,7 +63,10 @@ class Writer:
             elif entry.mode == SYMLINK:
                 os.symlink(self._objects.read(entry.oid, "blob"), os.fsencode(full))
             else:
-                write_file(full, self._objects.read(entry.oid, "blob"), entry.mode)
+                data = self._objects.read(entry.oid, "blob")
+                known = self._over.get(path)
+                if known is None or not overwrite(full, data, known):
+                    write_file(full, data, entry.mode)
         except FileExistsError as error:
             raise GitError("a git tree holds one path twice", where=path) from error
         return Written(entry=entry, stat=Stat.of(os.lstat(full)))
@@ -76,15 +86,52 @@ class Writer:
 
 def write_file(full: str, data: bytes, mode: int) -> None:
     """Create a file, executable if Git's mode is. Raises FileExistsError if there is something."""
-    permissions = 0o777 if mode == EXECUTABLE else 0o666
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(full, flags, permissions)
+    descriptor = os.open(full, flags, permissions_of(mode))
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        _write_all(descriptor, data)
     finally:
         os.close(descriptor)
+
+
+def overwrite(full: str, data: bytes, permissions: int | None = None) -> bool:
+    """Give a file new content where it is, or else remove it; whether it has the content now.
+
+    It is only written to if it is a regular file of no other name, and of these permissions, if
+    they matter. To make files anew again and again is slow: whenever ext4 looks for a free inode,
+    it passes over all that were freed within the last minutes.
+    """
+    try:
+        # A pipe would be waited for.
+        descriptor = os.open(full, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        os.unlink(full)
+        return False
+    try:
+        found = os.fstat(descriptor)
+        if permissions is None:
+            permissions = stat.S_IMODE(found.st_mode)
+        if found.st_nlink != 1 or found.st_mode != stat.S_IFREG | permissions:
+            os.unlink(full)
+            return False
+        os.ftruncate(descriptor, 0)
+        _write_all(descriptor, data)
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def permissions_of(mode: int) -> int:
+    """What a new file of Git's `mode` may be used for, before the umask."""
+    return 0o777 if mode == EXECUTABLE else 0o666
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def check_path(path: str) -> None:
@@ -101,46 +148,63 @@ def is_git_directory(name: str) -> bool:
     return _DOT_GIT.fullmatch(_IGNORABLE.sub("", name)) is not None
 
 
-def remove_all_but(root: str, kept: Mapping[str, Written], *, racy_from_ns: int) -> set[str]:
-    """Remove all below `root` except `kept` files that are still as written; the paths that stay.
+class Cleaning:
+    """Removes what is below `root` but for `kept` files that are still as written.
 
-    A file whose times are not before `racy_from_ns` might have been changed since without showing
-    it, so it goes too. ``.git`` at the top is left to the caller.
+    After `run`, these are in `stay`, and in `over` are files that others `wanted` may be written
+    over, with the permissions of those. A file whose times are not before `racy_from_ns` might have
+    been changed since without showing it. ``.git`` at the top and what is `spared` is not touched.
     """
-    stay: set[str] = set()
-    directories = {path[:at] for path in kept for at in _slashes(path)}
-    _clean(root, "", kept, directories, racy_from_ns, stay)
-    return stay
 
+    def __init__(
+        self,
+        root: str,
+        kept: Mapping[str, Written],
+        wanted: Mapping[str, Entry],
+        *,
+        spared: Collection[str],
+        racy_from_ns: int,
+        umask: int,
+    ) -> None:
+        self.stay: set[str] = set()
+        self.over: dict[str, int] = {}
+        self._root = root
+        self._kept = kept
+        self._wanted = wanted
+        self._spared = spared
+        self._directories = {path[:at] for path in wanted for at in _slashes(path)}
+        self._racy_from_ns = racy_from_ns
+        self._umask = umask
 
-def _clean(
-    root: str,
-    prefix: str,
-    kept: Mapping[str, Written],
-    directories: Iterable[str],
-    racy_from_ns: int,
-    stay: set[str],
-) -> None:
-    for item in list(os.scandir(f"{root}/{prefix}")):
-        path = prefix + item.name
-        if path == ".git":
-            continue
-        if item.is_dir(follow_symlinks=False):
-            if path in directories:
-                _clean(root, path + "/", kept, directories, racy_from_ns, stay)
-            else:
-                remove_tree(item.path)
-            continue
-        written = kept.get(path)
-        found = item.stat(follow_symlinks=False)
-        if (
+    def run(self, prefix: str = "") -> None:
+        """Clean the directory `prefix`, which ends with a slash unless it is the root."""
+        for item in list(os.scandir(f"{self._root}/{prefix}")):
+            path = prefix + item.name
+            if path == ".git":
+                continue
+            if item.is_dir(follow_symlinks=False):
+                if path in self._directories:
+                    self.run(path + "/")
+                else:
+                    remove_tree(item.path)
+                continue
+            wanted = self._wanted.get(path)
+            if self._is_as_written(path, item.stat(follow_symlinks=False)):
+                self.stay.add(path)
+            elif not item.is_file(follow_symlinks=False):
+                os.unlink(item.path)
+            elif wanted and wanted.mode in _FILES:
+                self.over[path] = permissions_of(wanted.mode) & ~self._umask
+            elif path not in self._spared:
+                os.unlink(item.path)
+
+    def _is_as_written(self, path: str, found: os.stat_result) -> bool:
+        written = self._kept.get(path)
+        return (
             written is not None
             and Stat.of(found) == written.stat
-            and max(found.st_mtime_ns, found.st_ctime_ns) < racy_from_ns
-        ):
-            stay.add(path)
-        else:
-            os.unlink(item.path)
+            and max(found.st_mtime_ns, found.st_ctime_ns) < self._racy_from_ns
+        )
 
 
 def remove_tree(path: str) -> None:

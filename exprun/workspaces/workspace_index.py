@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from exprun.git.index_file import CachedTree, IndexEntry, Stat, format_index
 from exprun.git.tree import TREE, Entry, walk
+from exprun.workspaces.materialise import overwrite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,8 +51,10 @@ def write_index(
         for path, entry in files.items()
     ] + [index_entry(path, written[path]) for path in added]
     data = format_index(entries, _unchanged_trees(trees, files, added))
-    with open(os.path.join(repository.git_dir, "index"), "wb") as file:
-        file.write(data)
+    path = os.path.join(repository.git_dir, "index")
+    if not overwrite(path, data):
+        with open(path, "xb") as file:
+            file.write(data)
 
 
 def _without_clashes(added: Mapping[str, Entry], files: Mapping[str, Entry]) -> dict[str, Entry]:
