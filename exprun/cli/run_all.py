@@ -86,7 +86,13 @@ def _run(
             return exits.FAILED if run.failed else exits.OK
 
         return run_session(
-            opened, namespace, options, work, show=output.show, beside=output.keep_fresh
+            opened,
+            namespace,
+            options,
+            work,
+            show=output.show,
+            beside=output.keep_fresh,
+            kept="what has not finished stays in the queue: exprun run --run-all goes on",
         )
 
 

@@ -43,10 +43,12 @@ def run_session(
     *,
     show: Callable[[events.Event], None] | None = None,
     beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    kept: str | None = None,
 ) -> int:
     """Carry out `work` in a session and return its exit code, or that of the signal it got.
 
     What happens is given to `show`, which prints plain lines by default; `beside` runs meanwhile.
+    `kept` says where the work is that a signal has cut short, if that is not in the workspace.
     """
     namespace.quiet = namespace.quiet or namespace.events == "-"
     with ExitStack() as stack:
@@ -66,7 +68,7 @@ def run_session(
         displays.on_deaf = partial(ending.begin, signal.SIGPIPE)
         # What is loaded by now lasts: whoever looks for garbage need not look there.
         gc.freeze()
-        return anyio.run(_until_the_end, session, work, ending, beside)
+        return anyio.run(_until_the_end, session, work, ending, beside, kept)
 
 
 async def _until_the_end(
@@ -74,6 +76,7 @@ async def _until_the_end(
     work: Callable[[Session], Awaitable[int]],
     ending: Ending,
     beside: Callable[[], Coroutine[Any, Any, None]] | None,
+    kept: str | None,
 ) -> int:
     code = exits.OK
     failure: ExprunError | None = None
@@ -88,19 +91,18 @@ async def _until_the_end(
                 failure = error
             tasks.cancel_scope.cancel()
     if ending.number is not None and (failure or ending.number == signal.SIGPIPE):
-        _tell_what_is_kept(session)
+        with suppress(OSError):
+            warn(f"interrupted{f'; {kept}' if kept else _what_is_kept(session)}")
         return 128 + ending.number
     if failure is not None:
         raise failure
     return code
 
 
-def _tell_what_is_kept(session: Session) -> None:
-    with suppress(OSError):
-        if os.path.isdir(session.log_dir):
-            warn(f"interrupted; what was finished before is kept, the logs in {session.log_dir}")
-        else:
-            warn("interrupted before a stage ran")
+def _what_is_kept(session: Session) -> str:
+    if os.path.isdir(session.log_dir):
+        return f"; what was finished before is kept, the logs in {session.log_dir}"
+    return " before a stage ran"
 
 
 def resources(opened: Opened, namespace: argparse.Namespace) -> Resources:

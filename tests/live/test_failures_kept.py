@@ -74,14 +74,15 @@ def test_removing_a_failed_experiment_lets_go_of_its_files(project: Project) -> 
 def test_what_is_interrupted_keeps_its_files_and_is_queued_again(project: Project) -> None:
     project.setup("echo 7 > m.json; echo started; exec sleep 60\n")
     project.run("run", "--queue", "-S", "x=1")
-    process = project.start("run", "--run-all", stdout=subprocess.PIPE)
+    process = project.start("run", "--run-all", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout is not None
     with process.stdout:
         while b"started" not in process.stdout.readline():
             pass
         process.send_signal(signal.SIGINT)
-        process.stdout.read()
+        said = process.stdout.read()
     assert process.wait(30) == 130
+    assert b"interrupted; what has not finished stays in the queue" in said
     entry = project.queue()["1"]
     assert entry["status"] == "interrupted"
     assert project.git("show", f"{entry['kept']}:m.json") == "7\n"
