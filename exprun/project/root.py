@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
-from exprun.errors import NotAProject
+from exprun.errors import NotAProject, ProjectError
 from exprun.model.paths import ROOT, Location
 from exprun.model.values import dataclass
 
 DVC_DIR = ".dvc"
+_STATE = ("exprun", "exprun/queue", "exps", "exps/exprun", "exps/standalone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,8 @@ class Place:
 def find_project(start: str) -> Place:
     """The innermost DVC project that holds the directory `start`.
 
-    As DVC, looks no further up than the mount point. Raises NotAProject.
+    As DVC, looks no further up than the mount point. Raises NotAProject, and ProjectError if links
+    lead out of what is kept there.
     """
     start = os.path.abspath(start)
     if not os.path.isdir(start):
@@ -80,7 +83,30 @@ def find_project(start: str) -> Place:
             )
         at = above
     cwd = ROOT if at == start else Location(os.path.relpath(start, at))
-    return Place(root=at, cwd=cwd, git=find_git(at))
+    place = Place(root=at, cwd=cwd, git=find_git(at))
+    _refuse_links(place.tmp_dir)
+    return place
+
+
+def _refuse_links(tmp_dir: str) -> None:
+    """Refuse links where our state is: a repository may have brought them, and whatever is old in
+    there is removed.
+    """
+    for name in _STATE:
+        directory = os.path.join(tmp_dir, name)
+        _refuse_link(directory, is_link=os.path.islink(directory))
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(directory) as entries:
+            for entry in entries:
+                _refuse_link(entry.path, is_link=entry.is_symlink())
+
+
+def _refuse_link(path: str, *, is_link: bool) -> None:
+    if is_link:
+        raise ProjectError(
+            "is a link, behind which nothing of exprun's own may lie",
+            where=path,
+            hint="remove it; what may be a link of yours is .dvc/tmp as a whole",
+        )
 
 
 def find_git(start: str) -> GitPlace | None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from exprun.errors import ProjectError
 from exprun.model.values import dataclass, field, replace
 from exprun.pipeline.load import RecentPipelines
 from exprun.project.config import load_config
@@ -139,9 +140,26 @@ class Opened:
 
 
 def open_project(start: str, *, env: Mapping[str, str], warn: Callable[[str], None]) -> Opened:
-    """The DVC project around the directory `start`. Raises NotAProject and ConfigError."""
+    """The DVC project around the directory `start`. Raises ProjectError, as NotAProject."""
     place = find_project(start)
     config = load_config(place.dvc_dir, config_places(env, platform=sys.platform))
+    opened = Opened(place=place, config=config, env=env, warn=warn, records_dir=place.state_dir)
+    if os.path.islink(place.tmp_dir):
+        _require_own_link(opened)
     with suppress(OSError):  # Whoever needs it will say so.
         os.makedirs(place.state_dir, mode=0o700, exist_ok=True)
-    return Opened(place=place, config=config, env=env, warn=warn, records_dir=place.state_dir)
+    return opened
+
+
+def _require_own_link(opened: Opened) -> None:
+    """Refuse a link that came with the repository: it may lead to whatever is the user's."""
+    place = opened.place
+    if place.git is None:
+        return
+    tmp_dir = os.path.join(place.prefix, os.path.relpath(place.tmp_dir, place.root))
+    if any(entry.path == tmp_dir for entry in opened.repository.read_index().entries):
+        raise ProjectError(
+            "is a link that Git tracks, and exprun's state may not lie behind one",
+            where=place.tmp_dir,
+            hint="git rm --cached, and remove it",
+        )

@@ -19,7 +19,8 @@ class SlotPool:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._directory = os.path.join(place.tmp_dir, "exps", LOCATION)
+        # Git wants to know where its work tree really is.
+        self._directory = os.path.join(os.path.realpath(place.tmp_dir), "exps", LOCATION)
         self._free: list[Slot] = []
         self._taken = 0
         self._lock = Lock()

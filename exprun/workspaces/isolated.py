@@ -142,7 +142,8 @@ class Slot:
         can be written over.
         """
         known, mtime_ns = self._read_state(key)
-        if not overwrite(self._state, b""):
+        # A link to a directory is no slot's: whoever made it, what lies behind it stays.
+        if not overwrite(self._state, b"") or os.path.islink(self.root):
             return self._empty()
         kept = {
             path: file
@@ -209,7 +210,7 @@ def open_slot(directory: str) -> Slot | None:
     while True:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         try:
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:  # removed just now
             continue
         try:

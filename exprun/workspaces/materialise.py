@@ -208,7 +208,13 @@ class Cleaning:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a directory and all below it, also what a stage made read-only; links stay links."""
+    """Remove a directory and all below it, also what a stage made read-only.
+
+    What links lead to stays, also if `path` is one.
+    """
+    if os.path.islink(path):
+        os.unlink(path)
+        return
     try:
         items = list(os.scandir(path))
     except PermissionError:
