@@ -19,8 +19,16 @@ if TYPE_CHECKING:
     from exprun.store.cache import Store
 
 
+class NoRemote(ConfigError):
+    """No remote is the default one."""
+
+
 class Puller:
-    """Fetches into the cache from the remotes that `config` names. Failures are warnings."""
+    """Fetches into the cache from the remotes that `config` names.
+
+    What cannot be fetched is only warned of, but to need a remote that is named and not configured
+    raises ConfigError, as in DVC.
+    """
 
     def __init__(self, store: Store, config: Config, warn: Callable[[str], None]) -> None:
         self._store = store
@@ -68,7 +76,7 @@ class Puller:
             return True
         try:
             return not self._store.fetch(missing, find_remote(self._config, remote)).missing
-        except (ConfigError, StoreError) as error:
+        except (NoRemote, StoreError) as error:
             self._warn(f"data was not pulled: {error}")
             return False
 
@@ -77,7 +85,7 @@ def find_remote(config: Config, name: str | None) -> RemoteConfig:
     """The DVC remote of that name, or the default one. Raises ConfigError."""
     name = name or config.core.remote
     if name is None:
-        raise ConfigError(
+        raise NoRemote(
             "no remote is specified", hint="dvc remote default NAME, or set `remote` on outputs"
         )
     remote = config.remotes.get(name)

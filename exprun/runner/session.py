@@ -14,6 +14,7 @@ from exprun.errors import ExperimentFailed
 from exprun.executors.descendants import with_mark
 from exprun.executors.shell import ask_fish_version
 from exprun.git.command import without_repository
+from exprun.model.values import replace
 from exprun.project.locks import Patience, RepoLock
 from exprun.project.rwlock import ReadWriteLock
 from exprun.runner import threads
@@ -149,8 +150,13 @@ class Session:
         id: str = "",
         log_dir: str | None = None,
     ) -> Reproduction:
-        """A plan, ready to be driven; `experiment` is its name and baseline."""
+        """A plan, ready to be driven; `experiment` is its name and baseline.
+
+        One with an `id` is the queue's, where nobody is asked.
+        """
         site.plan(stages)
+        if not id and self.opened.config.core.interactive:
+            options = replace(options, interactive=True)
         return Reproduction(
             stages,
             id=id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import SUPPRESS
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
@@ -100,6 +101,7 @@ def _parser() -> Parser:
         help="set several parameters",
     )
     add("-m", "--message", help="the message of the experiment's commit")
+    add("-M", dest="message", help=SUPPRESS)  # As DVC once called it, and still takes.
     add("--run-all", action="store_true", help="run everything that is queued")
     add("--retry-failed", action="store_true", help="with --run-all: failed experiments again, too")
     add("--detach", action="store_true", help="with --run-all: in the background")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.compat.case import case, flat
-from tests.compat.pipelines import CHAIN, CHAINED, TRAINED
+from tests.compat.pipelines import CHAIN, CHAINED, TRAIN, TRAINED
 from tests.support.project import Delete, commit, dvc, repro, run, write
 
 ANY_ORDER = {"lines order": "the order between pipeline files is that of the directory listing"}
@@ -183,10 +183,26 @@ CASES = (
         Delete("prepared"),
         steps=repro("--pull"),
     ),
+    case(
+        "pull-from-a-remote-that-is-not-configured",
+        write(".dvc/config", "[core]\n    remote = nope\n"),
+        CHAINED,
+        Delete(".dvc/cache"),
+        Delete("prepared"),
+        Delete("model"),
+        steps=(write("data.txt", "x\ny\n"), repro("--pull", "prepare"), repro("--pull", "lone")),
+    ),
+    case(
+        "interactive-by-configuration",
+        write(".dvc/config", "[core]\n    interactive = true\n"),
+        TRAIN,
+        steps=(repro(), run("-n", "e"), run("-n", "t", "--temp")),
+    ),
     case("unchanged", CHAINED, steps=run("-n", "e")),
     case("unchanged-repro", CHAINED, steps=repro()),
     case("random-name", TRAINED, steps=run("-S", "lr=7")),
     case("message", TRAINED, steps=run("-n", "e", "-S", "lr=7", "-m", "my words\n\nand more")),
+    case("message-by-its-old-option", TRAINED, steps=run("-n", "e", "-M", "my words")),
     case("name-exists", TRAINED, steps=(run("-n", "e"), run("-n", "e", "-S", "lr=2"))),
     case("name-invalid", TRAINED, steps=run("-n", "a/b")),
     case("name-unusual", TRAINED, steps=run("-n", "é.1-X_@")),
