@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from enum import Enum
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from exprun.errors import MissingDependency, PipelineError
@@ -270,7 +271,8 @@ class StageWork:
         """Make the outputs what `entry` says, which has all of them."""
         self._look_again()
         contents = {out.path: out.content for out in entry.outs} if entry else {}
-        for out in stage.outs:
+        # In the order of entries, as DVC: outputs may be links to one object, and share its mode.
+        for out in sorted(stage.outs, key=attrgetter("path")):
             content = contents.get(out.path)
             if content is not None:
                 place = self._site.path(out.location)

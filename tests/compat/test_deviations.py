@@ -49,6 +49,9 @@ HELD_BY = {
     16: ("compat/test_bad_input.py::test_a_broken_file_stops_only_what_needs_it",),
     "unrecorded outputs": (f"{HERE}::test_outputs_that_no_lock_records_are_left_alone",),
     "cannot start": (f"{HERE}::test_a_stage_that_cannot_start_keeps_its_outputs",),
+    "allow missing": (
+        f"{HERE}::test_an_output_that_is_not_made_is_a_failure_whatever_may_be_missing",
+    ),
     "isolated": (f"{HERE}::test_an_isolated_run_leaves_the_workspace_alone",),
     "hooks": (f"{HERE}::test_no_hook_runs",),
     "empty sweep": ("params/test_sweeps.py::test_an_empty_sweep_is_refused",),
@@ -230,6 +233,18 @@ def test_a_stage_that_cannot_start_keeps_its_outputs(
     assert exprun.run((command,), place=place).code == 1
 
     assert (_text(place, "model.bin"), _text(place, "metrics.json")) == before
+
+
+def test_an_output_that_is_not_made_is_a_failure_whatever_may_be_missing(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    place = _project(builder, path, _stage("cat in"), commit())
+
+    finished = exprun.run(("run", "-n", "e", "--allow-missing"), place=place)
+
+    assert finished.code == 1
+    assert "output 'o' does not exist" in finished.stderr
+    assert not (place.repo / "dvc.lock").exists()
 
 
 def test_its_dependents_do_not_get_them_if_they_run_all_the_same(

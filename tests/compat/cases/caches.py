@@ -231,4 +231,16 @@ CASES = (
         commit(),
         steps=(run("-n", "a"), run("-n", "b")),
     ),
+    case(
+        "cache-hardlink-executable-shared-by-outputs",
+        write(".dvc/config", "[cache]\n    type = hardlink\n"),
+        write("in", "1\n"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: cp in tool; chmod +x tool; mkdir -p d; cp tool d/x\n"
+            "    deps: [in]\n    outs: [tool, d]\n",
+        ),
+        commit(),
+        steps=(repro(), write("in", "2\n"), repro(), write("in", "1\n"), repro()),
+    ),
 )
