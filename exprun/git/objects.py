@@ -14,7 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 from exprun.errors import GitError
-from exprun.git.pack_reading import read_packed
+from exprun.git.pack_reading import Packs
 from exprun.git.refs import sync_directory
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class ObjectStore:
         """`lender`: the store that ``info/alternates`` names, if it is open already."""
         self.directory = directory
         self._lender = lender
-        self._packs: pygit2.Odb | None = None
+        self._packs = Packs(f"{directory}/pack")
+        self._libgit2: pygit2.Odb | None = None
         self._unsynced: dict[str, None] = {}
         self._syncing = Lock()
         self._noting = Lock()
@@ -166,16 +167,18 @@ class ObjectStore:
         return known
 
     def _find(self, oid: str) -> tuple[Kind, bytes]:
+        if found := self._read_packed(oid):
+            return found
         try:
-            with open(self._path(oid), "rb") as file:
+            with open(self._path(oid), "rb", buffering=0) as file:
                 return _parse_loose(oid, file.read())
         except FileNotFoundError:
             pass
         if self._lender is not None and self._lender.contains(oid):
             return self._lender._read(oid)
-        if self._packs is None and (found := self._read_packed(oid)):
+        if self._libgit2 is None and self._packs.look() and (found := self._read_packed(oid)):
             return found
-        if self._packs is not None or self._has_packs():
+        if self._libgit2 is not None or self._has_packs():
             with suppress(KeyError):
                 number, data = self._odb().read(oid)
                 return _KINDS[number], data
@@ -184,10 +187,8 @@ class ObjectStore:
         )
 
     def _read_packed(self, oid: str) -> tuple[Kind, bytes] | None:
-        """An object that can be had from a pack without libgit2."""
-        directory = f"{self.directory}/pack"
-        packs = [name for name in _names(directory) if name.endswith(".idx")]
-        number, data = read_packed(directory, packs, oid) or (0, b"")
+        """An object that can be had, without libgit2, from a pack that is known."""
+        number, data = self._packs.read(oid) or (0, b"")
         kind = _KINDS.get(number)
         return (kind, data) if kind and object_name(kind, data) == oid else None
 
@@ -201,11 +202,11 @@ class ObjectStore:
         return any(name.endswith(".idx") for name in _names(f"{self.directory}/pack"))
 
     def _odb(self) -> pygit2.Odb:
-        if self._packs is None:
+        if self._libgit2 is None:
             import pygit2
 
-            self._packs = pygit2.Odb(self.directory)
-        return self._packs
+            self._libgit2 = pygit2.Odb(self.directory)
+        return self._libgit2
 
     def _path(self, oid: str) -> str:
         return f"{self.directory}/{oid[:2]}/{oid[2:]}"
