@@ -11,10 +11,10 @@ import os
 import zlib
 from contextlib import contextmanager, suppress
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
-from exprun.git.pack_reading import Packs
+from exprun.git.pack_reading import KINDS, Kind, Packs
 from exprun.git.refs import sync_directory
 
 if TYPE_CHECKING:
@@ -23,11 +23,8 @@ if TYPE_CHECKING:
 
     import pygit2
 
-Kind = Literal["blob", "tree", "commit", "tag"]
-
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
-_KINDS: dict[int, Kind] = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 _CHUNK = 1 << 20
 _MAX_HEADER = 64
 _SMALL = 1 << 14
@@ -53,7 +50,7 @@ class ObjectStore:
 
     def read(self, oid: str, kind: Kind) -> bytes:
         """The data of an object. Raises GitError if it is missing, damaged or of another kind."""
-        found, data = self._read(oid)
+        found, data = self._known.get(oid) or self._read(oid)
         if found != kind:
             raise GitError(f"git object {oid} is a {found}, not a {kind}")
         return data
@@ -167,7 +164,7 @@ class ObjectStore:
         return known
 
     def _find(self, oid: str) -> tuple[Kind, bytes]:
-        if found := self._read_packed(oid):
+        if (found := self._packs.read(oid)) and object_name(*found) == oid:
             return found
         try:
             with open(self._path(oid), "rb", buffering=0) as file:
@@ -176,21 +173,15 @@ class ObjectStore:
             pass
         if self._lender is not None and self._lender.contains(oid):
             return self._lender._read(oid)
-        if self._libgit2 is None and self._packs.look() and (found := self._read_packed(oid)):
-            return found
+        if self._libgit2 is None and self._packs.look():
+            return self._find(oid)
         if self._libgit2 is not None or self._has_packs():
             with suppress(KeyError):
                 number, data = self._odb().read(oid)
-                return _KINDS[number], data
+                return KINDS[number], data
         raise GitError(
             f"git object {oid} is missing", hint="is this a partial clone, or damaged? git fsck"
         )
-
-    def _read_packed(self, oid: str) -> tuple[Kind, bytes] | None:
-        """An object that can be had, without libgit2, from a pack that is known."""
-        number, data = self._packs.read(oid) or (0, b"")
-        kind = _KINDS.get(number)
-        return (kind, data) if kind and object_name(kind, data) == oid else None
 
     def _has_packs(self) -> bool:
         """Whether libgit2 might find what is not loose here."""
@@ -261,7 +252,7 @@ def _parse_loose(oid: str, text: bytes) -> tuple[Kind, bytes]:
         content = zlib.decompress(text)
         header, _, data = content.partition(b"\0")
         kind, size = header.decode("ascii").split(" ")
-        if kind in _KINDS.values() and int(size) == len(data):
+        if kind in KINDS.values() and int(size) == len(data):
             return kind, data  # type: ignore[return-value]
     except (zlib.error, ValueError):
         pass

@@ -11,7 +11,12 @@ import zlib
 from bisect import bisect_left
 from contextlib import suppress
 from mmap import ACCESS_READ, mmap
+from typing import Literal
 from weakref import finalize
+
+Kind = Literal["blob", "tree", "commit", "tag"]
+
+KINDS: dict[int, Kind] = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 
 _INDEX = b"\xfftOc\0\0\0\x02"
 _NAMES_AT = 8 + 256 * 4
@@ -46,11 +51,8 @@ class Packs:
             self._known[name] = pack
         return known.keys() != self._known.keys()
 
-    def read(self, oid: str) -> tuple[int, bytes] | None:
-        """The number of an object's kind and its data; None if it is not to be had here.
-
-        The data is not verified.
-        """
+    def read(self, oid: str) -> tuple[Kind, bytes] | None:
+        """The kind and data of an object, not verified; None if it is not to be had here."""
         name = bytes.fromhex(oid)
         for pack in self._known.values():
             if pack is not None and (offset := pack.find(name)) is not None:
@@ -84,15 +86,15 @@ class _Pack:
         offset = self._number(self._offsets_at + _OFFSET * at)
         return None if offset & _LARGE else offset
 
-    def read(self, offset: int) -> tuple[int, bytes] | None:
+    def read(self, offset: int) -> tuple[Kind, bytes] | None:
         """The object that starts there, if it is small and whole."""
         packed = os.pread(self._data, _GUESS, offset)
         first = packed[0]
-        kind, size, shift, used = first >> 4 & 7, first & 15, 4, 1
+        kind, size, shift, used = KINDS.get(first >> 4 & 7), first & 15, 4, 1
         while packed[used - 1] & 128:
             size |= (packed[used] & 127) << shift
             shift, used = shift + 7, used + 1
-        if kind > 4 or size > _SMALL:
+        if kind is None or size > _SMALL:
             return None
         # What cannot be compressed grows a little.
         longest = used + size + (size >> 8) + 64

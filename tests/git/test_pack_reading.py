@@ -14,8 +14,6 @@ from exprun.git.pack_reading import Packs
 if TYPE_CHECKING:
     from pathlib import Path
 
-KINDS = {"commit": 1, "tree": 2, "blob": 3}
-
 
 def _git(repo: Path, *args: str) -> bytes:
     identity = ("-c", "user.name=a", "-c", "user.email=a@b")
@@ -47,7 +45,7 @@ def test_every_object_is_what_git_says(repo: Path) -> None:
         expected = _git(repo, "cat-file", kind, oid)
         found = packs.read(oid)
         whole += found is not None
-        assert found in (None, (KINDS[kind], expected))
+        assert found in (None, (kind, expected))
         assert ObjectStore(str(repo / ".git/objects")).read(oid, kind) == expected  # type: ignore[arg-type]
     assert 0 < whole < len(listed.splitlines()), "one is stored as a difference"
     assert packs.read("0" * 40) is None
