@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from exprun.cli.live import LiveOutput
     from exprun.model.experiment import ExperimentSpec
+    from exprun.queue.queue import Queue
     from exprun.runner.opening import Opened
     from exprun.runner.session import Session
 
@@ -31,9 +32,9 @@ def run_all(opened: Opened, namespace: argparse.Namespace, options: ReproOptions
     """Run everything that is queued."""
     queue = open_queue(opened)
     if namespace.retry_failed:
-        queue.retry([entry.id for entry in queue.entries()])
-    tidy_queue(opened)
-    return _run(opened, namespace, options, None)
+        queue.retry([entry.id for entry in queue.unfinished()])
+    tidy_queue(opened, queue)
+    return _run(opened, namespace, options, queue, None)
 
 
 def run_sweep(
@@ -42,7 +43,7 @@ def run_sweep(
     """Run the experiments of a sweep. What is interrupted stays in the queue."""
     limits = resources(opened, namespace).limits(namespace.jobs, opened.env)
     ids = [queued.entry.id for queued in queue_experiments(opened, spec, limits=limits)]
-    return _run(opened, namespace, options, ids)
+    return _run(opened, namespace, options, open_queue(opened), ids)
 
 
 def run_again(opened: Opened, namespace: argparse.Namespace, names: Sequence[str]) -> int:
@@ -61,21 +62,22 @@ def run_again(opened: Opened, namespace: argparse.Namespace, names: Sequence[str
     ids = [entry.id for entry in ended]
     queue.retry(ids)
     queue.release(ids)
-    return _run(opened, namespace, ReproOptions(), ids)
+    return _run(opened, namespace, ReproOptions(), queue, ids)
 
 
 def _run(
     opened: Opened,
     namespace: argparse.Namespace,
     options: ReproOptions,
+    queue: Queue,
     ids: list[str] | None,
 ) -> int:
-    with _output(opened, namespace, ids) as output:
+    with _output(namespace, queue, ids) as output:
 
         async def work(session: Session) -> int:
             run = await run_queued(
                 session,
-                open_queue(opened),
+                queue,
                 ids,
                 max_failures=namespace.max_failures,
                 fail_fast=namespace.fail_fast,
@@ -97,7 +99,7 @@ def _run(
 
 
 def _output(
-    opened: Opened, namespace: argparse.Namespace, ids: list[str] | None
+    namespace: argparse.Namespace, queue: Queue, ids: list[str] | None
 ) -> ManyOutput | LiveOutput:
     """A live view on a terminal, unless something else writes there too; else plain lines."""
     talks = namespace.quiet or namespace.verbose or namespace.events == "-"
@@ -107,5 +109,5 @@ def _output(
 
     if ids is not None:
         return LiveOutput(total=len(ids))
-    waiting = [entry for entry in open_queue(opened).entries() if entry.state in _READY]
+    waiting = [entry for entry in queue.unfinished() if entry.state in _READY]
     return LiveOutput(total=len(waiting))

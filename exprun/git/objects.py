@@ -11,10 +11,10 @@ import os
 import zlib
 from contextlib import contextmanager, suppress
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
-from exprun.git.pack_reading import read_packed
+from exprun.git.pack_reading import KINDS, Kind, Packs
 from exprun.git.refs import sync_directory
 
 if TYPE_CHECKING:
@@ -23,11 +23,8 @@ if TYPE_CHECKING:
 
     import pygit2
 
-Kind = Literal["blob", "tree", "commit", "tag"]
-
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
-_KINDS: dict[int, Kind] = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 _CHUNK = 1 << 20
 _MAX_HEADER = 64
 _SMALL = 1 << 14
@@ -44,7 +41,8 @@ class ObjectStore:
         """`lender`: the store that ``info/alternates`` names, if it is open already."""
         self.directory = directory
         self._lender = lender
-        self._packs: pygit2.Odb | None = None
+        self._packs = Packs(f"{directory}/pack")
+        self._libgit2: pygit2.Odb | None = None
         self._unsynced: dict[str, None] = {}
         self._syncing = Lock()
         self._noting = Lock()
@@ -52,7 +50,7 @@ class ObjectStore:
 
     def read(self, oid: str, kind: Kind) -> bytes:
         """The data of an object. Raises GitError if it is missing, damaged or of another kind."""
-        found, data = self._read(oid)
+        found, data = self._known.get(oid) or self._read(oid)
         if found != kind:
             raise GitError(f"git object {oid} is a {found}, not a {kind}")
         return data
@@ -166,30 +164,24 @@ class ObjectStore:
         return known
 
     def _find(self, oid: str) -> tuple[Kind, bytes]:
+        if (found := self._packs.read(oid)) and object_name(*found) == oid:
+            return found
         try:
-            with open(self._path(oid), "rb") as file:
+            with open(self._path(oid), "rb", buffering=0) as file:
                 return _parse_loose(oid, file.read())
         except FileNotFoundError:
             pass
         if self._lender is not None and self._lender.contains(oid):
             return self._lender._read(oid)
-        if self._packs is None and (found := self._read_packed(oid)):
-            return found
-        if self._packs is not None or self._has_packs():
+        if self._libgit2 is None and self._packs.look():
+            return self._find(oid)
+        if self._libgit2 is not None or self._has_packs():
             with suppress(KeyError):
                 number, data = self._odb().read(oid)
-                return _KINDS[number], data
+                return KINDS[number], data
         raise GitError(
             f"git object {oid} is missing", hint="is this a partial clone, or damaged? git fsck"
         )
-
-    def _read_packed(self, oid: str) -> tuple[Kind, bytes] | None:
-        """An object that can be had from a pack without libgit2."""
-        directory = f"{self.directory}/pack"
-        packs = [name for name in _names(directory) if name.endswith(".idx")]
-        number, data = read_packed(directory, packs, oid) or (0, b"")
-        kind = _KINDS.get(number)
-        return (kind, data) if kind and object_name(kind, data) == oid else None
 
     def _has_packs(self) -> bool:
         """Whether libgit2 might find what is not loose here."""
@@ -201,11 +193,11 @@ class ObjectStore:
         return any(name.endswith(".idx") for name in _names(f"{self.directory}/pack"))
 
     def _odb(self) -> pygit2.Odb:
-        if self._packs is None:
+        if self._libgit2 is None:
             import pygit2
 
-            self._packs = pygit2.Odb(self.directory)
-        return self._packs
+            self._libgit2 = pygit2.Odb(self.directory)
+        return self._libgit2
 
     def _path(self, oid: str) -> str:
         return f"{self.directory}/{oid[:2]}/{oid[2:]}"
@@ -260,7 +252,7 @@ def _parse_loose(oid: str, text: bytes) -> tuple[Kind, bytes]:
         content = zlib.decompress(text)
         header, _, data = content.partition(b"\0")
         kind, size = header.decode("ascii").split(" ")
-        if kind in _KINDS.values() and int(size) == len(data):
+        if kind in KINDS.values() and int(size) == len(data):
             return kind, data  # type: ignore[return-value]
     except (zlib.error, ValueError):
         pass

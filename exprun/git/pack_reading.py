@@ -8,72 +8,115 @@ from __future__ import annotations
 
 import os
 import zlib
-from typing import TYPE_CHECKING
+from bisect import bisect_left
+from contextlib import suppress
+from mmap import ACCESS_READ, mmap
+from typing import Literal
+from weakref import finalize
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+Kind = Literal["blob", "tree", "commit", "tag"]
+
+KINDS: dict[int, Kind] = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 
 _INDEX = b"\xfftOc\0\0\0\x02"
 _NAMES_AT = 8 + 256 * 4
-_CRC, _OFFSET = 4, 4
+_NAME, _CRC, _OFFSET = 20, 4, 4
 _LARGE = 1 << 31
 _FEW = 4
 _SMALL = 1 << 20
-_HEADER = 16
+_GUESS = 1 << 10
 
 
-def read_packed(directory: str, packs: Sequence[str], oid: str) -> tuple[int, bytes] | None:
-    """The number of an object's kind and its data; None if it is not to be had here.
+class Packs:
+    """The packs in a directory. An index is opened once, and stays so.
 
-    `packs` are the names of the indexes in `directory`. The data is not verified.
+    What was packed since they were looked for is found after the next `look`.
     """
-    if len(packs) > _FEW:
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._known: dict[str, _Pack | None] = {}
+
+    def look(self) -> bool:
+        """Look for packs; whether there are others than before."""
+        known = self._known
+        self._known = {}
+        names = [name for name in _names(self._directory) if name.endswith(".idx")]
+        for name in names if len(names) <= _FEW else ():
+            pack = known.get(name)
+            if pack is None:
+                # What cannot be read is libgit2's to judge.
+                with suppress(OSError, ValueError):
+                    pack = _Pack(os.path.join(self._directory, name.removesuffix(".idx")))
+            self._known[name] = pack
+        return known.keys() != self._known.keys()
+
+    def read(self, oid: str) -> tuple[Kind, bytes] | None:
+        """The kind and data of an object, not verified; None if it is not to be had here."""
+        name = bytes.fromhex(oid)
+        for pack in self._known.values():
+            if pack is not None and (offset := pack.find(name)) is not None:
+                try:
+                    return pack.read(offset)
+                except (OSError, IndexError, zlib.error):
+                    return None
         return None
-    for name in packs:
-        path = os.path.join(directory, name)
-        try:
-            offset = _find(path, bytes.fromhex(oid))
-            if offset is not None:
-                return _read(f"{path.removesuffix('.idx')}.pack", offset)
-        except (OSError, IndexError, zlib.error):
+
+
+class _Pack:
+    """A pack with its index."""
+
+    def __init__(self, path: str) -> None:
+        with open(f"{path}.idx", "rb") as file:
+            self._index = mmap(file.fileno(), 0, access=ACCESS_READ)
+        if self._index[: len(_INDEX)] != _INDEX:
+            raise ValueError
+        self._ends = [0, *(self._number(len(_INDEX) + 4 * first) for first in range(256))]
+        self._offsets_at = _NAMES_AT + (_NAME + _CRC) * self._ends[-1]
+        # Not mapped: what is mapped of a pack of gigabytes counts as memory of this process.
+        self._data = os.open(f"{path}.pack", os.O_RDONLY | os.O_CLOEXEC)
+        finalize(self, os.close, self._data)
+
+    def find(self, oid: bytes) -> int | None:
+        """Where an object starts; None if it is not here, or too far behind."""
+        first, end = self._ends[oid[0]], self._ends[oid[0] + 1]
+        at = bisect_left(range(end), oid, first, end, key=self._name)
+        if at == end or self._name(at) != oid:
             return None
-    return None
+        offset = self._number(self._offsets_at + _OFFSET * at)
+        return None if offset & _LARGE else offset
 
-
-def _find(index: str, oid: bytes) -> int | None:
-    """Where an object starts in the pack of an index."""
-    with open(index, "rb") as file:
-        if file.read(len(_INDEX)) != _INDEX:
-            return None
-        ends = file.read(256 * 4)
-        first = _number(ends, oid[0] - 1) if oid[0] else 0
-        file.seek(_NAMES_AT + 20 * first)
-        names = file.read(20 * (_number(ends, oid[0]) - first))
-        at = names.find(oid)
-        while at % 20 and at >= 0:
-            at = names.find(oid, at + 1)
-        if at < 0:
-            return None
-        count = _number(ends, 255)
-        file.seek(_NAMES_AT + (20 + _CRC) * count + _OFFSET * (first + at // 20))
-        offset = _number(file.read(_OFFSET), 0)
-    return None if offset & _LARGE else offset
-
-
-def _read(pack: str, offset: int) -> tuple[int, bytes] | None:
-    with open(pack, "rb") as file:
-        file.seek(offset)
-        head = file.read(_HEADER)
-        kind, size, shift, used = head[0] >> 4 & 7, head[0] & 15, 4, 1
-        while head[used - 1] & 128:
-            size |= (head[used] & 127) << shift
+    def read(self, offset: int) -> tuple[Kind, bytes] | None:
+        """The object that starts there, if it is small and whole."""
+        packed = os.pread(self._data, _GUESS, offset)
+        first = packed[0]
+        kind, size, shift, used = KINDS.get(first >> 4 & 7), first & 15, 4, 1
+        while packed[used - 1] & 128:
+            size |= (packed[used] & 127) << shift
             shift, used = shift + 7, used + 1
-        if kind > 4 or size > _SMALL:
+        if kind is None or size > _SMALL:
             return None
         # What cannot be compressed grows a little.
-        packed = head[used:] + file.read(size + (size >> 8) + 64)
-    return kind, zlib.decompressobj().decompress(packed, size + 1)
+        longest = used + size + (size >> 8) + 64
+        data = _inflate(packed[used:], size)
+        if len(data) != size and longest > _GUESS:
+            data = _inflate(os.pread(self._data, longest, offset)[used:], size)
+        return kind, data
+
+    def _name(self, index: int) -> bytes:
+        at = _NAMES_AT + _NAME * index
+        return self._index[at : at + _NAME]
+
+    def _number(self, at: int) -> int:
+        return int.from_bytes(self._index[at : at + 4], "big")
 
 
-def _number(table: bytes, index: int) -> int:
-    return int.from_bytes(table[4 * index : 4 * index + 4], "big")
+def _inflate(packed: bytes, size: int) -> bytes:
+    return zlib.decompressobj().decompress(packed, size + 1)
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []

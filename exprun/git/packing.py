@@ -12,12 +12,14 @@ import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from exprun.git.objects import Kind, ObjectStore, object_name
+from exprun.git.objects import ObjectStore, object_name
 from exprun.git.refs import sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
+
+    from exprun.git.pack_reading import Kind
 
 _NUMBERS: dict[Kind, int] = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
 _LIMIT = 32 << 20

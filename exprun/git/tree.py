@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError
@@ -20,6 +21,8 @@ SYMLINK = 0o120000
 GITLINK = 0o160000
 
 _MAX_DEPTH = 200
+_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+_TREE = re.compile(rb"(?:[0-7]+ [^\0]+\0.{20})*+", re.DOTALL)
 
 
 class Entry(NamedTuple):
@@ -31,20 +34,10 @@ class Entry(NamedTuple):
 
 def parse_tree(data: bytes) -> dict[bytes, Entry]:
     """The entries of a tree object (``<octal mode> <name>\\0<20 bytes>``, repeated)."""
-    entries: dict[bytes, Entry] = {}
-    at = 0
-    try:
-        while at < len(data):
-            space = data.index(b" ", at)
-            end = data.index(b"\0", space)
-            oid = data[end + 1 : end + 21]
-            name = data[space + 1 : end]
-            if len(oid) != 20 or not name or name in entries:
-                raise ValueError
-            entries[name] = Entry(int(data[at:space], 8), oid.hex())
-            at = end + 21
-    except ValueError:
-        raise GitError("a git tree is damaged", hint="git fsck") from None
+    found = _ENTRY.findall(data) if _TREE.fullmatch(data) else ()
+    entries = {name: Entry(int(mode, 8), oid.hex()) for mode, name, oid in found}
+    if len(entries) != len(found) or (data and not found):
+        raise GitError("a git tree is damaged", hint="git fsck")
     return entries
 
 

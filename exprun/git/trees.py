@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import os
 import posixpath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from exprun.git.tree import SYMLINK, TREE, Entry, read_tree
+from exprun.git.tree import FILE, SYMLINK, TREE, Entry, read_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Set
+
     from exprun.git.objects import ObjectStore
     from exprun.model.paths import Location
 
 _MAX_LINKS = 40
+_REMEMBERED = 2000
+
+
+class Likeness(NamedTuple):
+    """How a tree differs from another: its files, the locations known of the other at which it
+    holds something else, and the names of files that only one of them has.
+    """
+
+    files: TreeFiles
+    changed: Set[str]
+    names: Set[str]
 
 
 class TreeFiles:
@@ -35,6 +48,57 @@ class TreeFiles:
         self._prefix = prefix
         self._trees = {} if known is None else known
         self._found: dict[str, Entry | None] = {}
+        self._by_path: dict[str, list[str]] = {}
+        self._met_links = False
+
+    def like(self, tree: str) -> Likeness | None:
+        """The files of another tree; what is known of this one is not looked up again.
+
+        None if they differ by more than files, or if there are symlinks among those or on the way.
+        """
+        changes: dict[str, Entry | None] = {self._prefix or ".": Entry(TREE, tree)}
+        names: set[str] = set()
+        if self._met_links or not self._compare(self._root.oid, tree, "", changes, names):
+            return None
+        other = TreeFiles(self._objects, tree, prefix=self._prefix, known=self._trees)
+        asked = self._asked_by_path()
+        changed = {
+            location: _file_or_directory(entry)
+            for path, entry in changes.items()
+            for location in asked.get(path, ())
+        }
+        other._found = self._found | changed
+        return Likeness(other, changed.keys(), names)
+
+    def _compare(
+        self, old: str, new: str, above: str, changes: dict[str, Entry | None], names: set[str]
+    ) -> bool:
+        """Collect what another tree has at each path where it differs, and the names that only one
+        of them has; False if that does not tell the whole difference.
+        """
+        before, after = self._entries(old), self._entries(new)
+        for name in {name for name, _ in before.items() ^ after.items()}:
+            one, two = before.get(name), after.get(name)
+            kinds = {entry.mode >> 12 for entry in (one, two) if entry}
+            path = above + os.fsdecode(name)
+            changes[path] = two
+            if one and two and kinds == {TREE >> 12}:
+                if not self._compare(one.oid, two.oid, f"{path}/", changes, names):
+                    return False
+            elif kinds != {FILE >> 12}:
+                return False
+            elif not (one and two):
+                names.add(os.fsdecode(name))
+        return True
+
+    def _asked_by_path(self) -> dict[str, list[str]]:
+        """The locations that were asked about, by where they are in the repository."""
+        if sum(map(len, self._by_path.values())) != len(self._found):
+            self._by_path = {}
+            for location in self._found:
+                path = posixpath.normpath(posixpath.join(self._prefix, location))
+                self._by_path.setdefault(path, []).append(location)
+        return self._by_path
 
     def read(self, location: Location) -> bytes:
         """The blob as it is stored. Raises FileNotFoundError or IsADirectoryError."""
@@ -97,6 +161,7 @@ class TreeFiles:
             if entry.mode != SYMLINK:
                 trail.append(entry)
                 continue
+            self._met_links = True
             links += 1
             target = os.fsdecode(self._objects.read(entry.oid, "blob"))
             if links > _MAX_LINKS or posixpath.isabs(target):
@@ -107,6 +172,8 @@ class TreeFiles:
     def _entries(self, oid: str) -> dict[bytes, Entry]:
         entries = self._trees.get(oid)
         if entries is None:
+            if len(self._trees) >= _REMEMBERED:
+                self._trees.clear()
             entries = self._trees[oid] = read_tree(self._objects, oid)
         return entries
 

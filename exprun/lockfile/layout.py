@@ -8,12 +8,15 @@ nothing quoted, wrapped or legacy among dependencies and outputs. The parameters
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from exprun.formats.blocks import read_mapping
 from exprun.formats.plain import NotSimple, is_plain
 from exprun.lockfile.emit import emit_mapping
 from exprun.model.lock import Content, LockedPath, LockedStage, Oid
+
+_REMEMBERED = 256
 
 _ITEM_PATTERN = r"""
     \ {4}-\ path:\ (?!(?:[Tt]rue|TRUE|[Ff]alse|FALSE|[Nn]ull|NULL)\n)
@@ -37,8 +40,12 @@ _ENTRY = re.compile(
 )
 
 
+@lru_cache(_REMEMBERED)
 def read_entry(text: str) -> LockedStage | None:
-    """The entry whose lines are `text`, None where it is not of this layout."""
+    """The entry whose lines are `text`, None where it is not of this layout.
+
+    Experiments have most of them in common. It is not to be changed.
+    """
     match = _ENTRY.fullmatch(text)
     if match is None:
         return None
@@ -68,6 +75,7 @@ def is_written_so(text: str, locked: LockedStage) -> bool:
     return command == f"    cmd: {cmd}\n{more}" and values == params
 
 
+@lru_cache(_REMEMBERED)
 def _read_items(text: str | None) -> tuple[LockedPath, ...]:
     if not text:
         return ()

@@ -169,6 +169,12 @@ class VarsLoader:
             return context
         return self._load_file(context, DEFAULT_PARAMS, directory)
 
+    def check_default(self, directory: Location) -> None:
+        """Raise what `load_default` would with an empty context."""
+        location = join(directory, DEFAULT_PARAMS)
+        if self.files.is_file(location) or self.files.is_dir(location):
+            admit(self._read(location), location)
+
     def load(
         self, context: Context, entries: list[object], directory: Location, *, where: str
     ) -> Context:

@@ -136,8 +136,7 @@ def load_pipeline(
 def has_usable_params(location: Location, files: Files, *, yaml: YamlReader = read_yaml) -> bool:
     """Whether the default parameters beside the pipeline file at `location` can be loaded."""
     try:
-        vars = VarsLoader(files=files, read=set(), yaml=yaml)
-        vars.load_default(Context(), parent(location))
+        VarsLoader(files=files, read=set(), yaml=yaml).check_default(parent(location))
     except (Problem, ParamsError):
         return False
     return True

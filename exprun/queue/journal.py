@@ -3,7 +3,8 @@
 Writers take turns under a kernel lock; readers take none. A line counts once it ends in a newline,
 so a writer that was killed leaves at most one torn line, which the next writer ends and readers set
 aside. The first line is a random name: it changes when the file is replaced by a compact one, which
-tells readers to begin anew.
+tells readers to begin anew. In a compact file, what has ended is sealed: it bears a checksum, and
+is not parsed before somebody asks for it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import json
 import os
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from zlib import crc32
 
 from exprun.errors import ProjectError
 from exprun.model.values import dataclass
@@ -27,6 +29,17 @@ LARGEST = 256 << 20
 
 Line = dict[str, object]
 
+
+class Sealed(NamedTuple):
+    """A record that is kept as it is and looked into by few: its id, and those of its attempts."""
+
+    number: int
+    id: str
+    attempts: tuple[str, ...]
+    text: bytes
+
+
+_SEAL = b'{"v":%d,"sealed":"' % VERSION
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _NOTICE_AFTER_S = 0.5
@@ -41,7 +54,7 @@ class News:
     """
 
     anew: bool
-    lines: list[tuple[int, Line]]
+    lines: list[tuple[int, Line | Sealed]]
     damaged: list[tuple[int, bytes]]
 
 
@@ -86,10 +99,15 @@ class Journal:
 
     def _news(self, anew: bool, texts: list[bytes]) -> News:
         news = News(anew, [], [])
-        for number, line in enumerate(_parse_lines(texts), start=self._count + 1):
+        numbered = list(enumerate(texts, start=self._count + 1))
+        sealed = {at: _read_seal(at, text) for at, text in numbered if text.startswith(_SEAL)}
+        opened = [text for at, text in numbered if not sealed.get(at)]
+        lines = iter(parse_lines(opened))
+        for number, text in numbered:
+            line = sealed.get(number) or next(lines)
             if line is None:
-                news.damaged.append((number, texts[number - self._count - 1]))
-            elif "journal" not in line:
+                news.damaged.append((number, text))
+            elif isinstance(line, Sealed) or "journal" not in line:
                 news.lines.append((number, line))
         self._count += len(texts)
         return news
@@ -111,18 +129,21 @@ class Journal:
         finally:
             os.close(lock)
 
-    def replace(self, lines: Iterable[Line]) -> None:
-        """Make the journal hold just `lines`. Only inside `writing`, as its last act."""
+    def replace(self, lines: Iterable[Line | bytes]) -> None:
+        """Make the journal hold just `lines`, of which some are sealed.
+
+        Only inside `writing`, as its last act.
+        """
         self._create(lines)
 
-    def _create(self, lines: Iterable[Line]) -> None:
+    def _create(self, lines: Iterable[Line | bytes]) -> None:
         temporary = f"{self.path}.new"
         with open(
             os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _FLAGS, 0o600), "wb"
         ) as file:
             file.write(format_line({"journal": os.urandom(16).hex()}))
             for line in lines:
-                file.write(format_line(line))
+                file.write(line + b"\n" if isinstance(line, bytes) else format_line(line))
             file.flush()
             os.fsync(file.fileno())
         os.rename(temporary, self.path)
@@ -190,6 +211,22 @@ def format_line(line: Line) -> bytes:
     return _encode({"v": VERSION} | line).encode("ascii") + b"\n"
 
 
+def seal(line: Line, id: str, attempts: Iterable[str]) -> bytes:
+    """A line, without its newline, that readers take on trust of its checksum."""
+    rest = f'{" ".join((id, *attempts))}",{_encode(line)[1:]}'.encode("ascii")
+    return b"%s%08x %s" % (_SEAL, crc32(rest), rest)
+
+
+def _read_seal(number: int, text: bytes) -> Sealed | None:
+    """A sealed line, if it is whole."""
+    at = len(_SEAL) + 9
+    rest = text[at:]
+    if text[:at] != b"%s%08x " % (_SEAL, crc32(rest)):
+        return None
+    id, *attempts = rest.partition(b'"')[0].decode("ascii", "replace").split(" ")
+    return Sealed(number, id, tuple(attempts), text)
+
+
 def sync_directory(path: str) -> None:
     """Make the names in a directory durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -199,7 +236,7 @@ def sync_directory(path: str) -> None:
         os.close(descriptor)
 
 
-def _parse_lines(texts: list[bytes]) -> list[Line | None]:
+def parse_lines(texts: list[bytes]) -> list[Line | None]:
     """The JSON objects of this version; None for each line that is no such thing."""
     try:
         # Thousands of lines are read in half the time as one array.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from exprun.queue.journal import Sealed, parse_lines, seal
 from exprun.queue.records import (
     AttemptRecord,
     Entry,
@@ -19,7 +20,7 @@ from exprun.queue.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from exprun.queue.journal import Line
 
@@ -36,14 +37,23 @@ class Ledger:
     """The present state of a queue, as its lines have it.
 
     Experiments that have succeeded are kept apart: there may be many, and they need nothing more.
+    Those that are sealed are opened when somebody looks at them; `on_damage` is told of one that
+    makes no sense.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_damage: Callable[[int, bytes], None] = lambda number, text: None) -> None:
         self._rows: dict[str, _Row] = {}
-        self._done: dict[str, _Row] = {}
+        self._done: dict[str, _Row | Sealed] = {}
+        self._on_damage = on_damage
         self._front: dict[str, None] = {}
         self._ids: dict[tuple[str, str], set[str]] | None = None
         self.lines = 0
+
+    def keep(self, line: Sealed) -> None:
+        """Take a sealed line into account."""
+        self.lines += 1
+        if line.id not in self:
+            self._done[line.id] = line
 
     def take(self, line: Line) -> bool:
         """Take a line into account; False if it makes no sense."""
@@ -81,12 +91,16 @@ class Ledger:
     @property
     def attempts(self) -> set[str]:
         """Every attempt of every experiment."""
-        return {id for row in self._all() for id in row.get("attempts", ())}
+        sealed = [one.attempts for one in self._done.values() if isinstance(one, Sealed)]
+        opened = [row.get("attempts", ()) for row in (*self._rows.values(), *self._opened())]
+        return {id for ids in (*sealed, *opened) for id in ids}
 
     def entry(self, id: str, is_alive: Alive) -> Entry | None:
         """One experiment; `is_alive` tells whether an orchestrator is."""
+        if id in self._done:
+            self._open([id])
         row = self._rows.get(id) or self._done.get(id)
-        return None if row is None else _to_entry(row, is_alive)
+        return _to_entry(row, is_alive) if isinstance(row, dict) else None
 
     def entries(self, is_alive: Alive) -> Iterator[Entry]:
         """All experiments: in the order in which they are to be run, then those that succeeded."""
@@ -107,15 +121,32 @@ class Ledger:
                 return _to_entry(row, is_alive)
         return None
 
-    def compact(self) -> Iterator[Line]:
+    def compact(self) -> Iterator[Line | bytes]:
         """As few lines as say the same, with the oldest successes forgotten."""
         yield from self._ordered()
         for row in list(self._done.values())[-_MAX_SUCCESSES:]:
-            yield row | {"spec": {}}
+            if isinstance(row, Sealed):
+                yield row.text
+            else:
+                yield seal(row | {"spec": {}}, row["id"], row.get("attempts", ()))
 
     def _all(self) -> Iterator[_Row]:
         yield from self._ordered()
-        yield from self._done.values()
+        self._open(self._done)
+        yield from self._opened()
+
+    def _opened(self) -> Iterator[_Row]:
+        return (row for row in self._done.values() if isinstance(row, dict))
+
+    def _open(self, ids: Iterable[str]) -> None:
+        """Open what is sealed of finished experiments."""
+        sealed = [one for id in ids if isinstance(one := self._done[id], Sealed)]
+        for one, row in zip(sealed, parse_lines([one.text for one in sealed]), strict=True):
+            if row is not None and is_entry_line(row) and row["id"] == one.id:
+                self._done[one.id] = row
+            else:
+                del self._done[one.id]
+                self._on_damage(one.number, one.text)
 
     def _ordered(self) -> Iterator[_Row]:
         yield from (self._rows[id] for id in reversed(self._front))

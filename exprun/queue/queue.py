@@ -19,7 +19,7 @@ from exprun.model.near import did_you_mean
 from exprun.model.values import dataclass
 from exprun.queue import specs
 from exprun.queue.attempts import Orchestrator
-from exprun.queue.journal import Journal, format_line
+from exprun.queue.journal import Journal, Sealed, format_line
 from exprun.queue.leases import Lease, ask_to_drain, is_held, remove_dead
 from exprun.queue.ledger import Ledger, attempt_fields
 from exprun.queue.records import WAITING, AttemptRecord, Entry, State, entry_line
@@ -72,7 +72,7 @@ class Queue:
             on_wait=lambda what: warn(f"waiting for {what}"),
         )
         self._leases = os.path.join(directory, "alive")
-        self._ledger = Ledger()
+        self._ledger = Ledger(self._set_aside)
         self._damaged: list[bytes] = []
         self._warn = warn
         self._turn = threading.RLock()
@@ -388,12 +388,14 @@ class Queue:
     def _refresh(self) -> None:
         news = self._journal.read()
         if news.anew:
-            self._ledger = Ledger()
+            self._ledger = Ledger(self._set_aside)
             self._damaged.clear()
         for number, text in news.damaged:
             self._set_aside(number, text)
         for number, line in news.lines:
-            if not self._ledger.take(line):
+            if isinstance(line, Sealed):
+                self._ledger.keep(line)
+            elif not self._ledger.take(line):
                 self._set_aside(number, format_line(line).rstrip())
 
     def _set_aside(self, number: int, text: bytes) -> None:

@@ -15,20 +15,17 @@ from exprun.errors import ExprunError, LockfileError, ParamsError, ProjectError
 from exprun.formats.documents import load_document
 from exprun.formats.reading import YamlReader, read_yaml
 from exprun.lockfile.values import search_params
-from exprun.model.paths import Location, is_url, join
-from exprun.model.stage import OutputKind
 from exprun.results.data import DataFiles
-from exprun.results.state import Data, Failure, FileValues, Recorded, RecordedOut
+from exprun.results.state import Data, Failure, FileValues
+from exprun.results.tracked import DEFAULT_PARAMS, Tracked, tracked_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
-    from exprun.model.lock import LockedPath
-    from exprun.results.reading import Description
+    from exprun.model.paths import Location
+    from exprun.results.reading import Description, DvcFiles
     from exprun.store.cache import Store
 
-_PARAMS = Location("params.yaml")
-_DATASET = "ds://"
 _CORRUPTED = {".json": "JSON", ".toml": "TOML", ".py": "Python"}
 
 
@@ -40,30 +37,41 @@ class Collector:
         self._store = store
         self._root = root
         self._documents: dict[tuple[str, str], object] = {}
+        self._last: tuple[DvcFiles, tuple[bool, bool], Tracked] | None = None
 
     def collect(
         self, project: Description, rev: str, *, timestamp: str | None, param_deps: bool = False
     ) -> Data:
         """What a commit or the workspace holds. Raises LockfileError."""
         files = DataFiles(project, self._store)
-        params = dict(self._params(project, files, param_deps=param_deps))
-        params |= _variables(project, params)
+        tracked = self._tracked(project, files, param_deps)
+        params = dict(self._params(tracked, files))
+        entries = [(stage, project.entry(stage.stage)) for stage in tracked.stages]
         return Data(
             rev=rev,
             timestamp=timestamp,
-            params=params,
-            metrics=dict(self._metrics(project, files)),
-            deps=self._deps(project),
-            outs=self._outs(project),
+            params=params | {k: v for k, v in tracked.variables.items() if k not in params},
+            metrics=dict(self._metrics(tracked, files)),
+            deps={k: v for stage, entry in entries for k, v in stage.recorded_deps(entry)},
+            outs={k: v for stage, entry in entries for k, v in stage.recorded_outs(entry)},
             meta={},
         )
 
-    def _params(
-        self, project: Description, files: DataFiles, *, param_deps: bool
-    ) -> Iterator[tuple[str, FileValues]]:
-        for location, keys in _tracked_params(project, files, param_deps=param_deps).items():
+    def _tracked(self, project: Description, files: DataFiles, param_deps: bool) -> Tracked:
+        """What is to be collected; experiments mostly have their DVC files in common."""
+        default_params = files.exists(DEFAULT_PARAMS)
+        key = (param_deps, default_params)
+        if self._last is None or self._last[0] is not project.dvc_files or self._last[1] != key:
+            tracked = tracked_by(
+                project, self._root, param_deps=param_deps, default_params=default_params
+            )
+            self._last = project.dvc_files, key, tracked
+        return self._last[2]
+
+    def _params(self, tracked: Tracked, files: DataFiles) -> Iterator[tuple[str, FileValues]]:
+        for location, keys in tracked.params.items():
             for file in files.expand(location):
-                yield file, self._values(files, file, tuple(keys))
+                yield file, self._values(files, file, keys)
 
     def _values(self, files: DataFiles, file: Location, keys: tuple[str, ...]) -> FileValues:
         try:
@@ -72,11 +80,8 @@ class Collector:
         except (OSError, ParamsError) as error:
             return FileValues(error=file_failure(error, file))
 
-    def _metrics(self, project: Description, files: DataFiles) -> Iterator[tuple[str, FileValues]]:
-        outs = (out for stage in project.stages() for out in stage.outs)
-        named = [out.location for out in outs if out.kind is OutputKind.METRIC]
-        named += [location for pipeline in project.pipelines for location in pipeline.metrics]
-        for location in dict.fromkeys(named):
+    def _metrics(self, tracked: Tracked, files: DataFiles) -> Iterator[tuple[str, FileValues]]:
+        for location in tracked.metrics:
             for file in files.expand(location):
                 try:
                     yield file, FileValues(data=_numbers(self._load(files, file)) or {})
@@ -92,65 +97,6 @@ class Collector:
             self._documents[key] = load_document(files.read(file), name=file, yaml=self._yaml)
         return self._documents[key]
 
-    def _deps(self, project: Description) -> dict[str, Recorded]:
-        deps: dict[str, Recorded] = {}
-        for stage in project.stages():
-            recorded = _by_path(entry.deps) if (entry := project.entry(stage)) else {}
-            for dep in stage.deps:
-                if not (dep.source or dep.path.startswith(_DATASET)):
-                    deps[self._shown(dep.location)] = _recorded(recorded.get(dep.path))
-        return deps
-
-    def _outs(self, project: Description) -> dict[str, RecordedOut]:
-        outs: dict[str, RecordedOut] = {}
-        for stage in project.stages():
-            recorded = _by_path(entry.outs) if (entry := project.entry(stage)) else {}
-            for out in stage.outs:
-                if out.kind is OutputKind.OUT:
-                    outs[self._shown(out.location)] = RecordedOut(
-                        **_recorded(recorded.get(out.path)),
-                        use_cache=out.cache,
-                        is_data_source=stage.is_data_source,
-                    )
-        return outs
-
-    def _shown(self, location: Location) -> str:
-        """A location as DVC shows it: relative to the root, wherever it is."""
-        if is_url(location):
-            return location.partition("://")[2]
-        return os.path.relpath(location, self._root) if os.path.isabs(location) else location
-
-
-def _tracked_params(
-    project: Description, files: DataFiles, *, param_deps: bool
-) -> dict[Location, list[str]]:
-    """The parameter files with the keys to show of each; none stands for all of them."""
-    named: list[tuple[Location, tuple[str, ...]]] = [
-        (file.location, file.keys) for stage in project.stages() for file in stage.params
-    ]
-    if not param_deps:
-        named += [(location, ()) for pipe in project.pipelines for location in pipe.params]
-        if files.exists(_PARAMS):
-            named.append((_PARAMS, ()))
-    whole = {location for location, keys in named if not keys}
-    tracked: dict[Location, list[str]] = {}
-    for location, keys in named:
-        known = tracked.setdefault(location, [])
-        if location not in whole:
-            known.extend(key for key in keys if key not in known)
-    return tracked
-
-
-def _variables(project: Description, shown: Mapping[str, object]) -> dict[str, FileValues]:
-    """What ``${…}`` took from files that are not shown anyway."""
-    found: dict[str, dict[str, object]] = {}
-    for stage in project.stages():
-        for file, values in stage.tracked.items():
-            location = join(Location("."), file)
-            if location not in shown:
-                found.setdefault(location, {}).update(values)
-    return {location: FileValues(data=values) for location, values in found.items()}
-
 
 def _numbers(value: object) -> object:
     """Of a metrics document what DVC takes for metrics: numbers and text, in nested maps."""
@@ -160,29 +106,6 @@ def _numbers(value: object) -> object:
         return None
     inner = ((key, _numbers(below)) for key, below in value.items())
     return {key: number for key, number in inner if number is not None and number != {}}
-
-
-def _by_path(recorded: Iterable[LockedPath]) -> dict[str, LockedPath]:
-    return {item.path: item for item in recorded}
-
-
-def _recorded(item: LockedPath | None) -> Recorded:
-    if item is None:
-        return Recorded(hash=None, size=None, nfiles=None)
-    if item.content is not None:
-        content = item.content
-        return Recorded(hash=content.oid, size=content.size, nfiles=content.nfiles)
-    extra = item.extra
-    names = ("etag", "checksum", "md5", "version_id")
-    return Recorded(
-        hash=next((str(extra[name]) for name in names if name in extra), None),
-        size=_count(extra.get("size")),
-        nfiles=_count(extra.get("nfiles")),
-    )
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None
 
 
 def file_failure(error: OSError | ParamsError, file: Location) -> Failure:

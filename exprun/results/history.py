@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _BRANCHES, _TAGS, _REMOTES = "refs/heads/", "refs/tags/", "refs/remotes/"
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
+_COMMIT = re.compile(
+    r"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)author .*\ncommitter .* (-?[0-9]+) [^ \n]+\n"
+)
 
 
 class Commit(NamedTuple):
@@ -153,15 +156,12 @@ class History:
 
 def parse_commit(data: bytes) -> Commit:
     """The fields of a commit object that we need. Raises GitError for what is none."""
-    header = data.partition(b"\n\n")[0].split(b"\n")
-    try:
-        tree = header[0].removeprefix(b"tree ").decode("ascii")
-        parents = tuple(line[7:].decode("ascii") for line in header if line.startswith(b"parent "))
-        committer = next(line for line in header if line.startswith(b"committer "))
-        time = int(committer.rsplit(b" ", 2)[1])
-    except (StopIteration, ValueError, IndexError):
-        raise GitError("a git commit is damaged", hint="git fsck") from None
-    return Commit(tree, parents, time)
+    header = data[: data.find(b"\n\n") + 1].decode("ascii", "replace")
+    found = _COMMIT.match(header)
+    if found is None:
+        raise GitError("a git commit is damaged", hint="git fsck")
+    tree, parents, time = found.groups()
+    return Commit(tree, tuple(parents.split()[1::2]), int(time))
 
 
 def _is_plain(ref: str) -> bool:

@@ -157,7 +157,7 @@ class QueueRun:
         """Pass on what others do to the queue meanwhile: more experiments, or a wish to stop; and
         what those leave that run a part of it, and stop or are killed.
         """
-        entries = await threads.run_sync(self._queue.entries)
+        entries = await threads.run_sync(self._queue.unfinished)
         known = {entry.id for entry in entries}
         theirs = self._run_elsewhere(entries)
         stamp = self._queue.stamp()
@@ -170,7 +170,7 @@ class QueueRun:
             elif self._queue.stamp() == stamp:
                 continue
             stamp = self._queue.stamp()
-            entries = await threads.run_sync(self._queue.entries)
+            entries = await threads.run_sync(self._queue.unfinished)
             offered = [e.id for e in entries if e.state in _WAITING and e.id in theirs]
             new = [e for e in entries if e.state in _WAITING and e.id not in known]
             known.update(entry.id for entry in new)
@@ -392,7 +392,7 @@ async def run_queued(
     with queue.orchestrate() as orchestrator:
         run = await open_run(session, queue, orchestrator)
         try:
-            entries = await threads.run_sync(queue.entries)
+            entries = await threads.run_sync(queue.unfinished)
             offered = [entry.id for entry in entries if entry.state in _WAITING]
             if ids is not None:
                 offered = [id for id in offered if id in set(ids)]

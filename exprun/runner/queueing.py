@@ -28,7 +28,6 @@ from exprun.params.sweeps import expand, is_sweep, names
 from exprun.pipeline.datafile import update_data_file
 from exprun.project.locks import Patience, RepoLock
 from exprun.queue.queue import Draft, Names, Queue
-from exprun.queue.records import State
 from exprun.runner.data_stages import commit_data, concerned_stages
 from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.keeping import kept_refs
@@ -130,16 +129,16 @@ def queue_experiments(
             raise
 
 
-def tidy_queue(opened: Opened) -> None:
+def tidy_queue(opened: Opened, queue: Queue | None = None) -> None:
     """Let go of what is not needed any more: commits, copied files, logs, dead locks."""
-    queue = open_queue(opened)
+    queue = queue or open_queue(opened)
     queue.tidy()
     repository = opened.repository
     held = [ref for ref, _ in repository.refs.iterate(REFS)]
     # Whoever is alive may still be queueing; whoever is not is in the journal by now, or never.
     left = [ref for ref in held if not queue.is_alive(ref.removeprefix(REFS))]
     needed = queue.batches()
-    unfinished = [entry.id for entry in queue.entries() if entry.state is not State.SUCCESS]
+    unfinished = [entry.id for entry in queue.unfinished()]
     stale = [ref for ref in left if ref.removeprefix(REFS) not in needed]
     try:
         let_go(repository, [*stale, *kept_refs(repository, unfinished)])

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exprun.git.objects import ObjectStore
-from exprun.git.pack_reading import read_packed
+from exprun.git.pack_reading import Packs
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-KINDS = {"commit": 1, "tree": 2, "blob": 3}
 
 
 def _git(repo: Path, *args: str) -> bytes:
@@ -39,19 +37,45 @@ def repo(tmp_path: Path) -> Path:
 
 
 def test_every_object_is_what_git_says(repo: Path) -> None:
-    directory = str(repo / ".git/objects/pack")
-    packs = [name for name in os.listdir(directory) if name.endswith(".idx")]
+    packs = Packs(str(repo / ".git/objects/pack"))
     listed = _git(repo, "cat-file", "--batch-all-objects", "--batch-check").decode()
+    assert packs.look()
     whole = 0
     for oid, kind, _ in map(str.split, listed.splitlines()):
         expected = _git(repo, "cat-file", kind, oid)
-        found = read_packed(directory, packs, oid)
+        found = packs.read(oid)
         whole += found is not None
-        assert found in (None, (KINDS[kind], expected))
+        assert found in (None, (kind, expected))
         assert ObjectStore(str(repo / ".git/objects")).read(oid, kind) == expected  # type: ignore[arg-type]
     assert 0 < whole < len(listed.splitlines()), "one is stored as a difference"
-    assert read_packed(directory, packs, "0" * 40) is None
-    assert read_packed(directory, packs * 9, oid) is None
+    assert packs.read("0" * 40) is None
+    assert packs.read("f" * 40) is None
+    assert not packs.look()
+
+
+def test_what_is_packed_later_is_found(repo: Path) -> None:
+    objects = ObjectStore(str(repo / ".git/objects"))
+    head = _git(repo, "rev-parse", "HEAD").decode().strip()
+    objects.read(head, "commit")
+    (repo / "text").write_text("new\n")
+    _git(repo, "commit", "--quiet", "-am", "new")
+    new = _git(repo, "rev-parse", "HEAD").decode().strip()
+    objects.read(new, "commit")
+    tree = _git(repo, "rev-parse", "HEAD^{tree}").decode().strip()
+    _git(repo, "gc", "--quiet", "--prune=now")
+
+    assert objects.read(tree, "tree") == _git(repo, "cat-file", "tree", tree)
+
+
+def test_of_many_packs_none_is_read(repo: Path) -> None:
+    directory = repo / ".git/objects/pack"
+    head = _git(repo, "rev-parse", "HEAD").decode().strip()
+    for number in range(4):
+        (directory / f"pack-{number}.idx").touch()
+    packs = Packs(str(directory))
+    packs.look()
+
+    assert packs.read(head) is None
 
 
 def test_a_damaged_pack_is_left_to_libgit2(repo: Path) -> None:
@@ -60,5 +84,19 @@ def test_a_damaged_pack_is_left_to_libgit2(repo: Path) -> None:
     pack.chmod(0o600)
     pack.write_bytes(pack.read_bytes()[:13])
     head = _git(repo, "rev-parse", "HEAD").decode().strip()
-    (index,) = (path.name for path in directory.glob("*.idx"))
-    assert read_packed(str(directory), [index], head) is None
+    packs = Packs(str(directory))
+    packs.look()
+    assert packs.read(head) is None
+
+
+def test_an_index_that_is_none_is_left_to_libgit2(repo: Path) -> None:
+    directory = repo / ".git/objects/pack"
+    for name, content in (("a", b""), ("b", b"junk"), ("c", b"\xfftOc\0\0\0\x02\xff")):
+        (directory / f"pack-{name}.idx").write_bytes(content)
+        (directory / f"pack-{name}.pack").touch()
+    head = _git(repo, "rev-parse", "HEAD").decode().strip()
+    packs = Packs(str(directory))
+    packs.look()
+
+    assert packs.read(head) is not None
+    assert packs.read("a" * 40) is None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exprun.queue.journal import Journal, Line, format_line
+from exprun.queue.journal import Journal, Line, News, Sealed, format_line, parse_lines, seal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,11 @@ def append(journal: Journal, *numbers: int) -> None:
 
 
 def numbers(journal: Journal) -> list[object]:
-    return [line["number"] for _, line in journal.read().lines]
+    return of(journal.read())
+
+
+def of(news: News) -> list[object]:
+    return [line["number"] for _, line in news.lines if isinstance(line, dict)]
 
 
 def test_lines_are_read_once_each_by_everybody(path: Path) -> None:
@@ -59,7 +63,7 @@ def test_a_torn_line_is_set_aside_by_the_next_writer(path: Path, torn: int) -> N
     news = journal.read()
     # A line that lacks no more than its newline is whole.
     whole = torn == len(format_line({"number": 2})) - 1
-    assert [line["number"] for _, line in news.lines] == ([2, 3] if whole else [3])
+    assert of(news) == ([2, 3] if whole else [3])
     assert [number for number, _ in news.damaged] == ([] if whole else [3])
 
 
@@ -73,7 +77,7 @@ def test_what_is_no_line_of_ours_is_left_aside_and_named(path: Path, text: bytes
         file.write(text + b"\n")
     append(journal, 2)
     news = journal.read()
-    assert [line["number"] for _, line in news.lines] == [1, 2]
+    assert of(news) == [1, 2]
     assert news.damaged == [(3, text)]
 
 
@@ -86,7 +90,29 @@ def test_readers_notice_that_the_journal_was_replaced(path: Path) -> None:
     append(writer, 10)
     news = reader.read()
     assert news.anew
-    assert [line["number"] for _, line in news.lines] == [9, 10]
+    assert of(news) == [9, 10]
+
+
+def test_sealed_lines_are_not_parsed_unless_they_are_damaged(path: Path) -> None:
+    journal = Journal(str(path))
+    text = seal({"number": 1, "name": '\u00e4" '}, "abcd", ["12", "34"])
+    damaged = text.replace(b"number", b"numbef")
+    with journal.writing():
+        journal.replace([{"number": 0}, text, damaged, text[:-9], {"number": 5}])
+    news = journal.read()
+    assert news.lines[1] == (3, Sealed(3, "abcd", ("12", "34"), text))
+    assert parse_lines([text]) == [
+        {"v": 1, "sealed": news_seal(text), "number": 1, "name": '\u00e4" '}
+    ]
+    # It is JSON of this version, for the ledger to judge.
+    assert [line.get("numbef") for _, line in news.lines if isinstance(line, dict)] == [
+        None, 1, None,
+    ]  # fmt: skip
+    assert news.damaged == [(5, text[:-9])]
+
+
+def news_seal(text: bytes) -> object:
+    return json.loads(text)["sealed"]
 
 
 def test_a_file_without_a_beginning_is_read_as_far_as_it_makes_sense(path: Path) -> None:

@@ -19,6 +19,7 @@ from exprun.model.experiment import ExperimentSpec, OnError, ReproOptions, Selec
 from exprun.model.job import FailureClass
 from exprun.model.paths import Location
 from exprun.queue import specs
+from exprun.queue.journal import seal
 from exprun.queue.ledger import Ledger
 from exprun.queue.queue import Draft, Names, Queue
 from exprun.queue.records import State
@@ -321,6 +322,36 @@ def test_a_record_with_anything_odd_in_it_counts_as_damaged(change: dict[str, An
     }  # fmt: skip
     assert Ledger().take(dict(good))
     assert not Ledger().take(good | change)
+
+
+def test_what_has_succeeded_is_looked_into_when_it_is_asked_for(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    queue = Queue(str(tmp_path / "queue"), warn=warnings.append)
+    good, odd, _ = add(queue, "good", "odd", "waits")
+    with queue.orchestrate() as orchestrator:
+        attempts = [attempt for id in (good, odd) if (attempt := orchestrator.claim(id))]
+        for attempt in attempts:
+            attempt.succeed(REV)
+    log = attempts[0].log_dir
+    os.makedirs(log)
+    queue.tidy()
+    assert os.path.isdir(log)
+    journal = tmp_path / "queue" / "journal.jsonl"
+    lines = journal.read_bytes().splitlines()
+    assert b'"sealed"' in lines[3]
+    lines[3] = seal({"op": "entry", "id": odd, "name": 7}, odd, [])
+    journal.write_bytes(b"".join(line + b"\n" for line in lines))
+
+    reader = Queue(queue.directory, warn=warnings.append)
+    assert [entry.name for entry in reader.unfinished()] == ["waits"]
+    assert warnings == []
+    assert reader.entry(good)
+    assert names(reader) == names(reader) == ["waits", "good"]
+    assert [warning.partition(": ")[0] for warning in warnings] == [f"{journal}:4"]
+    reader.tidy()
+    assert b'"name":7' in (tmp_path / "queue" / "damaged").read_bytes()
+    assert names(Queue(queue.directory, warn=warnings.append)) == ["waits", "good"]
+    assert len(warnings) == 1
 
 
 # Round trips
