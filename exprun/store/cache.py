@@ -68,7 +68,8 @@ class Store:
     ) -> None:
         """`neighbour`: a store of the same cache for another workspace, with the same records.
 
-        They are kept open until that one is closed.
+        They are kept open until that one is closed. What this one creates is not remembered: a
+        workspace beside the user's goes as a whole.
         """
         self.config = config
         self._modes = Modes.current(shared=config.shared)
@@ -98,7 +99,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Releases the stat records. The store can still be used and opens them again."""
+        """Writes the stat records out and releases them. They are opened again when needed."""
         if self._is_owner:
             self._stats.close()
 
@@ -181,7 +182,7 @@ class Store:
         place = confine(path, root)
         with reporting("collect", path):
             content = self._layout(legacy).collector(plain=plain, relink=relink).collect(place)
-            self._stats.record_created(place, content)
+            self._note_created(place, content)
         return content
 
     def checkout(
@@ -203,7 +204,7 @@ class Store:
             checkout = self._layout(content.legacy).checkout(plain=plain, seen=seen)
             changed = checkout.checkout(content, place)
             if changed:
-                self._stats.record_created(place, content)
+                self._note_created(place, content)
         return changed
 
     def remove_output(self, path: str, *, root: str) -> None:
@@ -230,6 +231,8 @@ class Store:
         """
         from exprun.store.created import remove_unused
 
+        if not self._is_owner:  # Nothing here is remembered.
+            return []
         with reporting("remove unused outputs", root):
             return remove_unused(self._stats, root, used, self._holds)
 
@@ -306,6 +309,10 @@ class Store:
         if remote.url.startswith(("http://", "https://")):
             raise StoreError(f"remote {remote.name!r} is an http server, which has no run cache")
         return open_remote(remote)
+
+    def _note_created(self, place: str, content: Content) -> None:
+        if self._is_owner:
+            self._stats.record_created(place, content)
 
     def _holds(self, path: str, content: Content) -> bool:
         with suppress(StoreError, OSError):

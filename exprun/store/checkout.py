@@ -14,7 +14,7 @@ from exprun.store.hashing import EMPTY
 from exprun.store.relinking import add_exec
 from exprun.store.remembering import remember_directory, remember_file
 from exprun.store.removal import remove
-from exprun.store.walk import Listing
+from exprun.store.walk import Listing, base
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -180,12 +180,20 @@ class Checkout:
 
 
 def _hardlink_all(root: str, path: str, files: Mapping[str, Oid]) -> None:
+    """Fills the empty directory `path`."""
     directories = {""}
-    for relpath, oid in files.items():
-        directory = relpath.rpartition("/")[0]
-        if directory not in directories:
-            _make_directories(path, directory, directories)
-        os.link(f"{root}/{oid[:2]}/{oid[2:]}", f"{path}/{relpath}")
+    with base(root) as cache, base(path) as target:
+        for relpath, oid in files.items():
+            directory = relpath.rpartition("/")[0]
+            if directory not in directories:
+                _make_directories(path, directory, directories)
+            os.link(
+                f"{oid[:2]}/{oid[2:]}",
+                relpath,
+                src_dir_fd=cache,
+                dst_dir_fd=target,
+                follow_symlinks=False,
+            )
 
 
 def _is_all_hardlinks(

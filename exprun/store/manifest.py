@@ -63,7 +63,9 @@ def parse_manifest(data: bytes, *, where: str) -> dict[str, Oid]:
     if files is None:
         files = dict(_parse_entry(entry, where) for entry in entries)
     _require_tree(files, len(entries), where)
-    return dict(sorted(files.items()))
+    names = list(files)
+    in_order = sorted(names)
+    return files if names == in_order else {relpath: files[relpath] for relpath in in_order}
 
 
 def _simple_files(entries: list[object]) -> dict[str, Oid] | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import marshal
 import os
-import stat
+import struct
+from contextlib import contextmanager
+from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING, Protocol
 
 from exprun.errors import StoreError
@@ -13,9 +14,12 @@ from exprun.model.values import dataclass, field
 from exprun.store.modes import OBJECT_MODE
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
 IGNORE_FILE = ".dvcignore"
+
+# To go through a directory it need not be readable.
+_BASE = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class IgnoreRules(Protocol):
@@ -56,7 +60,7 @@ def list_files(path: str, ignore: IgnoreRules | None = None) -> Listing:
         pending.extend(
             (f"{directory}/{name}", f"{prefix}{name}/") for name in walker.visit(directory, prefix)
         )
-    files = dict(sorted(walker.files.items()))
+    files = {relpath: walker.files[relpath] for relpath in sorted(walker.files)}
     return Listing(files=files, symlinks=frozenset(walker.symlinks), odd=frozenset(walker.odd))
 
 
@@ -81,18 +85,36 @@ def fingerprint(
     `files` has to be in order. Two directories share it only if they link the same inodes.
     The stats of `hardlinked` files are those of cached objects that had no link then.
     """
-    rows = []
+    count = len(files)
+    devices, inodes, sizes, mtimes, ctimes = [], [], [], [], []
     for relpath, found in files.items():
-        ctime = found.st_ctime_ns
-        if (found.st_nlink > 1 or relpath in hardlinked) and found.st_mode & 0o7777 == OBJECT_MODE:
-            # The ctime catches a file replaced by another of the same inode number, size and mtime
-            # (which unpacked archives do have). For a hard link of a cached object it is useless:
-            # it moves whenever any workspace links or drops that object.
-            ctime = 0
-        rows.append((relpath, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, ctime))
-    # From version 3 on, equal values may be written in different ways.
-    text = marshal.dumps(rows, 2)
-    return hashlib.blake2b(text, digest_size=16, person=b"legacy" if legacy else b"").hexdigest()
+        devices.append(found.st_dev)
+        inodes.append(found.st_ino)
+        sizes.append(found.st_size)
+        mtimes.append(found.st_mtime_ns)
+        # The ctime catches a file replaced by another of the same inode number, size and mtime
+        # (which unpacked archives do have). For a hard link of a cached object it is useless:
+        # it moves whenever any workspace links or drops that object.
+        is_object = (found.st_nlink > 1 or relpath in hardlinked) and (
+            found.st_mode & 0o7777 == OBJECT_MODE
+        )
+        ctimes.append(0 if is_object else found.st_ctime_ns)
+    numbers = struct.pack(
+        f"<Q{2 * count}Q{3 * count}q", count, *devices, *inodes, *sizes, *mtimes, *ctimes
+    )
+    digest = hashlib.blake2b(numbers, digest_size=16, person=b"legacy" if legacy else b"")
+    digest.update("\0".join(files).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+@contextmanager
+def base(directory: str) -> Iterator[int]:
+    """A directory as the ``dir_fd`` of many calls: the way to it is looked up once for all."""
+    fd = os.open(directory, _BASE)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def same_state(first: os.stat_result, second: os.stat_result) -> bool:
@@ -114,38 +136,45 @@ class _Walker:
 
     def visit(self, directory: str, prefix: str) -> list[str]:
         """Notes the files of one directory; the sub-directories to descend into."""
-        # The way to a file is looked up once for a directory, not for each file of it.
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            with os.scandir(fd) as entries:
-                found = {entry.name: entry for entry in entries}
-            dirnames = [name for name, entry in found.items() if entry.is_dir()]
-            filenames = list(found if not dirnames else found.keys() - dirnames)
-            if self.ignore is not None:
-                dirnames, filenames = self.ignore.filter(directory, dirnames, filenames)
-            if IGNORE_FILE in filenames:
-                raise StoreError(
-                    f"a {IGNORE_FILE} cannot be inside data",
-                    where=f"{directory}/{IGNORE_FILE}",
-                    hint=f"move its patterns to a {IGNORE_FILE} above the data",
-                )
-            self._note([found[name] for name in filenames], prefix)
-            return [name for name in dirnames if not found[name].is_symlink()]
-        finally:
-            os.close(fd)
-
-    def _note(self, entries: list[os.DirEntry[str]], prefix: str) -> None:
+        found, links = _look_into(directory)
+        directories = [
+            name for name, state in found.items() if state is not None and S_ISDIR(state.st_mode)
+        ]
+        names = list(found if not directories else found.keys() - directories)
+        if self.ignore is not None:
+            directories, names = self.ignore.filter(directory, directories, names)
+        if IGNORE_FILE in names:
+            raise StoreError(
+                f"a {IGNORE_FILE} cannot be inside data",
+                where=f"{directory}/{IGNORE_FILE}",
+                hint=f"move its patterns to a {IGNORE_FILE} above the data",
+            )
         files = self.files
-        for entry in entries:
-            relpath = prefix + entry.name
-            if entry.is_symlink():
-                self.symlinks.add(relpath)
-            try:
-                found = entry.stat()
-            except FileNotFoundError:
-                self.odd.add(relpath)
-                continue
-            if stat.S_ISREG(found.st_mode):
-                files[relpath] = found
+        for name in names:
+            state = found[name]
+            if state is not None and S_ISREG(state.st_mode):
+                files[prefix + name] = state
             else:
-                self.odd.add(relpath)
+                self.odd.add(prefix + name)
+        self.symlinks.update(prefix + name for name in links.intersection(names))
+        return [name for name in directories if name not in links]
+
+
+def _look_into(directory: str) -> tuple[dict[str, os.stat_result | None], set[str]]:
+    """The stats of what is in a directory, None for what leads nowhere; and which are symlinks."""
+    found: dict[str, os.stat_result | None] = {}
+    links = set()
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for name in os.listdir(fd):
+            try:
+                state = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                if S_ISLNK(state.st_mode):
+                    links.add(name)
+                    state = os.stat(name, dir_fd=fd)
+                found[name] = state
+            except FileNotFoundError:
+                found[name] = None
+    finally:
+        os.close(fd)
+    return found, links

@@ -35,7 +35,9 @@ class Sandbox:
         return str(self.ws)
 
     def store(self, **options: Any) -> Store:
-        """A new store, as another process would open it."""
+        """A new store, as another process would open it once those before have ended."""
+        for other in self.opened:
+            other.close()
         options.setdefault("records", str(self.base / "records"))
         store = Store(StoreConfig(cache_dir=str(self.cache), **options), warn=self.warnings.append)
         self.opened.append(store)

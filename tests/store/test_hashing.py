@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -92,3 +94,8 @@ def test_a_file_changed_meanwhile_is_hashed_again(
     writes.extend(b"x" * n for n in range(9))
     with pytest.raises(StoreError, match="keeps changing"):
         hash_file(str(path))
+
+
+def test_files_are_read_to_the_beginning_of_a_page() -> None:
+    address = ctypes.addressof(ctypes.c_char.from_buffer(hashing._buffer()))
+    assert address % mmap.PAGESIZE == 0

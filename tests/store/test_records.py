@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from exprun.store import clock, statcache
+from exprun.store import Store, StoreConfig, clock, database, statcache
+from exprun.store.database import NAME as DATABASE
+from exprun.store.database import Database
 from exprun.store.hashing import hash_bytes
-from exprun.store.statcache import DATABASE
+from exprun.store.statcache import StatCache
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from .conftest import HashCount, Sandbox
@@ -217,8 +222,99 @@ def test_the_database_is_bounded(box: Sandbox, monkeypatch: pytest.MonkeyPatch) 
     assert store.content(data) == expected
 
 
+def test_records_are_written_together_when_the_store_is_closed(
+    box: Sandbox, hashed: HashCount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    write = Database.write
+
+    def note(self: Database, batches: Mapping[str, Sequence[Sequence[object]]]) -> None:
+        written.append(batches)
+        write(self, batches)
+
+    monkeypatch.setattr(Database, "write", note)
+    box.write(FILES)
+    store = box.store()
+    for name in FILES:
+        store.collect(str(box.ws / name), root=box.root)
+        store.content(str(box.ws / name))
+    assert written == []
+    store.close()
+    assert len(written) == 1
+    hashed.paths.clear()
+    for name in FILES:
+        box.store().content(str(box.ws / name))
+    assert hashed.paths == []
+
+
+@pytest.mark.parametrize(("limit", "value"), [("_WORTH_WRITING", 1), ("_LATEST_S", -1.0)])
+def test_what_is_costly_or_old_is_written_before_the_end(
+    box: Sandbox,
+    hashed: HashCount,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    value: float,
+) -> None:
+    monkeypatch.setattr(statcache, limit, value)
+    path = str(box.write({"file": "text"}) / "file")
+    box.store().content(path)
+    hashed.paths.clear()
+    config = StoreConfig(cache_dir=str(box.cache), records=str(box.base / "records"))
+    with Store(config) as other:
+        other.content(path)
+    assert hashed.paths == []
+
+
+def test_who_never_closes_a_store_leaves_its_records(box: Sandbox, hashed: HashCount) -> None:
+    path = str(box.write({"file": "text" * 500_000}) / "file")
+    script = (
+        "import sys; from exprun.store import Store, StoreConfig\n"
+        "Store(StoreConfig(cache_dir=sys.argv[1], records=sys.argv[2])).content(sys.argv[3])"
+    )
+    argv = [sys.executable, "-c", script, str(box.cache), str(box.base / "records"), path]
+    subprocess.run(argv, check=True, timeout=60)
+    box.store().content(path)
+    assert hashed.paths == []
+
+
+def test_a_locked_database_costs_only_time(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch, hashed: HashCount
+) -> None:
+    monkeypatch.setattr(database, "_BUSY_S", 0.0)
+    path = str(box.write({"file": "text"}) / "file")
+    expected = box.store(records=None).content(path)
+    box.store().close()
+    with closing(StatCache(str(box.base / "records"))) as records:
+        records.directory("so that there is a database")
+    other = sqlite3.connect(box.base / "records" / database.NAME, isolation_level=None)
+    with closing(other):
+        other.execute("BEGIN IMMEDIATE")
+        store = box.store()
+        hashed.paths.clear()
+        assert store.content(path) == expected
+        assert store.content(path) == expected
+        assert len(hashed.paths) == 1
+        store.close()
+        other.execute("ROLLBACK")
+    assert box.store().content(path) == expected
+
+
+def test_what_is_created_in_a_workspace_beside_the_users_is_not_remembered(box: Sandbox) -> None:
+    path = str(box.write({"file": "text"}) / "file")
+    store = box.store()
+    content = store.collect(path, root=box.root)
+    beside = Store(store.config, neighbour=store)
+    aside = box.base / "aside"
+    aside.mkdir()
+    assert beside.checkout(content, str(aside / "file"), root=str(aside))
+    assert beside.remove_unused_outputs(str(aside), []) == []
+    assert box.store().remove_unused_outputs(str(aside), []) == []
+    assert box.store().remove_unused_outputs(box.root, []) == [path]
+
+
 def test_the_database_is_private(box: Sandbox) -> None:
-    box.store().content(str(box.write({"file": "text"}) / "file"))
+    with box.store() as store:
+        store.content(str(box.write({"file": "text"}) / "file"))
     assert (box.base / "records" / DATABASE).stat().st_mode & 0o777 == 0o600
 
 
