@@ -150,7 +150,8 @@ def test_data_directories_are_not_listed(project: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr("os.scandir", watch)
     assert ours(project) == ["data.dvc"]
-    assert sorted(listed) == [".", "src"]
+    # Our own state is looked through for links when the project is found.
+    assert sorted(name for name in listed if not name.startswith(".dvc/tmp")) == [".", "src"]
 
 
 def test_what_loading_raises_passes(project: Path) -> None:

@@ -232,6 +232,20 @@ def test_a_slot_that_a_crash_left_is_made_anew(
     assert (own.root / "d/x").stat().st_ino != inode or not (own.root / "leftover").exists()
 
 
+def test_a_slot_whose_state_was_cut_short_is_made_anew(project: GitProject, slot: Slot) -> None:
+    base(project)
+    own = make(project, slot)
+    # Held open, so that a new directory cannot get the old one's number.
+    before = os.open(own.root, os.O_RDONLY)
+    make(project, slot)
+    assert os.path.samestat(own.root.stat(), os.fstat(before))
+    state = Path(slot.directory) / "state"
+    state.write_bytes(state.read_bytes()[:-30])
+    make(project, slot)
+    assert not os.path.samestat(own.root.stat(), os.fstat(before))
+    os.close(before)
+
+
 def test_one_process_at_a_time_uses_a_slot(project: GitProject, slot: Slot) -> None:
     assert open_slot(slot.directory) is None
     slot.close()
