@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.project.root import DVC_DIR
 from exprun.runner.presence import is_present
+from exprun.workspaces.overwriting import write_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,8 +109,10 @@ class Announcements:
         os.makedirs(new, exist_ok=True)
         ours = f"{self._mark} {os.getpid()}"
         for file, text in ((_OURS, ours), (f"{key}.run", info), (f"{key}.json", process)):
-            with open(os.path.join(new, file), "w", encoding="utf-8") as stream:
-                stream.write(text)
+            path, data = os.path.join(new, file), text.encode()
+            if not write_over(path, data):
+                with open(path, "wb") as stream:
+                    stream.write(data)
         if new != directory:
             os.rename(new, directory)
 

@@ -10,6 +10,7 @@ from exprun.lockfile.codec import absent_lock, parse_lock
 from exprun.model.paths import Location
 from exprun.model.values import dataclass
 from exprun.runner.writing import replace_file
+from exprun.workspaces.overwriting import write_over
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,4 +100,7 @@ class LockBook:
     def _write(self) -> None:
         while self._unwritten:
             file = self._unwritten.pop()
-            replace_file(os.path.join(self._root, file), self._locks[file].to_bytes())
+            path, data = os.path.join(self._root, file), self._locks[file].to_bytes()
+            # Of a workspace where we wrote once nothing is left if that is cut short.
+            if self._immediate or not write_over(path, data):
+                replace_file(path, data)

@@ -31,7 +31,8 @@ from exprun.git.tree import GITLINK, Entry, files_of
 from exprun.model.values import dataclass, field
 from exprun.store.modes import Modes
 from exprun.workspaces.checkout import write_files, write_submodules
-from exprun.workspaces.materialise import Cleaning, Written, check_path, overwrite, remove_tree
+from exprun.workspaces.materialise import Cleaning, Written, check_path, remove_tree
+from exprun.workspaces.overwriting import overwrite
 from exprun.workspaces.workspace_index import index_entry, write_index
 
 if TYPE_CHECKING:

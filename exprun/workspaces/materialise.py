@@ -15,6 +15,7 @@ from exprun.errors import GitError
 from exprun.git.index_file import Stat
 from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry
 from exprun.model.values import dataclass
+from exprun.workspaces.overwriting import overwrite, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -89,36 +90,7 @@ def write_file(full: str, data: bytes, mode: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(full, flags, permissions_of(mode))
     try:
-        _write_all(descriptor, data)
-    finally:
-        os.close(descriptor)
-
-
-def overwrite(full: str, data: bytes, permissions: int | None = None) -> bool:
-    """Give a file new content where it is, or else remove it; whether it has the content now.
-
-    It is only written to if it is a regular file of no other name, and of these permissions, if
-    they matter. To make files anew again and again is slow: whenever ext4 looks for a free inode,
-    it passes over all that were freed within the last minutes.
-    """
-    try:
-        # A pipe would be waited for.
-        descriptor = os.open(full, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        os.unlink(full)
-        return False
-    try:
-        found = os.fstat(descriptor)
-        if permissions is None:
-            permissions = stat.S_IMODE(found.st_mode)
-        if found.st_nlink != 1 or found.st_mode != stat.S_IFREG | permissions:
-            os.unlink(full)
-            return False
-        os.ftruncate(descriptor, 0)
-        _write_all(descriptor, data)
-        return True
+        write_all(descriptor, data)
     finally:
         os.close(descriptor)
 
@@ -126,12 +98,6 @@ def overwrite(full: str, data: bytes, permissions: int | None = None) -> bool:
 def permissions_of(mode: int) -> int:
     """What a new file of Git's `mode` may be used for, before the umask."""
     return 0o777 if mode == EXECUTABLE else 0o666
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def check_path(path: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from exprun.git.index_file import CachedTree, IndexEntry, Stat, format_index
 from exprun.git.tree import TREE, Entry, walk
-from exprun.workspaces.materialise import overwrite
+from exprun.workspaces.overwriting import overwrite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from exprun.workspaces.materialise import overwrite
+from exprun.workspaces.overwriting import overwrite
 
 if TYPE_CHECKING:
     from pathlib import Path
