@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.project.root import DVC_DIR
 from exprun.runner.presence import is_present
-from exprun.workspaces.overwriting import write_over
+from exprun.workspaces.overwriting import rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,10 +109,7 @@ class Announcements:
         os.makedirs(new, exist_ok=True)
         ours = f"{self._mark} {os.getpid()}"
         for file, text in ((_OURS, ours), (f"{key}.run", info), (f"{key}.json", process)):
-            path, data = os.path.join(new, file), text.encode()
-            if not write_over(path, data):
-                with open(path, "wb") as stream:
-                    stream.write(data)
+            rewrite(os.path.join(new, file), text.encode())
         if new != directory:
             os.rename(new, directory)
 

@@ -101,6 +101,6 @@ class LockBook:
         while self._unwritten:
             file = self._unwritten.pop()
             path, data = os.path.join(self._root, file), self._locks[file].to_bytes()
-            # Of a workspace where we wrote once nothing is left if that is cut short.
+            # What is cut short in an isolated workspace is lost anyway.
             if self._immediate or not write_over(path, data):
                 replace_file(path, data)

@@ -286,6 +286,9 @@ class QueueRun:
     def _leave(self, opened: _Open) -> None:
         opened.reproduction.site.store.close()
         self._session.withdraw(opened.reproduction)
+        if opened.reproduction.allows_daemons:
+            # Those that live on may have files open, which must not become another experiment's.
+            opened.slot.clear()
         self._slots.give_back(opened.slot)
 
     async def _give_up(self, opened: _Open, verdict: ExperimentVerdict) -> None:

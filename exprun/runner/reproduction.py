@@ -124,6 +124,11 @@ class Reproduction:
         """Where the logs of the stages are."""
         return self._settings.log_dir
 
+    @property
+    def allows_daemons(self) -> bool:
+        """Whether processes may be left behind in the workspace."""
+        return any(required.allow_daemons for required in self._requirements)
+
     def plan(self, *, serial: bool) -> words.ExperimentPlan:
         """The plan as the scheduler takes it. To be called in a worker thread."""
         places = {stage.id: index for index, stage in enumerate(self.stages)}

@@ -32,7 +32,7 @@ from exprun.model.values import dataclass, field
 from exprun.store.modes import Modes
 from exprun.workspaces.checkout import write_files, write_submodules
 from exprun.workspaces.materialise import Cleaning, Written, check_path, remove_tree
-from exprun.workspaces.overwriting import overwrite
+from exprun.workspaces.overwriting import overwrite, rewrite
 from exprun.workspaces.workspace_index import index_entry, write_index
 
 if TYPE_CHECKING:
@@ -197,10 +197,8 @@ class Slot:
         }, mtime_ns
 
     def _finish(self, key: bytes, written: Mapping[str, Written]) -> None:
-        data = key + format_index([index_entry(p, w) for p, w in written.items()], {})
-        if not overwrite(self._state, data):
-            with open(self._state, "xb") as file:
-                file.write(data)
+        entries = [index_entry(path, file) for path, file in written.items()]
+        rewrite(self._state, key + format_index(entries, {}))
 
 
 def open_slot(directory: str) -> Slot | None:

@@ -7,6 +7,13 @@ import stat
 from contextlib import suppress
 
 
+def rewrite(full: str, data: bytes) -> None:
+    """Make a file hold `data`: where it is, or else anew. Nothing is written through links."""
+    if not overwrite(full, data):
+        with open(full, "xb") as file:
+            file.write(data)
+
+
 def overwrite(full: str, data: bytes, permissions: int | None = None) -> bool:
     """Give a file new content where it is, or else remove it; whether it has the content now.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from exprun.git.index_file import CachedTree, IndexEntry, Stat, format_index
 from exprun.git.tree import TREE, Entry, walk
-from exprun.workspaces.overwriting import overwrite
+from exprun.workspaces.overwriting import rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,10 +51,7 @@ def write_index(
         for path, entry in files.items()
     ] + [index_entry(path, written[path]) for path in added]
     data = format_index(entries, _unchanged_trees(trees, files, added))
-    path = os.path.join(repository.git_dir, "index")
-    if not overwrite(path, data):
-        with open(path, "xb") as file:
-            file.write(data)
+    rewrite(os.path.join(repository.git_dir, "index"), data)
 
 
 def _without_clashes(added: Mapping[str, Entry], files: Mapping[str, Entry]) -> dict[str, Entry]:

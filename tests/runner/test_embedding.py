@@ -90,6 +90,33 @@ async def test_results_are_experiments(project: Project) -> None:
     assert project.git("status", "--porcelain") == ""
 
 
+async def test_what_may_live_on_writes_to_no_other_experiment(project: Project) -> None:
+    """A daemon of the first experiment has a tracked file open, and writes during the second."""
+    stage = "  train:\n    meta: {exprun: {allow_daemons: true}}\n"
+    pipeline = project.root / "dvc.yaml"
+    pipeline.write_text(pipeline.read_text().replace("  train:\n", stage))
+    go, told = project.place.root / "go", project.place.root / "told"
+    os.mkfifo(go)
+    os.mkfifo(told)
+    daemon = f"exec >> notes; echo > {told}; read line < {go}; echo late; echo > {told}"
+    (project.root / "train.sh").write_text(
+        f"""\
+        if grep -q 'lr: 2' params.yaml; then setsid sh -c '{daemon}' &
+        else echo > {go}; fi
+        read line < {told}
+        cp params.yaml model.txt
+        """
+    )
+    (project.root / "notes").write_text("kept\n")
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "-m", "second")
+    async with opened(project, jobs=1) as runner:
+        assert (await runner.run(spec(lr="2"))).succeeded
+        second = await runner.run(spec(lr="3"))
+    assert project.git("show", f"{second.rev}:notes") == "kept"
+    assert project.processes() == []
+
+
 async def test_leaving_the_block_waits_for_all(project: Project) -> None:
     async with opened(project) as runner:
         handles = await runner.submit_sweep(ExperimentSpec(name="sweep", set_params=("lr=2,3,4",)))
