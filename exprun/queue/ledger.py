@@ -1,8 +1,9 @@
 """The lines of the journal, added up: which experiments there are, in which order.
 
 Lines either describe an experiment (``entry``) or say what became of some: ``remove``, ``hold``,
-``release``, ``first`` and ``retry`` with their ``ids``, ``start`` and ``end`` of an attempt,
-``stop`` for what is to be stopped. A line about an experiment that is not there says nothing.
+``release``, ``first`` and ``retry`` with their ``ids``, ``start``, ``store`` and ``end`` of an
+attempt, ``stop`` for what is to be stopped. A line about an experiment that is not there says
+nothing.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Ledger:
         match line.get("op"):
             case "entry" if is_entry_line(line):
                 self._add(line)
-            case "start" | "end" as what if is_attempt(line.get("attempt")):
+            case "start" | "store" | "end" as what if is_attempt(line.get("attempt")):
                 self._attempt(what, str(line.get("id")), line["attempt"])
             case str() as what if what in _CHANGES and are_ids(line.get("ids")):
                 self._change(what, line["ids"])
@@ -158,7 +159,7 @@ class Ledger:
         self._rows[row["id"]] = row
         if self._ids is not None:
             self._ids.setdefault((row["baseline"], row["name"]), set()).add(row["id"])
-        if (row.get("last") or {}).get("rev"):
+        if _has_succeeded(row.get("last")):
             self._finish(row["id"])
 
     def _finish(self, id: str) -> None:
@@ -180,7 +181,7 @@ class Ledger:
             row["attempts"] = [*row.get("attempts", []), attempt["id"]]
         elif (row.get("last") or {}).get("id") == attempt["id"]:
             row["last"] = attempt
-            if attempt.get("rev"):
+            if _has_succeeded(attempt):
                 self._finish(id)
 
     def _change(self, what: str, ids: Any) -> None:
@@ -204,6 +205,11 @@ class Ledger:
                     row["last"] = row["last"] | {"stop_wished": True}
             case _:
                 row["held"] = what == "hold"
+
+
+def _has_succeeded(attempt: _Row | None) -> bool:
+    """Whether an attempt has ended and tells of a result, not only of one about to be stored."""
+    return bool(attempt and attempt.get("ended") is not None and attempt.get("rev"))
 
 
 def _state(row: _Row, is_alive: Alive) -> State:

@@ -161,8 +161,9 @@ class Queue:
             for draft in drafts:
                 with self._writing() as writer:
                     line = self._line(draft, names, force=force)
-                    if force:
-                        self._write(writer, _ids_line("remove", self._giving_way(draft)))
+                    if force and draft.name:
+                        gone = self._giving_way(draft.baseline, draft.name)
+                        self._write(writer, _ids_line("remove", gone))
                     self._write(writer, line)
                     added.append(str(line["id"]))
                     entry = self._ledger.entry(added[-1], self._liveness())
@@ -196,50 +197,65 @@ class Queue:
             continue
         return id
 
-    def add_ended(self, id: str, draft: Draft, attempt: AttemptRecord, *, held: bool) -> None:
-        """Record an experiment that was run directly and did not succeed; earlier ones of its name
-        give way.
+    def begin(self, draft: Draft, attempt: AttemptRecord, *, force: bool = False) -> str:
+        """Record the start of an experiment that is run directly; its id.
+
+        What earlier direct runs of that name left gives way, with `force` all that does not run.
+        Raises RefConflict if the name is in use.
         """
         assert draft.name is not None
-        line = entry_line(
-            id=id,
-            name=draft.name,
-            baseline=draft.baseline,
-            commit=draft.commit,
-            batch=draft.batch,
-            created=attempt.started,
-            spec=specs.to_fields(draft.spec),
-            held=held,
-            attempts=[attempt.id],
-            last=attempt_fields(attempt),
-        )
         with self._writing() as writer:
-            self._write(writer, _ids_line("remove", self._ended(draft.baseline, draft.name)))
+            gone = self._giving_way(draft.baseline, draft.name, direct=not force)
+            if not force and self._ledger.ids_of(draft.baseline, draft.name).difference(gone):
+                raise _name_in_use(draft.name)
+            id = self.new_id()
+            line = entry_line(
+                id=id,
+                name=draft.name,
+                baseline=draft.baseline,
+                commit=draft.commit,
+                batch=draft.batch,
+                created=attempt.started,
+                spec=specs.to_fields(draft.spec),
+                attempts=[attempt.id],
+                last=attempt_fields(attempt),
+            )
             self._write(writer, line)
-            writer.sync()
+            self._write(writer, _ids_line("remove", gone))
+            return id
 
-    def forget_ended(self, baseline: str, name: str) -> None:
-        """Remove what was recorded of direct runs of that name that did not succeed."""
+    def check_name(self, baseline: str, name: str) -> None:
+        """Raise RefConflict if `begin` would."""
+        with self._turn:
+            self._refresh()
+            used = self._ledger.ids_of(baseline, name)
+            if used.difference(self._giving_way(baseline, name, direct=True)):
+                raise _name_in_use(name)
+
+    def store(self, id: str, attempt: AttemptRecord) -> None:
+        """Record that ``attempt.rev`` is about to become the result of a direct run."""
         with self._writing() as writer:
-            self._write(writer, _ids_line("remove", self._ended(baseline, name)))
+            self._write(writer, {"op": "store", "id": id, "attempt": attempt_fields(attempt)})
 
-    def _ended(self, baseline: str, name: str) -> list[str]:
-        alive = self._liveness()
-        found = (self._ledger.entry(id, alive) for id in self._ledger.ids_of(baseline, name))
-        return [
-            entry.id
-            for entry in found
-            if entry and entry.last and entry.last.direct and entry.state is not State.RUNNING
-        ]
+    def discard(self, id: str) -> None:
+        """Forget an experiment that was run directly, since it is stored."""
+        with self._writing() as writer:
+            self._write(writer, _ids_line("remove", [id]))
 
     def _is_used(self, draft: Draft, name: str, names: Names) -> bool:
         return name in names.taken or bool(self._ledger.ids_of(draft.baseline, name))
 
-    def _giving_way(self, draft: Draft) -> list[str]:
+    def _giving_way(self, baseline: str, name: str, *, direct: bool = False) -> list[str]:
+        """The experiments of that name that do not run; just those run directly, if `direct`."""
         alive = self._liveness()
-        same = self._ledger.ids_of(draft.baseline, draft.name) if draft.name else ()
+        same = self._ledger.ids_of(baseline, name)
         found = [entry for id in same if (entry := self._ledger.entry(id, alive))]
-        return [entry.id for entry in found if entry.state is not State.RUNNING]
+        return [
+            entry.id
+            for entry in found
+            if entry.state is not State.RUNNING
+            and not (direct and (entry.last is None or not entry.last.direct))
+        ]
 
     # Changing
 
@@ -304,9 +320,10 @@ class Queue:
             self._write(writer, line)
             return entry, attempt
 
-    def end(self, id: str, attempt: AttemptRecord) -> None:
-        """Record how an attempt ended."""
+    def end(self, id: str, attempt: AttemptRecord, *, held: bool = False) -> None:
+        """Record how an attempt ended; the experiment may be `held` from now on."""
         with self._writing() as writer:
+            self._write(writer, _ids_line("hold", [id] if held else []))
             self._write(writer, {"op": "end", "id": id, "attempt": attempt_fields(attempt)})
             if attempt.rev is None:
                 writer.sync()
@@ -422,7 +439,7 @@ def _ids_line(what: str, ids: Sequence[str]) -> Line:
 def _name_in_use(name: str) -> RefConflict:
     return RefConflict(
         f"experiment '{name}' exists already, in the queue or as a result",
-        hint="choose another name, or replace it: exprun run --queue -f ...",
+        hint="choose another name, or replace it with -f",
     )
 
 

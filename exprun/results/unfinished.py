@@ -38,10 +38,6 @@ class UnfinishedExperiments:
     def ranges(self, baseline: str, known: Recollection) -> Iterator[Range]:
         """Running ones first, then queued, then those that ended; in each group the newest."""
         entries = [entry for entry in self._entries if entry.baseline == baseline]
-        direct = self._running.keys() - {entry.id for entry in self._entries}
-        for id in sorted(direct):
-            if self._running[id].baseline == baseline:
-                yield self._at_work(self._running[id])
         entries.sort(key=lambda entry: (_ORDER.index(standing(entry)), -entry.created))
         for entry in entries:
             if standing(entry) not in self._hidden:
@@ -55,6 +51,15 @@ class UnfinishedExperiments:
     def _running(self) -> dict[str, Announcement]:
         return {one.id: one for one in list_announced(self._opened.place)}
 
+    def _announcement(self, entry: Entry) -> Announcement | None:
+        in_workspace = self._running.get("")
+        if in_workspace and (in_workspace.name, in_workspace.baseline) == (
+            entry.name,
+            entry.baseline,
+        ):
+            return in_workspace
+        return self._running.get(entry.id)
+
     def _at_work(self, running: Announcement) -> Range:
         if running.location == WORKSPACE:
             state = self._results.workspace()
@@ -67,7 +72,7 @@ class UnfinishedExperiments:
 
     def _range(self, entry: Entry, known: Recollection) -> Range:
         now = standing(entry)
-        if now == RUNNING and (running := self._running.get(entry.id)):
+        if now == RUNNING and (running := self._announcement(entry)):
             return self._at_work(running)
         state = self._state(commit_of(entry), known)
         state["name"] = entry.name

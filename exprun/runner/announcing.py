@@ -32,12 +32,11 @@ _OURS_TEXT = re.compile(r"([0-9a-f]{32}) (\d+)")
 # What is being written, or removed; see `_write`.
 _HIDDEN = re.compile(r"\.[0-9a-f]{40}")
 _WORKSPACE = "workspace"
-_DIRECT = "0" * 8
 
 
 class Announcement(NamedTuple):
-    """An experiment that runs in the project at `root`; `id` is its own in the queue, if it has
-    one. `rev` stands for the commit that it does not have yet.
+    """An experiment that runs in the project at `root`; `id` is its own in the queue, unknown of
+    the one in the workspace. `rev` stands for the commit that it does not have yet.
     """
 
     rev: str
@@ -100,7 +99,7 @@ class Announcements:
             _remove_hidden(self._spare.pop())
 
     def _key(self, root: str, id: str) -> str:
-        return _WORKSPACE if root == self._place.root else self._mark + (id or _DIRECT)
+        return _WORKSPACE if root == self._place.root else self._mark + id
 
     def _write(self, key: str, info: str, process: str) -> None:
         directory = _directory(self._place, key)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -32,17 +31,18 @@ from exprun.runner.data_stages import (
 )
 from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.failures import FAULTS
-from exprun.runner.keeping import REFS as KEPT
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
 from exprun.runner.planning import plan_stages
 from exprun.runner.publishing import build_tree, commit_experiment, entries_by_name, files_to_add
+from exprun.runner.queueing import queue_at
+from exprun.runner.recording import recorded
 from exprun.runner.repro import workspace_site
 from exprun.runner.sharing import open_sharing
 from exprun.runner.writing import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from exprun.git.experiments import Published
     from exprun.git.repository import Repository
@@ -98,7 +98,7 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
         name = prepared.ref.name
         session.emit(events.ExperimentFinished(experiment=name, reason=str(error), kept=kept))
         raise
-    await threads.run_sync(_settle, session, prepared.ref)
+    await threads.run_sync(name_logs, session.log_dir, prepared.ref.name)
     session.emit(
         events.ExperimentFinished(
             experiment=published.ref.name, rev=published.commit, isolated=spec.isolated
@@ -117,17 +117,17 @@ def prepare(opened: Opened, spec: ExperimentSpec) -> Prepared:
     """Check everything about an experiment that can be checked without changing anything."""
     if opened.config.core.no_scm:
         raise NotAProject("experiments need Git, and core.no_scm turns it off")
-    ref = _choose_ref(opened.repository, spec)
+    ref = _choose_ref(opened, spec)
     edits = edit_params(opened, spec, parse_edits(spec))
     project = opened.load(Overlay(opened.files, edits) if edits else None)
     stages = plan_stages(opened, project, spec.options.selection)
     return Prepared(spec=spec, ref=ref, edits=edits, project=project, stages=stages)
 
 
-def _choose_ref(repository: Repository, spec: ExperimentSpec) -> ExperimentRef:
-    baseline = repository.head().commit
+def _choose_ref(opened: Opened, spec: ExperimentSpec) -> ExperimentRef:
+    baseline = opened.repository.head().commit
     if spec.name is None:
-        refs = repository.refs
+        refs = opened.repository.refs
         name = random_name(
             random.SystemRandom(),
             lambda taken: refs.read(str(ExperimentRef(baseline, taken))) is not None,
@@ -135,7 +135,8 @@ def _choose_ref(repository: Repository, spec: ExperimentSpec) -> ExperimentRef:
         return ExperimentRef(baseline, name)
     ref = ExperimentRef(baseline, check_name(spec.name))
     if not spec.options.force:
-        check_name_is_free(repository, ref)
+        check_name_is_free(opened.repository, ref)
+        queue_at(opened.place, opened.warn).check_name(baseline, ref.name)
     return ref
 
 
@@ -145,16 +146,11 @@ async def _run_in_workspace(
     opened = session.opened
     guard = session.shared_guard()
     site = workspace_site(opened, prepared.project)
-    mark = await threads.run_sync(_set_out, guard, site, prepared, opened.repository)
-    reproduction = session.reproduction(
-        prepared.stages,
-        site,
-        options=prepared.spec.options,
-        guard=guard,
-        experiment=(prepared.ref.name, prepared.ref.baseline),
-    )
+    mark, tree = await threads.run_sync(_set_out, guard, site, prepared, opened.repository)
     try:
-        published = await carry_out(session, prepared, reproduction, opened.repository)
+        published = await carry_out(
+            session, prepared, site, guard=guard, worktree=opened.repository, tree=tree
+        )
         await share(session.emit, sharing, published, site)
         return published
     except BaseException:
@@ -169,42 +165,52 @@ async def _run_in_workspace(
 async def carry_out(
     session: Session,
     prepared: Prepared,
-    reproduction: Reproduction,
+    site: Site,
+    *,
+    guard: Guard,
     worktree: Repository,
-    start: str | None = None,
+    tree: str,
 ) -> Published:
-    """Run the stages and store the experiment; what is left of one that fails is kept."""
-    began, name = time.time(), prepared.ref.name
-    try:
-        states = await session.drive(reproduction)
-        session.emit(events.ExperimentCommitting(experiment=name))
-        return await threads.run_sync(
-            publish_experiment, session.opened, prepared, reproduction, states, worktree
+    """Run the stages and store the experiment, which starts from `tree`.
+
+    What is left of one that fails is kept. Raises as `run_experiment`.
+    """
+    async with recorded(session, prepared, tree) as recording:
+        reproduction = session.reproduction(
+            prepared.stages,
+            site,
+            options=prepared.spec.options,
+            guard=guard,
+            experiment=(prepared.ref.name, prepared.ref.baseline),
+            id=recording.id,
         )
-    except FAULTS as error:
-        from exprun.runner.recording import record_failure
-
-        record = partial(record_failure, worktree=worktree, start=start, began=began)
-        kept = await threads.run_sync(record, session, prepared, reproduction, error)
-        if kept and isinstance(error, ExprunError):
-            hint = f"what there was: exprun apply {name}; to run it again: exprun retry {name}"
-            error.hint = "\n".join(filter(None, [hint, error.hint]))
-        if isinstance(error, ExperimentFailed):
-            error.kept = kept
-        raise
-
-
-def _settle(session: Session, ref: ExperimentRef) -> None:
-    """An experiment that has succeeded has logs by its name, and replaces its failures."""
-    name_logs(session.log_dir, ref.name)
-    if any(session.opened.repository.refs.iterate(KEPT)):
-        from exprun.runner.queueing import open_queue
-
-        open_queue(session.opened).forget_ended(ref.baseline, ref.name)
+        try:
+            states = await session.drive(reproduction, beside=recording.watch)
+            session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
+            store = partial(publish_experiment, announce=recording.store)
+            published = await threads.run_sync(
+                store, session.opened, prepared, reproduction, states, worktree
+            )
+        except FAULTS as error:
+            kept = await threads.run_sync(recording.fail, reproduction, error, worktree)
+            _tell_what_is_kept(error, prepared.ref.name, kept)
+            raise
+        await threads.run_sync(recording.succeed)
+        return published
 
 
-def _set_out(guard: Guard, site: Site, prepared: Prepared, repository: Repository) -> IndexMark:
-    """Make the workspace what the experiment starts from."""
+def _tell_what_is_kept(error: ExprunError | OSError, name: str, kept: str | None) -> None:
+    if kept and isinstance(error, ExprunError):
+        hint = f"what there was: exprun apply {name}; to run it again: exprun retry {name}"
+        error.hint = "\n".join(filter(None, [hint, error.hint]))
+    if isinstance(error, ExperimentFailed):
+        error.kept = kept
+
+
+def _set_out(
+    guard: Guard, site: Site, prepared: Prepared, repository: Repository
+) -> tuple[IndexMark, str]:
+    """Make the workspace what the experiment starts from; the index as it was, and that tree."""
     with guard.working():
         mark = IndexMark(repository)
         stages = concerned(prepared)
@@ -218,7 +224,9 @@ def _set_out(guard: Guard, site: Site, prepared: Prepared, repository: Repositor
         for stage, entry in list(commit_data(site, stages)):
             site.records.record(stage, entry)
         check_out(site, prepared, stages)
-    return mark
+        added = [*prepared.edits, *files_to_add(prepared.stages, prepared.project)]
+        tree = build_tree(repository, site.root, added, target=repository)
+    return mark, tree
 
 
 def concerned(prepared: Prepared) -> Sequence[Stage]:
@@ -255,12 +263,16 @@ def publish_experiment(
     reproduction: Reproduction,
     states: Sequence[StageState],
     repository: Repository,
+    *,
+    announce: Callable[[str], None],
 ) -> Published:
     """Commit what is in `repository`'s worktree to the user's repository, under the ref.
 
-    Raises ExperimentFailed if the name has been taken meanwhile.
+    `announce` is called with the commit before the ref is written. Raises ExperimentFailed if the
+    name has been taken meanwhile.
     """
     commit = write_experiment(opened, prepared, reproduction, states, repository)
+    announce(commit)
     try:
         return publish_commit(opened, prepared, reproduction, commit)
     except RefConflict as taken:

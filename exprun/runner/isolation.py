@@ -51,14 +51,9 @@ async def run_isolated(session: Session, prepared: Prepared, sharing: Sharing | 
         site, inside = await threads.run_sync(
             set_out_isolated, opened, prepared.spec, prepared.ref, root, cwd
         )
-        reproduction = session.reproduction(
-            inside.stages,
-            site,
-            options=prepared.spec.options,
-            guard=Guard(),
-            experiment=(prepared.ref.name, prepared.ref.baseline),
+        published = await carry_out(
+            session, inside, site, guard=Guard(), worktree=repository, tree=tree
         )
-        published = await carry_out(session, inside, reproduction, repository, tree)
         await share(session.emit, sharing, published, site)
         return published
 

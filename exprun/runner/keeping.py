@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from exprun.errors import RefConflict
 from exprun.git.experiments import write_commit
@@ -31,13 +31,6 @@ _LARGEST_METRICS = 10_000_000
 _ATTEMPTS = 5
 
 
-class Left(NamedTuple):
-    """What is left of an experiment. `tree` lacks the metrics that belong into the cache."""
-
-    commit: str
-    tree: str
-
-
 def keep_state(
     repository: Repository,
     reproduction: Reproduction,
@@ -46,8 +39,8 @@ def keep_state(
     worktree: Repository,
     baseline: str,
     message: str,
-) -> Left:
-    """Store in `repository` what the workspace of the experiment `id` holds now.
+) -> str:
+    """Store in `repository` what the workspace of the experiment `id` holds now; the commit of it.
 
     Unlike that of a success it has the metrics that belong into the cache, since no lock file
     tells of them. Raises GitError.
@@ -71,7 +64,7 @@ def keep_state(
     )
     repository.objects.sync()
     _point(repository, REFS + id, commit)
-    return Left(commit, tree)
+    return commit
 
 
 def kept_refs(repository: Repository, needed: Iterable[str]) -> list[str]:

@@ -218,14 +218,18 @@ class QueueRun:
         repository = self._session.opened.repository
         ref = ExperimentRef(attempt.entry.baseline, attempt.entry.name)
         commit = repository.refs.read(str(ref))
-        if commit is None:
-            return None
-        text = repository.objects.read(commit, "commit").decode(errors="replace")
-        trailers = (TRAILER + earlier for earlier in attempt.entry.attempts)
-        if not any(text.endswith(trailer) for trailer in trailers):
+        if commit is None or not self._has_made(attempt.entry, commit):
             return None
         self._record(attempt, partial(attempt.succeed, commit))
         return commit
+
+    def _has_made(self, entry: Entry, commit: str) -> bool:
+        """Whether the commit is of an earlier attempt of this experiment."""
+        if entry.last is not None and entry.last.direct:
+            return entry.last.rev == commit
+        data = self._session.opened.repository.objects.read(commit, "commit")
+        text = data.decode(errors="replace")
+        return any(text.endswith(TRAILER + earlier) for earlier in entry.attempts)
 
     def _set_out(self, attempt: Attempt) -> _Open:
         opened = self._session.opened
@@ -254,6 +258,7 @@ class QueueRun:
             experiment=(entry.name, entry.baseline),
             id=entry.id,
             log_dir=attempt.log_dir,
+            is_attended=False,
         )
         self._session.announce(reproduction)
         return _Open(
@@ -342,7 +347,7 @@ class QueueRun:
                 worktree=opened.repository,
                 baseline=entry.baseline,
                 message=f"exprun: experiment {entry.name}, unfinished",
-            ).commit
+            )
         except FAULTS as error:
             self._session.opened.warn(
                 f"the state of experiment '{entry.name}' is not kept: {error}"

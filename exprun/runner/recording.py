@@ -1,125 +1,175 @@
-"""What is left of an experiment that was run directly and did not succeed.
+"""What is known of an experiment that is run directly until it has succeeded: a place in the queue.
 
-It is put into the queue as one that failed there, so that it is listed, inspected, applied and run
-again like those: from what the workspace held at the end, or, if it had a directory of its own,
-from what it started from.
+It is there from before the first stage runs, held by a lease as those of the queue are. So whatever
+becomes of it and of us, it is listed, inspected, applied and run again like those, from what it
+started from.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
+import shutil
 import time
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+import anyio
+
+from exprun.errors import RefConflict
 from exprun.git.held import hold, write_held_commit
+from exprun.git.refs import RefEdit
 from exprun.model.job import CancelReason, FailureClass
 from exprun.model.values import replace
 from exprun.queue.queue import Draft
 from exprun.queue.records import AttemptRecord
+from exprun.runner import threads
 from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.keeping import keep_state
 from exprun.runner.queueing import REFS, committer, copy_paths, open_queue, request_of
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from exprun.errors import ExprunError
     from exprun.git.repository import Repository
     from exprun.queue.queue import Queue
     from exprun.runner.experiment import Prepared
     from exprun.runner.reproduction import Reproduction
     from exprun.runner.session import Session
+    from exprun.scheduler.vocabulary import Stimulus
+
+_POLL_S = 0.5
 
 
-def record_failure(
-    session: Session,
-    prepared: Prepared,
-    reproduction: Reproduction,
-    error: ExprunError | OSError,
-    *,
-    worktree: Repository,
-    start: str | None,
-    began: float,
-) -> str | None:
-    """Keep and record what is left of an experiment that `error` ended; the commit of it.
+@asynccontextmanager
+async def recorded(session: Session, prepared: Prepared, tree: str) -> AsyncIterator[Recording]:
+    """Have an experiment in the queue that starts from `tree`, as running for the length of a block
+    and interrupted from then on, unless the recording was told how it ended.
 
-    `start` is the tree it started from in a directory of its own. None, and a warning, if nothing
-    can be kept; None alone if somebody does not want to wait for it.
+    Raises RefConflict if the name is in use.
     """
-    if session.cancelled is CancelReason.KILLED:
-        return None
-    try:
-        queue = open_queue(session.opened)
-        attempt = _attempt(session, reproduction, error, began)
-        return _record(session, queue, prepared, reproduction, worktree, start, attempt)
-    except FAULTS as fault:
-        session.opened.warn(f"the state of the experiment is not kept: {fault}")
-        return None
-
-
-def _record(
-    session: Session,
-    queue: Queue,
-    prepared: Prepared,
-    reproduction: Reproduction,
-    worktree: Repository,
-    start: str | None,
-    attempt: AttemptRecord,
-) -> str:
-    repository = session.opened.repository
-    id = queue.new_id()
-    left = keep_state(
-        repository,
-        reproduction,
-        id=id,
-        worktree=worktree,
-        baseline=prepared.ref.baseline,
-        message=f"exprun: experiment {prepared.ref.name}, unfinished",
-    )
-    spec = request_of(session.opened, prepared.spec, prepared.ref.name)
+    queue = open_queue(session.opened)
     with queue.lease() as lease:
-        if start is None:
-            spec = replace(spec, copy_paths=())
-        copy_paths(session.opened, spec, queue.copies_dir(lease.id))
-        commit = _hold(repository, prepared, start or left.tree, REFS + lease.id)
-        draft = Draft(
-            name=prepared.ref.name,
-            baseline=prepared.ref.baseline,
-            commit=commit,
-            batch=lease.id,
-            spec=spec,
-        )
-        attempt = replace(attempt, kept=left.commit)
-        # Who stops what runs before his eyes does not want it to start again by itself.
-        held = start is None and attempt.reason == FailureClass.INTERRUPTED.value
-        queue.add_ended(id, draft, attempt, held=held)
-    return left.commit
+        yield await threads.run_sync(_begin, session, prepared, queue, lease.id, tree)
 
 
-def _hold(repository: Repository, prepared: Prepared, tree: str, ref: str) -> str:
+def _begin(session: Session, prepared: Prepared, queue: Queue, lease: str, tree: str) -> Recording:
+    opened, ref, asked = session.opened, prepared.ref, prepared.spec
+    spec = request_of(opened, asked, ref.name)
+    if asked.isolated:
+        copy_paths(opened, spec, queue.copies_dir(lease))
+    else:
+        spec = replace(spec, copy_paths=())
+    commit = _hold(opened.repository, REFS + lease, ref.baseline, tree)
+    draft = Draft(name=ref.name, baseline=ref.baseline, commit=commit, batch=lease, spec=spec)
+    attempt = AttemptRecord(
+        id=os.path.basename(session.log_dir),
+        orchestrator=lease,
+        started=round(time.time(), 3),
+        direct=True,
+    )
+    id = queue.begin(draft, attempt, force=asked.options.force)
+    return Recording(session, queue, draft, attempt, id=id, is_isolated=asked.isolated)
+
+
+def _hold(repository: Repository, ref: str, baseline: str, tree: str) -> str:
     who = committer(repository)
-    parents = [prepared.ref.baseline]
     commit = write_held_commit(
-        repository.objects, tree=tree, parents=parents, message="exprun: experiment", who=who
+        repository.objects, tree=tree, parents=[baseline], message="exprun: experiment", who=who
     )
     hold(repository, repository.objects, ref, [commit], who)
     return commit
 
 
-def _attempt(
-    session: Session, reproduction: Reproduction, error: ExprunError | OSError, began: float
-) -> AttemptRecord:
-    record = AttemptRecord(
-        id=os.path.basename(session.log_dir),
-        orchestrator=secrets.token_hex(8),
-        started=round(began, 3),
-        ended=round(time.time(), 3),
-        reason=FailureClass.INTERRUPTED.value,
-        direct=True,
-    )
-    if session.cancelled is not None:
-        return record
-    if reproduction.failures:
-        kind, message, code = failure_of_plan(reproduction)
-        return replace(record, reason=kind.value, message=message, exit_code=code)
-    failure = failure_from(error)
-    return replace(record, reason=failure.kind.value, message=failure.message)
+class Recording:
+    """An experiment that is run directly, whose draft is in the queue by `id`."""
+
+    def __init__(
+        self,
+        session: Session,
+        queue: Queue,
+        draft: Draft,
+        attempt: AttemptRecord,
+        *,
+        id: str,
+        is_isolated: bool,
+    ) -> None:
+        self.id = id
+        self._session = session
+        self._queue = queue
+        self._draft = draft
+        self._attempt = attempt
+        self._is_isolated = is_isolated
+
+    async def watch(self, _: Callable[[Stimulus], None]) -> None:
+        """Cancel the session when somebody asks the queue to stop the experiment."""
+        stamp = self._queue.stamp()
+        while True:
+            await anyio.sleep(_POLL_S)
+            if self._queue.stamp() == stamp:
+                continue
+            stamp = self._queue.stamp()
+            entry = await threads.run_sync(self._queue.entry, self.id)
+            if entry is not None and entry.last is not None and entry.last.stop_wished:
+                self._session.cancel(CancelReason.REQUESTED)
+
+    def store(self, commit: str) -> None:
+        """Tell that `commit` is about to get the experiment's ref."""
+        self._queue.store(self.id, replace(self._attempt, rev=commit))
+
+    def succeed(self) -> None:
+        """Forget the experiment here: it has its ref."""
+        batch = self._draft.batch
+        try:
+            self._queue.discard(self.id)
+            shutil.rmtree(self._queue.copies_dir(batch), ignore_errors=True)
+            # Otherwise it is let go when the queue is tidied.
+            with suppress(RefConflict):
+                refs = self._session.opened.repository.refs
+                refs.change([RefEdit(REFS + batch, self._draft.commit, None)])
+        except FAULTS as fault:
+            # What runs the queue will find that it is stored.
+            self._session.opened.warn(f"the experiment stays in the queue: {fault}")
+
+    def fail(
+        self, reproduction: Reproduction, error: ExprunError | OSError, worktree: Repository
+    ) -> str | None:
+        """Record how the experiment ended, and keep what is left of it; the commit of that.
+
+        None, and a warning, if it cannot be kept; None alone if somebody does not want to wait.
+        """
+        if self._session.cancelled is CancelReason.KILLED:
+            return None
+        attempt = self._ended(reproduction, error)
+        # Who stops what runs before his eyes does not want it to start again by itself.
+        held = not self._is_isolated and attempt.reason == FailureClass.INTERRUPTED.value
+        kept = self._keep(reproduction, worktree)
+        try:
+            self._queue.end(self.id, replace(attempt, kept=kept), held=held)
+        except FAULTS as fault:
+            self._session.opened.warn(f"how the experiment ended is not recorded: {fault}")
+        return kept
+
+    def _keep(self, reproduction: Reproduction, worktree: Repository) -> str | None:
+        try:
+            return keep_state(
+                self._session.opened.repository,
+                reproduction,
+                id=self.id,
+                worktree=worktree,
+                baseline=self._draft.baseline,
+                message=f"exprun: experiment {self._draft.name}, unfinished",
+            )
+        except FAULTS as fault:
+            self._session.opened.warn(f"the state of the experiment is not kept: {fault}")
+            return None
+
+    def _ended(self, reproduction: Reproduction, error: ExprunError | OSError) -> AttemptRecord:
+        attempt = replace(self._attempt, ended=round(time.time(), 3))
+        if self._session.cancelled is not None:
+            return replace(attempt, reason=FailureClass.INTERRUPTED.value)
+        if reproduction.failures:
+            kind, message, code = failure_of_plan(reproduction)
+            return replace(attempt, reason=kind.value, message=message, exit_code=code)
+        failure = failure_from(error)
+        return replace(attempt, reason=failure.kind.value, message=failure.message)

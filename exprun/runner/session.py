@@ -149,13 +149,15 @@ class Session:
         experiment: tuple[str, str] | None = None,
         id: str = "",
         log_dir: str | None = None,
+        is_attended: bool = True,
     ) -> Reproduction:
-        """A plan, ready to be driven; `experiment` is its name and baseline.
+        """A plan, ready to be driven.
 
-        One with an `id` is the queue's, where nobody is asked.
+        `experiment` is its name and baseline, `id` what the queue knows it by. The user may be
+        asked about what he attends to.
         """
         site.plan(stages)
-        if not id and self.opened.config.core.interactive:
+        if is_attended and self.opened.config.core.interactive:
             options = replace(options, interactive=True)
         return Reproduction(
             stages,
@@ -172,7 +174,7 @@ class Session:
                 cwd=options.selection.cwd,
                 log_dir=log_dir or self.log_dir,
                 experiment=experiment,
-                foreground=self.jobs == 1 and not id,
+                foreground=self.jobs == 1 and is_attended,
                 shows_output=self._shows_output,
                 audience=self._audience,
                 grace_s=self._grace_s,
@@ -234,15 +236,17 @@ class Session:
             await driver.run()
             tasks.cancel_scope.cancel()
 
-    async def drive(self, reproduction: Reproduction) -> tuple[StageState, ...]:
-        """Bring the stages of a plan up to date and return how each ended.
+    async def drive(
+        self, reproduction: Reproduction, *, beside: Beside | None = None
+    ) -> tuple[StageState, ...]:
+        """Bring the stages of a plan up to date and return how each ended; `beside` runs meanwhile.
 
         Raises ExperimentFailed if one failed, and if the session was cancelled.
         """
         outcome = _Outcome(self, reproduction)
         try:
             await reproduction.begin()
-            await self.run(outcome, [reproduction.id])
+            await self.run(outcome, [reproduction.id], beside=beside)
         finally:
             reproduction.site.records.flush()
         if outcome.verdict is not ExperimentVerdict.SUCCEEDED:

@@ -34,17 +34,20 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         "after any death the next command shows it as interrupted": (
             "queue/test_commands.py::test_what_a_killed_orchestrator_ran_shows_as_interrupted",
             "live/test_seen.py::test_dvc_sees_all_that_run_and_the_next_command_forgets_the_dead",
+            "faults/test_direct_runs.py::test_what_was_killed_is_interrupted_and_run_again",
         ),
         "run-all starts it again, without repair": (
             "queue/test_queue.py::test_interrupted_experiments_are_run_again_in_their_place",
             "faults/test_kills.py::test_run_all_killed_at_random_moments",
             "faults/test_beside.py::test_one_takes_over_from_another_that_is_killed",
+            "faults/test_direct_runs.py::test_run_all_takes_over_what_was_killed_meanwhile",
         ),
     },
     "G3 at most one live attempt, at most one result": {
         "an experiment is claimed once": (
             "queue/test_queue.py::test_threads_claim_each_experiment_once",
             "faults/test_beside.py::test_two_that_run_all_share_the_work",
+            "faults/test_direct_runs.py::test_two_runs_of_one_name_do_not_run_at_once",
         ),
         "the ref is created by compare-and-set": (
             "git/test_refs.py::test_of_many_creators_one_wins",
@@ -53,6 +56,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "the commit tells its attempt, so that it is not run again": (
             "faults/test_crashes.py::test_what_was_stored_but_not_told_is_not_run_again",
+            "faults/test_direct_runs.py::test_what_was_stored_but_not_told_is_not_run_again",
         ),
     },
     "G4 success means the ref exists and all it names is durable": {
