@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from exprun.queue.journal import Line, Writer
 
 _SLACK = 2000
+_SLACK_OF_DIRECT_RUNS = 200
 _SETTLED_S = 60.0
 _LOGS_KEPT = 200
 
@@ -239,7 +240,8 @@ class Queue:
 
     def discard(self, id: str) -> None:
         """Forget an experiment that was run directly, since it is stored."""
-        with self._writing() as writer:
+        # Where nothing is ever queued, what is over is all there is to read.
+        with self._writing(slack=_SLACK_OF_DIRECT_RUNS) as writer:
             self._write(writer, _ids_line("remove", [id]))
 
     def _is_used(self, draft: Draft, name: str, names: Names) -> bool:
@@ -380,12 +382,12 @@ class Queue:
     # Writing
 
     @contextmanager
-    def _writing(self) -> Iterator[Writer]:
+    def _writing(self, *, slack: int = _SLACK) -> Iterator[Writer]:
         """Be the only writer, with everything known that others wrote."""
         with self._turn, self._journal.writing() as writer:
             self._refresh()
             yield writer
-            if self._ledger.lines > 2 * len(self._ledger) + _SLACK:
+            if self._ledger.lines > 2 * len(self._ledger) + slack:
                 self._compact()
 
     def _write(self, writer: Writer, line: Line) -> None:

@@ -18,11 +18,12 @@ from exprun.errors import RefConflict, UsageError
 from exprun.model.experiment import ExperimentSpec, OnError, ReproOptions, Selection
 from exprun.model.job import FailureClass
 from exprun.model.paths import Location
+from exprun.model.values import replace
 from exprun.queue import specs
 from exprun.queue.journal import seal
 from exprun.queue.ledger import Ledger
 from exprun.queue.queue import Draft, Names, Queue
-from exprun.queue.records import State
+from exprun.queue.records import AttemptRecord, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -354,6 +355,69 @@ def test_what_has_succeeded_is_looked_into_when_it_is_asked_for(tmp_path: Path) 
     assert len(warnings) == 1
 
 
+# Direct runs
+
+
+def direct(orchestrator: str) -> AttemptRecord:
+    return AttemptRecord(id="a" * 12, orchestrator=orchestrator, started=1.0, direct=True)
+
+
+def test_a_direct_run_is_running_for_as_long_as_its_lease(queue: Queue) -> None:
+    with queue.lease() as lease:
+        queue.begin(draft("e"), direct(lease.id))
+        assert states(Queue(queue.directory)) == {"e": "running"}
+        with pytest.raises(RefConflict, match="'e' exists already"):
+            queue.begin(draft("e"), direct(lease.id))
+        with pytest.raises(RefConflict, match="'e' exists already"):
+            queue.check_name(BASELINE, "e")
+    assert states(Queue(queue.directory)) == {"e": "interrupted"}
+
+
+def test_what_is_left_of_a_direct_run_gives_way_to_the_next(queue: Queue) -> None:
+    with queue.lease() as lease:
+        first = queue.begin(draft("e"), direct(lease.id))
+    queue.check_name(BASELINE, "e")
+    with queue.lease() as lease:
+        second = queue.begin(draft("e"), direct(lease.id))
+    assert first != second
+    assert [entry.id for entry in queue.entries()] == [second]
+
+
+def test_what_is_queued_gives_way_to_a_direct_run_by_force_alone(queue: Queue) -> None:
+    add(queue, "e")
+    with queue.lease() as lease:
+        with pytest.raises(RefConflict, match="'e' exists already"):
+            queue.begin(draft("e"), direct(lease.id))
+        queue.begin(draft("e"), direct(lease.id), force=True)
+        assert states(queue) == {"e": "running"}
+
+
+def test_a_result_about_to_be_stored_is_no_success(queue: Queue) -> None:
+    with queue.lease() as lease:
+        attempt = direct(lease.id)
+        id = queue.begin(draft("e"), attempt)
+        queue.store(id, replace(attempt, rev=REV))
+        assert states(queue) == {"e": "running"}
+    for _ in range(2):
+        [entry] = Queue(queue.directory).entries()
+        assert entry.state is State.INTERRUPTED
+        assert entry.last is not None
+        assert entry.last.rev == REV
+        queue.tidy()
+
+
+def test_direct_runs_that_are_over_do_not_pile_up(queue: Queue) -> None:
+    journal = f"{queue.directory}/journal.jsonl"
+    longest = 0
+    with queue.lease() as lease:
+        for _ in range(300):
+            queue.discard(queue.begin(draft("e"), direct(lease.id)))
+            with open(journal, "rb") as file:
+                longest = max(longest, len(file.readlines()))
+    assert longest < 250
+    assert states(Queue(queue.directory)) == {}
+
+
 # Round trips
 
 TEXTS = st.lists(st.text(max_size=5), max_size=2).map(tuple)
@@ -399,7 +463,7 @@ def test_no_part_of_a_request_is_forgotten() -> None:
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["add", "hold", "release", "first", "remove", "retry", "claim", "good", "bad", "die"]
+            "add hold release first remove retry claim good bad die begin store".split()
         ),
         st.integers(0, 4),
     ),
@@ -415,11 +479,17 @@ def test_any_history_reads_the_same_from_a_compact_journal(
     queue = Queue(str(tmp_path_factory.mktemp("queue")))
     orchestrator = queue.orchestrate()
     attempts = []
+    begun: tuple[str, AttemptRecord] | None = None
     for what, number in steps:
         entries = queue.entries()
         match what:
             case "add":
                 list(queue.add([draft()], NAMES))
+            case "begin":
+                id = queue.begin(draft(f"direct-{number}"), direct(orchestrator.id), force=True)
+                begun = (id, direct(orchestrator.id))
+            case "store" if begun:
+                queue.store(begun[0], replace(begun[1], rev=REV))
             case "claim":
                 attempts += [claimed] if (claimed := orchestrator.claim_next()) else []
             case "good" if attempts:
