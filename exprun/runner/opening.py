@@ -49,8 +49,8 @@ class Opened:
     """How many characters a document must have for its parsed form to be kept on disk."""
     documents: RecentDocuments = field(default_factory=RecentDocuments, repr=False)
     pipelines: RecentPipelines = field(default_factory=RecentPipelines, repr=False)
-    neighbour: Store | None = None
-    """The cache as seen from another workspace, if that is open, too."""
+    original: Opened | None = None
+    """The project in the user's workspace, if this is it in another."""
 
     @cached_property
     def store(self) -> Store:
@@ -74,6 +74,18 @@ class Opened:
 
         return open_repository(self.place.root, env=self.env)
 
+    @cached_property
+    def excludes_file(self) -> str | None:
+        """The ignore file that the user has for all repositories."""
+        if self.original is not None:
+            return self.original.excludes_file
+        assert self.place.git is not None
+        return find_excludes_file(
+            self.place.git,
+            home=self.env.get("HOME"),
+            config_home=self.env.get("XDG_CONFIG_HOME"),
+        )
+
     def load(self, files: Files | None = None) -> Project:
         """The project as its files, or the `files` given, describe it now."""
         return load_project(
@@ -89,16 +101,13 @@ class Opened:
         """The same project with its files in another directory, and the same cache."""
         place = Place(root=root, git=find_git(root))
         # An experiment's parameters are new every time, and read once.
-        return replace(self, place=place, remember_from=SMALL, neighbour=self.store)
+        return replace(self, place=place, remember_from=SMALL, original=self.original or self)
 
     def _git_ignore(self) -> GitIgnore | None:
         git = self.place.git
         if git is None or self.config.core.no_scm:
             return None
-        excludes = find_excludes_file(
-            git, home=self.env.get("HOME"), config_home=self.env.get("XDG_CONFIG_HOME")
-        )
-        return GitIgnore(git, excludes_file=excludes)
+        return GitIgnore(git, excludes_file=self.excludes_file)
 
     def open_store(self, root: str) -> Store:
         """The cache, as seen from the workspace at `root`."""
@@ -113,7 +122,7 @@ class Opened:
                 jobs=self.config.core.checksum_jobs or os.cpu_count() or 1,
             ),
             warn=self.warn,
-            neighbour=self.neighbour,
+            neighbour=self.original.store if self.original else None,
         )
 
     def site(
