@@ -138,12 +138,12 @@ class Recording:
 
         None, and a warning, if it cannot be kept; None alone if somebody does not want to wait.
         """
-        if self._session.cancelled is CancelReason.KILLED:
-            return None
         attempt = self._ended(reproduction, error)
         # Who stops what runs before his eyes does not want it to start again by itself.
         held = not self._is_isolated and attempt.reason == FailureClass.INTERRUPTED.value
-        kept = self._keep(reproduction, worktree)
+        kept = None
+        if self._session.cancelled is not CancelReason.KILLED:
+            kept = self._keep(reproduction, worktree)
         try:
             self._queue.end(self.id, replace(attempt, kept=kept), held=held)
         except FAULTS as fault:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from tests.support.environment import Place
 
 EVERYWHERE = pytest.mark.parametrize("where", [[], ["--temp"]], ids=["workspace", "temp"])
+# What somebody stops before his eyes is not to start again by itself.
+STOPPED = pytest.mark.parametrize(
+    ("where", "state"), [([], "held"), (["--temp"], "interrupted")], ids=["workspace", "temp"]
+)
 
 
 @pytest.fixture
@@ -134,9 +138,7 @@ def test_what_was_stored_but_not_told_is_not_run_again(
     assert (place.root / "ran").read_text() == "\n"
 
 
-@pytest.mark.parametrize(
-    ("where", "state"), [([], "held"), (["--temp"], "interrupted")], ids=["workspace", "temp"]
-)
+@STOPPED
 def test_it_can_be_stopped_like_one_of_the_queue(
     place: Place, gate: Gate, where: list[str], state: str
 ) -> None:
@@ -147,6 +149,18 @@ def test_it_can_be_stopped_like_one_of_the_queue(
 
     assert ended.code == 1, ended
     assert "interrupted" in ended.stderr
+    assert rows(place) == [("e", state)]
+
+
+@STOPPED
+def test_it_is_stopped_at_once_and_recorded(
+    place: Place, gate: Gate, where: list[str], state: str
+) -> None:
+    with Program(place, "run", "-n", "e", *where) as program:
+        gate.passed()
+        program.send(signal.SIGQUIT)
+        program.end()
+
     assert rows(place) == [("e", state)]
 
 
