@@ -25,7 +25,14 @@ from exprun.queue.records import AttemptRecord
 from exprun.runner import threads
 from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.keeping import keep_state
-from exprun.runner.queueing import REFS, committer, copy_paths, open_queue, request_of
+from exprun.runner.queueing import (
+    REFS,
+    committer,
+    copy_paths,
+    open_queue,
+    request_of,
+    tidy_queue,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -68,8 +75,17 @@ def _begin(session: Session, prepared: Prepared, queue: Queue, lease: str, tree:
         started=round(time.time(), 3),
         direct=True,
     )
+    before = queue.batches()
     id = queue.begin(draft, attempt, force=asked.options.force)
-    return Recording(session, queue, draft, attempt, id=id, is_isolated=asked.isolated)
+    return Recording(
+        session,
+        queue,
+        draft,
+        attempt,
+        id=id,
+        is_isolated=asked.isolated,
+        leaves_refs=not before <= queue.batches(),
+    )
 
 
 def _hold(repository: Repository, ref: str, baseline: str, tree: str) -> str:
@@ -82,7 +98,11 @@ def _hold(repository: Repository, ref: str, baseline: str, tree: str) -> str:
 
 
 class Recording:
-    """An experiment that is run directly, whose draft is in the queue by `id`."""
+    """An experiment that is run directly, whose draft is in the queue by `id`.
+
+    What others of its name left there has made way for it; there are still refs of that, if it
+    `leaves_refs`.
+    """
 
     def __init__(
         self,
@@ -93,6 +113,7 @@ class Recording:
         *,
         id: str,
         is_isolated: bool,
+        leaves_refs: bool,
     ) -> None:
         self.id = id
         self._session = session
@@ -100,6 +121,7 @@ class Recording:
         self._draft = draft
         self._attempt = attempt
         self._is_isolated = is_isolated
+        self._leaves_refs = leaves_refs
 
     async def watch(self, _: Callable[[Stimulus], None]) -> None:
         """Cancel the session when somebody asks the queue to stop the experiment."""
@@ -127,6 +149,8 @@ class Recording:
             with suppress(RefConflict):
                 refs = self._session.opened.repository.refs
                 refs.change([RefEdit(REFS + batch, self._draft.commit, None)])
+            if self._leaves_refs:
+                tidy_queue(self._session.opened, self._queue)
         except FAULTS as fault:
             # What runs the queue will find that it is stored.
             self._session.opened.warn(f"the experiment stays in the queue: {fault}")

@@ -105,6 +105,7 @@ def test_what_was_killed_can_be_run_again_by_the_same_command(
     assert again.code == 0, again
     assert rows(place) == []
     assert shown(place) == [("e", "success")]
+    assert git(place, "for-each-ref", "refs/exprun") == ""
 
 
 @EVERYWHERE
