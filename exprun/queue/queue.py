@@ -206,9 +206,9 @@ class Queue:
         """
         assert draft.name is not None
         with self._writing() as writer:
-            gone = self._giving_way(draft.baseline, draft.name, direct=not force)
-            if not force and self._ledger.ids_of(draft.baseline, draft.name).difference(gone):
-                raise _name_in_use(draft.name)
+            if not force:
+                self._require_free(draft.baseline, draft.name)
+            gone = self._giving_way(draft.baseline, draft.name)
             id = self.new_id()
             line = entry_line(
                 id=id,
@@ -229,8 +229,14 @@ class Queue:
         """Raise RefConflict if `begin` would."""
         with self._turn:
             self._refresh()
-            used = self._ledger.ids_of(baseline, name)
-            if used.difference(self._giving_way(baseline, name, direct=True)):
+            self._require_free(baseline, name)
+
+    def _require_free(self, baseline: str, name: str) -> None:
+        alive = self._liveness()
+        for id in self._ledger.ids_of(baseline, name):
+            entry = self._ledger.entry(id, alive)
+            is_left = entry and entry.last and entry.last.direct
+            if entry and (not is_left or entry.state is State.RUNNING):
                 raise _name_in_use(name)
 
     def store(self, id: str, attempt: AttemptRecord) -> None:
@@ -247,17 +253,12 @@ class Queue:
     def _is_used(self, draft: Draft, name: str, names: Names) -> bool:
         return name in names.taken or bool(self._ledger.ids_of(draft.baseline, name))
 
-    def _giving_way(self, baseline: str, name: str, *, direct: bool = False) -> list[str]:
-        """The experiments of that name that do not run; just those run directly, if `direct`."""
+    def _giving_way(self, baseline: str, name: str) -> list[str]:
+        """The experiments of that name that do not run."""
         alive = self._liveness()
         same = self._ledger.ids_of(baseline, name)
         found = [entry for id in same if (entry := self._ledger.entry(id, alive))]
-        return [
-            entry.id
-            for entry in found
-            if entry.state is not State.RUNNING
-            and not (direct and (entry.last is None or not entry.last.direct))
-        ]
+        return [entry.id for entry in found if entry.state is not State.RUNNING]
 
     # Changing
 
@@ -325,7 +326,8 @@ class Queue:
     def end(self, id: str, attempt: AttemptRecord, *, held: bool = False) -> None:
         """Record how an attempt ended; the experiment may be `held` from now on."""
         with self._writing() as writer:
-            self._write(writer, _ids_line("hold", [id] if held else []))
+            if held:
+                self._write(writer, _ids_line("hold", [id]))
             self._write(writer, {"op": "end", "id": id, "attempt": attempt_fields(attempt)})
             if attempt.rev is None:
                 writer.sync()
