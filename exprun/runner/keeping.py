@@ -17,12 +17,14 @@ from exprun.git.identity import signatures
 from exprun.git.tree import FILE, Entry, edit_tree
 from exprun.model.paths import is_outside
 from exprun.model.stage import OutputKind
+from exprun.runner.failures import FAULTS
 from exprun.runner.publishing import build_tree, files_to_add
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from exprun.git.repository import Repository
+    from exprun.runner.opening import Opened
     from exprun.runner.reproduction import Reproduction
 
 REFS = "refs/exprun/failed/"
@@ -31,20 +33,21 @@ _LARGEST_METRICS = 10_000_000
 _ATTEMPTS = 5
 
 
-def keep_state(
-    repository: Repository,
-    reproduction: Reproduction,
-    *,
-    id: str,
-    worktree: Repository,
-    baseline: str,
-    message: str,
-) -> str:
-    """Store in `repository` what the workspace of the experiment `id` holds now; the commit of it.
+def keep_state(opened: Opened, reproduction: Reproduction, worktree: Repository) -> str | None:
+    """Store what the workspace of an experiment holds now; the commit of it.
 
     Unlike that of a success it has the metrics that belong into the cache, since no lock file
-    tells of them. Raises GitError.
+    tells of them. None, and a warning, if it cannot be stored.
     """
+    try:
+        return _store(opened.repository, reproduction, worktree)
+    except FAULTS as fault:
+        opened.warn(f"the state of experiment '{reproduction.experiment}' is not kept: {fault}")
+        return None
+
+
+def _store(repository: Repository, reproduction: Reproduction, worktree: Repository) -> str:
+    assert reproduction.baseline is not None
     site = reproduction.site
     site.records.flush()
     files = files_to_add(reproduction.stages, site.project)
@@ -57,13 +60,13 @@ def keep_state(
     commit = write_commit(
         repository,
         tree=edit_tree(repository.objects, tree, metrics),
-        parent=baseline,
-        message=message,
+        parent=reproduction.baseline,
+        message=f"exprun: experiment {reproduction.experiment}, unfinished",
         author=author,
         committer=committer,
     )
     repository.objects.sync()
-    _point(repository, REFS + id, commit)
+    _point(repository, REFS + reproduction.id, commit)
     return commit
 
 

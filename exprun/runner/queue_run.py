@@ -302,7 +302,8 @@ class QueueRun:
         kept = None
         # Whoever asks twice for the end does not want to wait for this.
         if self._session.cancelled is not CancelReason.KILLED:
-            kept = await threads.run_sync(self._keep, opened, limiter=self._git)
+            keep = partial(keep_state, self._session.opened, reproduction, opened.repository)
+            kept = await threads.run_sync(keep, limiter=self._git)
         if verdict is not ExperimentVerdict.FAILED:
             await threads.run_sync(self._record, attempt, partial(attempt.interrupt, kept=kept))
             self._ended(attempt, reason="interrupted", failed=False, kept=kept)
@@ -335,24 +336,6 @@ class QueueRun:
             self._session.opened.warn(
                 f"how experiment '{attempt.entry.name}' ended is not recorded: {error}"
             )
-
-    def _keep(self, opened: _Open) -> str | None:
-        """The commit of what there is; None, and a warning, if there can be none."""
-        entry = opened.attempt.entry
-        try:
-            return keep_state(
-                self._session.opened.repository,
-                opened.reproduction,
-                id=entry.id,
-                worktree=opened.repository,
-                baseline=entry.baseline,
-                message=f"exprun: experiment {entry.name}, unfinished",
-            )
-        except FAULTS as error:
-            self._session.opened.warn(
-                f"the state of experiment '{entry.name}' is not kept: {error}"
-            )
-            return None
 
     def _ended(
         self,

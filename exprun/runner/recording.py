@@ -167,26 +167,12 @@ class Recording:
         held = not self._is_isolated and attempt.reason == FailureClass.INTERRUPTED.value
         kept = None
         if self._session.cancelled is not CancelReason.KILLED:
-            kept = self._keep(reproduction, worktree)
+            kept = keep_state(self._session.opened, reproduction, worktree)
         try:
             self._queue.end(self.id, replace(attempt, kept=kept), held=held)
         except FAULTS as fault:
             self._session.opened.warn(f"how the experiment ended is not recorded: {fault}")
         return kept
-
-    def _keep(self, reproduction: Reproduction, worktree: Repository) -> str | None:
-        try:
-            return keep_state(
-                self._session.opened.repository,
-                reproduction,
-                id=self.id,
-                worktree=worktree,
-                baseline=self._draft.baseline,
-                message=f"exprun: experiment {self._draft.name}, unfinished",
-            )
-        except FAULTS as fault:
-            self._session.opened.warn(f"the state of the experiment is not kept: {fault}")
-            return None
 
     def _ended(self, reproduction: Reproduction, error: ExprunError | OSError) -> AttemptRecord:
         attempt = replace(self._attempt, ended=round(time.time(), 3))
