@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from exprun.model.values import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _MAGIC = frozenset("*?[\\")
 _NEVER = "(?!)"
@@ -52,12 +48,11 @@ class Pattern:
         return self.glob.endswith(("/*", "/**"))
 
 
-def parse_patterns(text: str, *, ignore_case: bool = False) -> Iterator[Pattern]:
+@lru_cache(maxsize=64)
+def parse_patterns(text: str, *, ignore_case: bool = False) -> tuple[Pattern, ...]:
     """The patterns of a ``.gitignore`` file, in order."""
-    for line in text.split("\n"):
-        pattern = _parse(line.removesuffix("\r"), ignore_case)
-        if pattern is not None:
-            yield pattern
+    patterns = (_parse(line.removesuffix("\r"), ignore_case) for line in text.split("\n"))
+    return tuple(pattern for pattern in patterns if pattern is not None)
 
 
 def _parse(line: str, ignore_case: bool) -> Pattern | None:

@@ -96,7 +96,7 @@ class IgnoreRules:
                 text = file.read().removeprefix(codecs.BOM_UTF8).decode("latin-1")
             except IsADirectoryError:
                 return ()
-        return tuple(parse_patterns(text, ignore_case=self._ignores_case))
+        return parse_patterns(text, ignore_case=self._ignores_case)
 
     @cached_property
     def _ignores_case(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import zlib
 from contextlib import contextmanager, suppress
 from threading import Lock
@@ -91,7 +92,9 @@ class ObjectStore:
                 raise GitError("the file changed while it was read", where=path)
             file.write(compress.flush())
             oid = digest.hexdigest()
-            if not self._freshen(oid):
+            if self._freshen(oid):
+                os.unlink(file.name)
+            else:
                 self._publish(file, oid)
         return oid
 
@@ -141,7 +144,8 @@ class ObjectStore:
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
-        directories = {os.path.dirname(path) for path in paths}
+        # On Linux, a file that is synced takes the names on the way to it along.
+        directories = set() if sys.platform == "linux" else set(map(os.path.dirname, paths))
         for directory in directories:
             with suppress(FileNotFoundError):
                 sync_directory(directory)
@@ -216,14 +220,15 @@ class ObjectStore:
 
     @contextmanager
     def _new_file(self) -> Iterator[BinaryIO]:
-        """A file of the name that ``git gc`` expects for leftovers; gone unless published."""
+        """A file of the name that ``git gc`` expects for leftovers; gone if writing it fails."""
         path = f"{self.directory}/tmp_obj_{os.urandom(8).hex()}"
         try:
             with open(path, "xb", opener=_create_read_only) as file:
                 yield file
-        finally:
+        except BaseException:
             with suppress(FileNotFoundError):
                 os.unlink(path)
+            raise
 
     def _publish(self, file: BinaryIO, oid: str) -> None:
         file.flush()

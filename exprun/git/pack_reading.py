@@ -7,6 +7,7 @@ packs is left to libgit2, which takes longer to load than a small run has to do.
 from __future__ import annotations
 
 import os
+import struct
 import zlib
 from bisect import bisect_left
 from contextlib import suppress
@@ -19,10 +20,12 @@ Kind = Literal["blob", "tree", "commit", "tag"]
 KINDS: dict[int, Kind] = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 
 _INDEX = b"\xfftOc\0\0\0\x02"
-_NAMES_AT = 8 + 256 * 4
+_FAN_OUT = struct.Struct(">256I")
+_NAMES_AT = len(_INDEX) + _FAN_OUT.size
 _NAME, _CRC, _OFFSET = 20, 4, 4
 _LARGE = 1 << 31
-_FEW = 4
+_FEW = 50
+"""At more, ``git gc --auto`` makes one of them."""
 _SMALL = 1 << 20
 _GUESS = 1 << 10
 
@@ -36,6 +39,7 @@ class Packs:
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self._known: dict[str, _Pack | None] = {}
+        self._latest: _Pack | None = None
 
     def look(self) -> bool:
         """Look for packs; whether there are others than before."""
@@ -46,7 +50,7 @@ class Packs:
             pack = known.get(name)
             if pack is None:
                 # What cannot be read is libgit2's to judge.
-                with suppress(OSError, ValueError):
+                with suppress(OSError, ValueError, struct.error):
                     pack = _Pack(os.path.join(self._directory, name.removesuffix(".idx")))
             self._known[name] = pack
         return known.keys() != self._known.keys()
@@ -54,8 +58,10 @@ class Packs:
     def read(self, oid: str) -> tuple[Kind, bytes] | None:
         """The kind and data of an object, not verified; None if it is not to be had here."""
         name = bytes.fromhex(oid)
-        for pack in self._known.values():
+        # Objects that are read one after the other are mostly neighbours.
+        for pack in (self._latest, *self._known.values()):
             if pack is not None and (offset := pack.find(name)) is not None:
+                self._latest = pack
                 try:
                     return pack.read(offset)
                 except (OSError, IndexError, zlib.error):
@@ -71,7 +77,7 @@ class _Pack:
             self._index = mmap(file.fileno(), 0, access=ACCESS_READ)
         if self._index[: len(_INDEX)] != _INDEX:
             raise ValueError
-        self._ends = [0, *(self._number(len(_INDEX) + 4 * first) for first in range(256))]
+        self._ends = (0, *_FAN_OUT.unpack_from(self._index, len(_INDEX)))
         self._offsets_at = _NAMES_AT + (_NAME + _CRC) * self._ends[-1]
         # Not mapped: what is mapped of a pack of gigabytes counts as memory of this process.
         self._data = os.open(f"{path}.pack", os.O_RDONLY | os.O_CLOEXEC)
@@ -80,6 +86,8 @@ class _Pack:
     def find(self, oid: bytes) -> int | None:
         """Where an object starts; None if it is not here, or too far behind."""
         first, end = self._ends[oid[0]], self._ends[oid[0] + 1]
+        if first == end:
+            return None
         at = bisect_left(range(end), oid, first, end, key=self._name)
         if at == end or self._name(at) != oid:
             return None

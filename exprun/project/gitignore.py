@@ -100,7 +100,7 @@ def _read(path: str) -> tuple[Pattern, ...]:
             raise
         return ()
     with open(descriptor, encoding="utf-8", errors="surrogateescape") as file:
-        return tuple(parse_patterns(file.read()))
+        return parse_patterns(file.read())
 
 
 def find_excludes_file(git: GitPlace, *, home: str | None, config_home: str | None) -> str | None:

@@ -151,7 +151,7 @@ class IgnoreRules:
             if error.errno in OUT_OF_MEANS:
                 raise
             return ()
-        return tuple(parse_patterns("\n".join(map(str.strip, text.splitlines()))))
+        return parse_patterns("\n".join(map(str.strip, text.splitlines())))
 
 
 def _is_ignored(path: str, is_dir: bool, rules: tuple[_Rules, ...]) -> bool:

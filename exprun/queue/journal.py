@@ -67,6 +67,7 @@ class Journal:
         self._name = b""
         self._offset = 0
         self._count = 0
+        self._written: int | None = None
 
     def stamp(self) -> tuple[int, int, int]:
         """Changes whenever the journal does; quick."""
@@ -78,21 +79,27 @@ class Journal:
 
     def read(self) -> News:
         """The whole lines that were appended since the last call."""
+        if self._written is not None:
+            return self._read(self._written)
         try:
             descriptor = os.open(self.path, os.O_RDONLY | _FLAGS)
         except FileNotFoundError:
             anew, self._name, self._offset, self._count = self._name != b"", b"", 0, 0
             return News(anew, [], [])
-        with open(descriptor, "rb") as file:
-            name = file.readline(100)
-            size = os.fstat(descriptor).st_size
-            if size > LARGEST:
-                raise ProjectError(f"is larger than {LARGEST >> 20} MB", where=self.path)
-            anew = name != self._name or size < self._offset
-            if anew:
-                self._name, self._offset, self._count = name, 0, 0
-            file.seek(self._offset)
-            data = file.read(size - self._offset)
+        try:
+            return self._read(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _read(self, descriptor: int) -> News:
+        name = os.pread(descriptor, 100, 0).partition(b"\n")[0]
+        size = os.fstat(descriptor).st_size
+        if size > LARGEST:
+            raise ProjectError(f"is larger than {LARGEST >> 20} MB", where=self.path)
+        anew = name != self._name or size < self._offset
+        if anew:
+            self._name, self._offset, self._count = name, 0, 0
+        data = os.pread(descriptor, size - self._offset, self._offset)
         data = data[: data.rfind(b"\n") + 1]
         self._offset += len(data)
         return self._news(anew, data.split(b"\n")[:-1])
@@ -118,13 +125,13 @@ class Journal:
         lock = self._open_lock()
         try:
             self._wait_for(lock)
-            if not os.path.exists(self.path):
-                self._create([])
-            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | _FLAGS)
+            descriptor = self._open()
             try:
                 _end_torn_line(descriptor)
+                self._written = descriptor
                 yield Writer(descriptor, self.path)
             finally:
+                self._written = None
                 os.close(descriptor)
         finally:
             os.close(lock)
@@ -135,6 +142,15 @@ class Journal:
         Only inside `writing`, as its last act.
         """
         self._create(lines)
+        self._written = None
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_APPEND | _FLAGS
+        try:
+            return os.open(self.path, flags)
+        except FileNotFoundError:
+            self._create([])
+            return os.open(self.path, flags)
 
     def _create(self, lines: Iterable[Line | bytes]) -> None:
         temporary = f"{self.path}.new"

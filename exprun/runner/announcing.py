@@ -50,99 +50,115 @@ class Announcement(NamedTuple):
 
 
 class Announcements:
-    """What the session of one mark announces. Thread-safe for different experiments."""
+    """What the session of one mark tells of what it runs. Thread-safe.
+
+    To announce costs nothing: only what still runs at the next `tell` gets files.
+    """
 
     def __init__(self, place: Place, mark: str) -> None:
         self._place = place
         self._mark = mark
-        self._ids: set[str] = set()
-        # The hidden directories of what was withdrawn: new names for old files cost less than new
-        # files.
-        self._spare: list[str] = []
+        self._waiting: dict[str, Announcement] = {}
+        self._told: set[str] = set()
         self._lock = threading.Lock()
 
     def announce(self, root: str, *, name: str, baseline: str, log_dir: str, id: str) -> None:
-        """Tell that an experiment runs in the project at `root`, until `withdraw`.
+        """Have it told that an experiment runs in the project at `root`, until `withdraw`."""
+        key = self._key(root, id)
+        with self._lock:
+            self._waiting[key] = Announcement(
+                rev=key,
+                id=id,
+                name=name,
+                baseline=baseline,
+                root=root,
+                location=_WORKSPACE if key == _WORKSPACE else "tempdir",
+                pid=os.getpid(),
+                log_dir=log_dir,
+            )
+
+    @property
+    def are_waiting(self) -> bool:
+        """Whether there is something to `tell`."""
+        return bool(self._waiting)
+
+    def tell(self) -> None:
+        """Tell of what was announced since the last time.
 
         What cannot be written is not told: nothing else depends on it.
         """
-        prefix = self._place.prefix
-        key = self._key(root, id)
-        info = {
-            "git_url": f"file://{self._place.root}",
-            "baseline_rev": baseline,
-            "location": _WORKSPACE if key == _WORKSPACE else "tempdir",
-            "root_dir": os.path.normpath(os.path.join(root, os.path.relpath(".", prefix or "."))),
-            "dvc_dir": os.path.join(prefix, DVC_DIR),
-            "name": name,
-            "wdir": prefix or ".",
-            "result_hash": None,
-            "result_ref": None,
-            "result_force": False,
-            "status": _RUNNING,
-        }
-        process: dict[str, object] = dict.fromkeys(("stdin", "stderr", "returncode"))
-        process |= {"pid": os.getpid(), "stdout": log_dir}
-        with suppress(OSError):
-            self._write(key, json.dumps(info), json.dumps(process))
-            self._ids.add(key)
+        with self._lock:
+            while self._waiting:
+                key, announcement = self._waiting.popitem()
+                with suppress(OSError):
+                    self._write(announcement)
+                    self._told.add(key)
 
     def withdraw(self, root: str, id: str) -> None:
         """Tell no longer that an experiment runs there."""
-        self._forget(self._key(root, id))
+        with self._lock:
+            self._forget(self._key(root, id))
 
     def withdraw_all(self) -> None:
         """Tell of nothing any more."""
-        for key in list(self._ids):
-            self._forget(key)
-        while self._spare:
-            _remove_hidden(self._spare.pop())
+        with self._lock:
+            for key in [*self._waiting, *self._told]:
+                self._forget(key)
 
     def _key(self, root: str, id: str) -> str:
         return _WORKSPACE if root == self._place.root else self._mark + id
 
-    def _write(self, key: str, info: str, process: str) -> None:
+    def _write(self, announcement: Announcement) -> None:
+        key = announcement.rev
         directory = _directory(self._place, key)
         # DVC fails on a directory that lacks its file, so it gets its name last.
-        new = directory if key == _WORKSPACE else self._hidden_for(key)
+        new = directory if key == _WORKSPACE else _hidden(self._place, key)
+        os.makedirs(os.path.dirname(directory), exist_ok=True)
         os.makedirs(new, exist_ok=True)
-        ours = f"{self._mark} {os.getpid()}"
-        for file, text in ((_OURS, ours), (f"{key}.run", info), (f"{key}.json", process)):
+        texts = {
+            _OURS: f"{self._mark} {announcement.pid}",
+            f"{key}.run": json.dumps(_info(announcement, self._place)),
+            f"{key}.json": json.dumps(_process(announcement)),
+        }
+        for file, text in texts.items():
             rewrite(os.path.join(new, file), text.encode())
         if new != directory:
             os.rename(new, directory)
 
-    def _hidden_for(self, key: str) -> str:
-        """The directory in which the files of `key` are to be written: a spare one, or a new."""
-        hidden = _hidden(self._place, key)
-        spare = self._take_spare(hidden)
-        if spare is None:
-            os.makedirs(os.path.dirname(_directory(self._place, key)), exist_ok=True)
-        elif spare != hidden:
-            before = os.path.basename(spare)[1:]
-            os.rename(spare, hidden)
-            for ending in (".run", ".json"):
-                os.rename(os.path.join(hidden, before + ending), os.path.join(hidden, key + ending))
-        return hidden
-
-    def _take_spare(self, hidden: str) -> str | None:
-        """A spare directory: `hidden` if it is one, whose name no other can get then."""
-        with self._lock:
-            if not self._spare:
-                return None
-            return self._spare.pop(self._spare.index(hidden) if hidden in self._spare else -1)
-
     def _forget(self, key: str) -> None:
-        if key not in self._ids:
+        self._waiting.pop(key, None)
+        if key not in self._told:
             return
-        self._ids.discard(key)
+        self._told.discard(key)
         if key == _WORKSPACE:
             _remove_from_workspace(self._place, os.getpid())
-            return
-        with suppress(OSError):
-            hidden = _hide(self._place, key)
-            with self._lock:
-                self._spare.append(hidden)
+        else:
+            with suppress(OSError):
+                _remove_hidden(_hide(self._place, key))
+
+
+def _info(announcement: Announcement, place: Place) -> dict[str, object]:
+    """What DVC writes of an experiment."""
+    above = os.path.relpath(".", place.prefix or ".")
+    return {
+        "git_url": f"file://{place.root}",
+        "baseline_rev": announcement.baseline,
+        "location": announcement.location,
+        "root_dir": os.path.normpath(os.path.join(announcement.root, above)),
+        "dvc_dir": os.path.join(place.prefix, DVC_DIR),
+        "name": announcement.name,
+        "wdir": place.prefix or ".",
+        "result_hash": None,
+        "result_ref": None,
+        "result_force": False,
+        "status": _RUNNING,
+    }
+
+
+def _process(announcement: Announcement) -> dict[str, object]:
+    """What DVC writes of the process that runs an experiment."""
+    unknown: dict[str, object] = dict.fromkeys(("stdin", "stderr", "returncode"))
+    return unknown | {"pid": announcement.pid, "stdout": announcement.log_dir}
 
 
 def forget_the_dead(place: Place) -> None:

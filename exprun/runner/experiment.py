@@ -62,8 +62,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """An experiment that can be run: its ref is free, its edits are made up, its plan is known."""
+    """An experiment that can be run: its ref is free, its edits are made up, its plan is known.
 
+    `opened` is the project where it is to run.
+    """
+
+    opened: Opened
     spec: ExperimentSpec
     ref: ExperimentRef
     edits: Mapping[Location, bytes]
@@ -121,7 +125,7 @@ def prepare(opened: Opened, spec: ExperimentSpec) -> Prepared:
     edits = edit_params(opened, spec, parse_edits(spec))
     project = opened.load(Overlay(opened.files, edits) if edits else None)
     stages = plan_stages(opened, project, spec.options.selection)
-    return Prepared(spec=spec, ref=ref, edits=edits, project=project, stages=stages)
+    return Prepared(opened=opened, spec=spec, ref=ref, edits=edits, project=project, stages=stages)
 
 
 def _choose_ref(opened: Opened, spec: ExperimentSpec) -> ExperimentRef:
@@ -307,7 +311,7 @@ def write_experiment(
     `trailer` is a line to end the message with.
     """
     site = reproduction.site
-    finished = opened.at(site.root).load()
+    finished = prepared.opened.load()
     locations = [
         *prepared.edits,
         *files_to_add(reproduction.processed(states), finished),

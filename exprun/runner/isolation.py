@@ -39,17 +39,17 @@ if TYPE_CHECKING:
     from exprun.runner.session import Session
     from exprun.runner.sharing import Sharing
     from exprun.runner.site import Site
-    from exprun.workspaces.isolated import IsolatedWorkspace, WorkspaceSource
+    from exprun.workspaces.isolated import WorkspaceSource
 
 
 async def run_isolated(session: Session, prepared: Prepared, sharing: Sharing | None) -> Published:
     """Run an experiment beside the user's workspace and store it. Raises as `run_experiment`."""
     opened = session.opened
     tree = await threads.run_sync(snapshot, opened, prepared)
-    async with isolated_workspace(opened, prepared.ref.baseline, tree) as (repository, root):
+    async with isolated_workspace(opened, prepared.ref.baseline, tree) as repository:
         cwd = os.path.join(opened.place.root, prepared.spec.options.selection.cwd)
         site, inside = await threads.run_sync(
-            set_out_isolated, opened, prepared.spec, prepared.ref, root, cwd
+            set_out_isolated, opened, prepared.spec, prepared.ref, repository, cwd
         )
         published = await carry_out(
             session, inside, site, guard=Guard(), worktree=repository, tree=tree
@@ -79,19 +79,24 @@ def snapshot(opened: Opened, prepared: Prepared) -> str:
 
 
 def set_out_isolated(
-    opened: Opened, spec: ExperimentSpec, ref: ExperimentRef, root: str, copies_from: str
+    opened: Opened,
+    spec: ExperimentSpec,
+    ref: ExperimentRef,
+    repository: Repository,
+    copies_from: str,
 ) -> tuple[Site, Prepared]:
-    """Make the isolated workspace with the project at `root` what the experiment starts from.
+    """Make the isolated workspace of `repository` what the experiment starts from.
 
     The paths to copy are in `copies_from`. Raises UsageError and ProjectError.
     """
+    root = os.path.normpath(os.path.join(repository.workdir, opened.place.prefix))
     for path in spec.copy_paths:
         copy_path(path, source=copies_from, root=root)
-    there = opened.at(root)
+    there = opened.at(root, repository)
     project = there.load()
     stages = project.plan(spec.options.selection)
     site = workspace_site(there, project, immediate=False)
-    prepared = Prepared(spec=spec, ref=ref, edits={}, project=project, stages=stages)
+    prepared = Prepared(opened=there, spec=spec, ref=ref, edits={}, project=project, stages=stages)
     concerning = concerned(prepared)
     check_out(site, prepared, concerning)
     ignore_data(site, concerning)
@@ -99,16 +104,14 @@ def set_out_isolated(
 
 
 @asynccontextmanager
-async def isolated_workspace(
-    opened: Opened, baseline: str, tree: str
-) -> AsyncIterator[tuple[Repository, str]]:
-    """A worktree of `tree` with a repository of its own; that, and the project's root in it."""
+async def isolated_workspace(opened: Opened, baseline: str, tree: str) -> AsyncIterator[Repository]:
+    """A repository of its own with a worktree of `tree`."""
     slots = SlotPool(opened.place)
     slot = await threads.run_sync(slots.take)
     try:
         source = await threads.run_sync(source_of, opened)
         workspace = await threads.run_sync(partial(slot.make, source, baseline=baseline, tree=tree))
-        yield workspace.repository, project_root(opened, workspace)
+        yield workspace.repository
     finally:
         slots.give_back(slot)
         with CancelScope(shield=True):
@@ -119,11 +122,6 @@ def source_of(opened: Opened) -> WorkspaceSource:
     """What isolated workspaces of a project are made from, for any number of them."""
     config = os.path.join(opened.place.prefix, ".dvc", "config.local")
     return workspace_source(opened.repository, extra_files={config: _config_local(opened)})
-
-
-def project_root(opened: Opened, workspace: IsolatedWorkspace) -> str:
-    """Where the project is in an isolated workspace."""
-    return os.path.normpath(os.path.join(workspace.root, opened.place.prefix))
 
 
 def _config_local(opened: Opened) -> bytes:

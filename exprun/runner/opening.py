@@ -16,7 +16,7 @@ from exprun.project.config_files import config_places
 from exprun.project.files import DiskFiles
 from exprun.project.gitignore import GitIgnore, find_excludes_file
 from exprun.project.ignore import IgnoreRules
-from exprun.project.root import Place, find_git, find_project
+from exprun.project.root import GitPlace, Place, find_git, find_project
 from exprun.runner.probe import WorkspaceProbe
 from exprun.runner.project import load_project
 from exprun.runner.records import Records
@@ -51,6 +51,7 @@ class Opened:
     pipelines: RecentPipelines = field(default_factory=RecentPipelines, repr=False)
     original: Opened | None = None
     """The project in the user's workspace, if this is it in another."""
+    known_repository: Repository | None = field(default=None, repr=False)
 
     @cached_property
     def store(self) -> Store:
@@ -70,6 +71,8 @@ class Opened:
     @cached_property
     def repository(self) -> Repository:
         """The Git repository around the project. Raises NotAProject."""
+        if self.known_repository is not None:
+            return self.known_repository
         from exprun.git.repository import open_repository
 
         return open_repository(self.place.root, env=self.env)
@@ -97,11 +100,20 @@ class Opened:
             recent=self.pipelines,
         )
 
-    def at(self, root: str) -> Opened:
-        """The same project with its files in another directory, and the same cache."""
-        place = Place(root=root, git=find_git(root))
-        # An experiment's parameters are new every time, and read once.
-        return replace(self, place=place, remember_from=SMALL, original=self.original or self)
+    def at(self, root: str, repository: Repository | None = None) -> Opened:
+        """The same project with its files in another directory, and the same cache.
+
+        `repository` is the one around it, if that is known.
+        """
+        place = Place(root=root, git=_place_of(repository) if repository else find_git(root))
+        return replace(
+            self,
+            place=place,
+            known_repository=repository,
+            # An experiment's parameters are new every time, and read once.
+            remember_from=SMALL,
+            original=self.original or self,
+        )
 
     def _git_ignore(self) -> GitIgnore | None:
         git = self.place.git
@@ -158,6 +170,14 @@ def open_project(start: str, *, env: Mapping[str, str], warn: Callable[[str], No
     with suppress(OSError):  # Whoever needs it will say so.
         os.makedirs(place.state_dir, mode=0o700, exist_ok=True)
     return opened
+
+
+def _place_of(repository: Repository) -> GitPlace:
+    return GitPlace(
+        work_tree=repository.workdir,
+        git_dir=repository.git_dir,
+        common_dir=repository.common_dir,
+    )
 
 
 def _require_own_link(opened: Opened) -> None:

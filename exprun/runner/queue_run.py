@@ -24,7 +24,7 @@ from exprun.runner.experiment import (
 )
 from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.guard import Guard
-from exprun.runner.isolation import project_root, set_out_isolated, source_of
+from exprun.runner.isolation import set_out_isolated, source_of
 from exprun.runner.keeping import keep_state
 from exprun.runner.needs import require_fit
 from exprun.runner.sharing import open_sharing
@@ -238,15 +238,14 @@ class QueueRun:
         try:
             tree = opened.repository.tree_of(entry.commit)
             workspace = slot.make(self._source, baseline=entry.baseline, tree=tree)
-            root = project_root(opened, workspace)
             site, prepared = set_out_isolated(
                 opened,
                 entry.spec,
                 ExperimentRef(entry.baseline, entry.name),
-                root,
+                workspace.repository,
                 attempt.copies_dir,
             )
-            require_fit(prepared.stages, self._session.limits, DiskFiles(root))
+            require_fit(prepared.stages, self._session.limits, DiskFiles(site.root))
         except BaseException:
             self._slots.give_back(slot)
             raise

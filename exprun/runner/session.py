@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 
     Beside = Callable[[Callable[[Stimulus], None]], Coroutine[Any, Any, None]]
 
+_MOMENT_S = 0.5
+
 
 class Session:
     """Runs plans, at most `jobs` stages at a time, which share `resources`. Raises UsageError."""
@@ -112,7 +114,10 @@ class Session:
         await end_what_the_dead_left(self.opened.place.running_dir, self.opened.warn)
 
     def announce(self, reproduction: Reproduction) -> None:
-        """Let DVC see that an experiment runs, until `withdraw`, or the end of `run`."""
+        """Let DVC see that an experiment runs, until `withdraw`, or the end of `run`.
+
+        That takes a moment: it is not worth it for one that is over by then.
+        """
         if reproduction.experiment and reproduction.baseline:
             self._announcements.announce(
                 reproduction.site.root,
@@ -228,13 +233,19 @@ class Session:
         finally:
             self._driver = None
 
-    @staticmethod
-    async def _run_beside(driver: Driver, beside: Beside | None) -> None:
+    async def _run_beside(self, driver: Driver, beside: Beside | None) -> None:
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._tell_of_what_lasts)
             if beside is not None:
                 tasks.start_soon(beside, driver.tell)
             await driver.run()
             tasks.cancel_scope.cancel()
+
+    async def _tell_of_what_lasts(self) -> None:
+        while True:
+            await anyio.sleep(_MOMENT_S)
+            if self._announcements.are_waiting:
+                await threads.run_sync(self._announcements.tell)
 
     async def drive(
         self, reproduction: Reproduction, *, beside: Beside | None = None

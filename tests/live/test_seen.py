@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,13 +32,19 @@ def open_gate(project: Project, times: int = 1) -> None:
 
 
 def start(project: Project, *args: str, stages: int = 1) -> subprocess.Popen[bytes]:
-    """A run whose `stages` stages all wait at the gate."""
+    """A run whose `stages` stages all wait at the gate, each in an experiment that DVC can see."""
     process = project.start(*args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout is not None
-    while stages:
+    waiting = 0
+    while waiting < stages:
         line = process.stdout.readline()
         assert line, "it has ended"
-        stages -= line.rstrip().endswith((b"| open", b"open")) and b">" not in line
+        waiting += line.rstrip().endswith((b"| open", b"open")) and b">" not in line
+    exps = project.place.repo / ".dvc/tmp/exps"
+    deadline = time.monotonic() + 30
+    while len(list(exps.glob("**/[!.]*/*.run"))) < stages:
+        assert time.monotonic() < deadline, "they are not told"
+        time.sleep(0.02)
     return process
 
 

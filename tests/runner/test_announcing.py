@@ -30,31 +30,31 @@ def announce(announcements: Announcements, root: str, number: int, name: str) ->
     )
 
 
-def test_the_files_of_what_has_ended_are_those_of_the_next(place: Place, tmp_path: Path) -> None:
+def test_what_runs_is_told_until_it_has_ended(place: Place, tmp_path: Path) -> None:
     announcements = Announcements(place, MARK)
-    inodes = []
     for number, name in enumerate(["one-with-a-long-name", "two"]):
         announce(announcements, "/elsewhere", number, name)
+        announcements.tell()
         [told] = list_announced(place)
         assert (told.name, told.log_dir, told.root) == (name, f"logs/{name}", "/elsewhere")
         directory = tmp_path / STANDALONE / "run" / told.rev
         assert {file.name for file in directory.iterdir()} == {
             "exprun", f"{told.rev}.run", f"{told.rev}.json",
         }  # fmt: skip
-        inodes.append((directory / f"{told.rev}.run").stat().st_ino)
         announcements.withdraw("/elsewhere", told.id)
         assert not list(list_announced(place))
-    assert inodes[0] == inodes[1]
-    announcements.withdraw_all()
     assert os.listdir(tmp_path / STANDALONE) == ["run"]
 
 
-def test_what_is_announced_again_has_its_files_back(place: Place) -> None:
+def test_of_several_those_that_have_not_ended_are_told(place: Place) -> None:
     announcements = Announcements(place, MARK)
-    for number in (1, 2):
-        announce(announcements, "/elsewhere", number, "first")
-    for number in (1, 2):
-        announcements.withdraw("/elsewhere", f"{number:08x}")
-    for number in (1, 2):
-        announce(announcements, "/elsewhere", number, f"again-{number}")
-    assert {told.name for told in list_announced(place)} == {"again-1", "again-2"}
+    for number, name in enumerate(["over", "lasts"]):
+        announce(announcements, f"/elsewhere/{number}", number, name)
+    assert announcements.are_waiting
+    assert not list(list_announced(place))
+    announcements.withdraw("/elsewhere/0", f"{0:08x}")
+    announcements.tell()
+    assert not announcements.are_waiting
+    assert [told.name for told in list_announced(place)] == ["lasts"]
+    announcements.withdraw_all()
+    assert not list(list_announced(place))
