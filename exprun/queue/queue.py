@@ -22,6 +22,7 @@ from exprun.queue.attempts import Orchestrator
 from exprun.queue.journal import Journal, Sealed, format_line
 from exprun.queue.leases import Lease, ask_to_drain, is_held, remove_dead
 from exprun.queue.ledger import Ledger, attempt_fields
+from exprun.queue.leftovers import remove_old_logs, remove_unneeded
 from exprun.queue.records import WAITING, AttemptRecord, Entry, State, entry_line
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 _SLACK = 2000
 _SLACK_OF_DIRECT_RUNS = 200
 _SETTLED_S = 60.0
-_LOGS_KEPT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,27 +344,11 @@ class Queue:
         """Make the journal compact, and remove what dead processes left."""
         with self._writing():
             self._compact()
-            self._remove_all_but(self._ledger.attempts, "logs")
-            self._remove_old_logs(self._ledger.attempts)
-            self._remove_all_but(self._ledger.batches, "copies")
+            attempts, batches = self._ledger.attempts, self._ledger.batches
+            for kind, needed in (("logs", attempts), ("copies", batches)):
+                remove_unneeded(os.path.join(self.directory, kind), needed, self.is_alive)
+            remove_old_logs(os.path.join(os.path.dirname(self.directory), "logs"), attempts)
         remove_dead(self._leases, older_than=time.time() - _SETTLED_S)
-
-    def _remove_old_logs(self, needed: set[str]) -> None:
-        """Of what was not run from the queue, the latest logs and those of failures are enough."""
-        directory = os.path.join(os.path.dirname(self.directory), "logs")
-        if os.path.isdir(directory):
-            found = sorted(os.scandir(directory), key=lambda entry: entry.stat().st_mtime)
-            for entry in found[:-_LOGS_KEPT]:
-                if entry.name not in needed:
-                    _remove_tree(entry.path)
-
-    def _remove_all_but(self, needed: set[str], kind: str) -> None:
-        """Remove the directories of attempts or batches that nothing refers to any more."""
-        directory = os.path.join(self.directory, kind)
-        if os.path.isdir(directory):
-            for name in set(os.listdir(directory)) - needed:
-                if not self.is_alive(name):
-                    _remove_tree(os.path.join(directory, name))
 
     def sync(self) -> None:
         """Make all that was changed durable."""
@@ -445,12 +429,6 @@ def _name_in_use(name: str) -> RefConflict:
         f"experiment '{name}' exists already, in the queue or as a result",
         hint="choose another name, or replace it with -f",
     )
-
-
-def _remove_tree(path: str) -> None:
-    import shutil  # Most commands need none of what that imports.
-
-    shutil.rmtree(path, ignore_errors=True)
 
 
 def _private(path: str, flags: int) -> int:
