@@ -7,6 +7,7 @@ are committed as they are in the workspace, then the recorded outputs are checke
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,41 @@ def _updated(recorded: LockedPath, content: Content | None) -> LockedPath:
     if content is None or content.same_data(recorded.content):
         return recorded
     return LockedPath(path=recorded.path, content=content)
+
+
+def remove_left(site: Site, left: Iterable[str], stages: Iterable[Stage]) -> None:
+    """Remove what an earlier experiment has left at these paths, unless it is just what checking
+    out the recorded outputs of `stages` would make.
+    """
+    recorded = {site.path(out): (out, content) for out, content in _recorded_outputs(site, stages)}
+    for path in left:
+        if path not in recorded or not _is_intact(site, path, *recorded[path]):
+            site.store.remove_output(path, root=site.root)
+            _remove_empty_above(path, site.root)
+
+
+def _recorded_outputs(site: Site, stages: Iterable[Stage]) -> Iterator[tuple[Location, Content]]:
+    for stage in stages:
+        entry = site.records.entry(stage)
+        contents = {out.path: out.content for out in entry.outs} if entry else {}
+        for out in stage.outs:
+            content = contents.get(out.path)
+            if content is not None and out.cache and not is_outside(out.location):
+                yield out.location, content
+
+
+def _is_intact(site: Site, path: str, location: Location, content: Content) -> bool:
+    with suppress(StoreError):
+        if _holds(site, location, content) and site.store.is_intact(content, path, root=site.root):
+            return True
+    site.probe.start.forget(location)
+    return False
+
+
+def _remove_empty_above(path: str, root: str) -> None:
+    with suppress(OSError):
+        while (path := os.path.dirname(path)) != root:
+            os.rmdir(path)
 
 
 def check_out_outputs(site: Site, stages: Iterable[Stage], *, everything: bool) -> None:

@@ -12,7 +12,7 @@ from anyio import CancelScope
 from exprun.git.snapshot import take_snapshot
 from exprun.pipeline.datafile import update_data_file
 from exprun.runner import threads
-from exprun.runner.data_stages import commit_data, ignore_data
+from exprun.runner.data_stages import commit_data, ignore_data, remove_left
 from exprun.runner.experiment import (
     Prepared,
     carry_out,
@@ -33,26 +33,25 @@ if TYPE_CHECKING:
 
     from exprun.git.experiment_refs import ExperimentRef
     from exprun.git.experiments import Published
-    from exprun.git.repository import Repository
     from exprun.model.experiment import ExperimentSpec
     from exprun.runner.opening import Opened
     from exprun.runner.session import Session
     from exprun.runner.sharing import Sharing
     from exprun.runner.site import Site
-    from exprun.workspaces.isolated import WorkspaceSource
+    from exprun.workspaces.isolated import IsolatedWorkspace, WorkspaceSource
 
 
 async def run_isolated(session: Session, prepared: Prepared, sharing: Sharing | None) -> Published:
     """Run an experiment beside the user's workspace and store it. Raises as `run_experiment`."""
     opened = session.opened
     tree = await threads.run_sync(snapshot, opened, prepared)
-    async with isolated_workspace(opened, prepared.ref.baseline, tree) as repository:
+    async with isolated_workspace(opened, prepared.ref.baseline, tree) as workspace:
         cwd = os.path.join(opened.place.root, prepared.spec.options.selection.cwd)
         site, inside = await threads.run_sync(
-            set_out_isolated, opened, prepared.spec, prepared.ref, repository, cwd
+            set_out_isolated, opened, prepared.spec, prepared.ref, workspace, cwd
         )
         published = await carry_out(
-            session, inside, site, guard=Guard(), worktree=repository, tree=tree
+            session, inside, site, guard=Guard(), worktree=workspace.repository, tree=tree
         )
         await share(session.emit, sharing, published, site)
         return published
@@ -82,36 +81,38 @@ def set_out_isolated(
     opened: Opened,
     spec: ExperimentSpec,
     ref: ExperimentRef,
-    repository: Repository,
+    workspace: IsolatedWorkspace,
     copies_from: str,
 ) -> tuple[Site, Prepared]:
-    """Make the isolated workspace of `repository` what the experiment starts from.
+    """Make the isolated workspace what the experiment starts from.
 
     The paths to copy are in `copies_from`. Raises UsageError and ProjectError.
     """
-    root = os.path.normpath(os.path.join(repository.workdir, opened.place.prefix))
+    root = os.path.normpath(os.path.join(workspace.root, opened.place.prefix))
     for path in spec.copy_paths:
         copy_path(path, source=copies_from, root=root)
-    there = opened.at(root, repository)
+    there = opened.at(root, workspace.repository)
     project = there.load()
     stages = project.plan(spec.options.selection)
     site = workspace_site(there, project, immediate=False)
     prepared = Prepared(opened=there, spec=spec, ref=ref, edits={}, project=project, stages=stages)
     concerning = concerned(prepared)
+    remove_left(site, (f"{workspace.root}/{path}" for path in workspace.left), concerning)
     check_out(site, prepared, concerning)
     ignore_data(site, concerning)
     return site, prepared
 
 
 @asynccontextmanager
-async def isolated_workspace(opened: Opened, baseline: str, tree: str) -> AsyncIterator[Repository]:
-    """A repository of its own with a worktree of `tree`."""
+async def isolated_workspace(
+    opened: Opened, baseline: str, tree: str
+) -> AsyncIterator[IsolatedWorkspace]:
+    """A workspace of `tree`."""
     slots = SlotPool(opened.place)
     slot = await threads.run_sync(slots.take)
     try:
         source = await threads.run_sync(source_of, opened)
-        workspace = await threads.run_sync(partial(slot.make, source, baseline=baseline, tree=tree))
-        yield workspace.repository
+        yield await threads.run_sync(partial(slot.make, source, baseline=baseline, tree=tree))
     finally:
         slots.give_back(slot)
         with CancelScope(shield=True):

@@ -11,6 +11,7 @@ from anyio import CancelScope, CapacityLimiter
 from exprun import events
 from exprun.git.experiment_refs import ExperimentRef
 from exprun.model.job import CancelReason
+from exprun.model.paths import is_outside
 from exprun.model.values import dataclass
 from exprun.project.files import DiskFiles
 from exprun.queue.records import State
@@ -33,7 +34,7 @@ from exprun.scheduler import vocabulary as words
 from exprun.scheduler.vocabulary import ExperimentVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from exprun.git.experiments import Published
     from exprun.git.repository import Repository
@@ -237,12 +238,14 @@ class QueueRun:
         slot = self._slots.take()
         try:
             tree = opened.repository.tree_of(entry.commit)
+            if entry.spec.copy_paths:
+                slot.leave(())  # They may go to what was left.
             workspace = slot.make(self._source, baseline=entry.baseline, tree=tree)
             site, prepared = set_out_isolated(
                 opened,
                 entry.spec,
                 ExperimentRef(entry.baseline, entry.name),
-                workspace.repository,
+                workspace,
                 attempt.copies_dir,
             )
             require_fit(prepared.stages, self._session.limits, DiskFiles(site.root))
@@ -285,6 +288,7 @@ class QueueRun:
             self._session.opened, opened.prepared, opened.reproduction, commit
         )
         self._record(opened.attempt, partial(opened.attempt.succeed, published.commit))
+        opened.slot.leave(_outputs(opened))
         return published
 
     def _leave(self, opened: _Open) -> None:
@@ -355,6 +359,14 @@ class QueueRun:
                 experiment=name, rev=rev, reason=reason, kept=kept, isolated=True
             )
         )
+
+
+def _outputs(opened: _Open) -> Iterator[str]:
+    """The outputs that other experiments may have in common, relative to the workspace."""
+    for stage in opened.prepared.project.stages:
+        for out in stage.outs:
+            if out.cache and not is_outside(out.location):
+                yield opened.repository.inside(opened.reproduction.site.path(out.location))
 
 
 async def open_run(session: Session, queue: Queue, orchestrator: Orchestrator) -> QueueRun:

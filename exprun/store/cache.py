@@ -207,6 +207,18 @@ class Store:
                 self._note_created(place, content)
         return changed
 
+    def is_intact(self, content: Content, path: str, *, root: str) -> bool:
+        """Whether `path`, which holds `content`, looks as `checkout` makes it where nothing is.
+
+        That is more than to hold it: files that DVC ignores are part of no content.
+        """
+        from exprun.store.intact import Intactness
+
+        place = confine(path, root)
+        layout = self._layout(content.legacy)
+        with reporting("look at", path):
+            return Intactness(objects=layout.objects, modes=self._modes).is_intact(content, place)
+
     def remove_output(self, path: str, *, root: str) -> None:
         """Removes a file, symlink or directory, read-only ones too, if there is one."""
         from exprun.store.removal import remove

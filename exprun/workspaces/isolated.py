@@ -36,7 +36,7 @@ from exprun.workspaces.overwriting import overwrite, rewrite
 from exprun.workspaces.workspace_index import index_entry, write_index
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Self
 
     from exprun.git.repository import Repository
@@ -47,12 +47,16 @@ LOCATION = "exprun"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IsolatedWorkspace:
-    """A workspace ready to run in. `repository` is its own; experiments go to the user's."""
+    """A workspace ready to run in. `repository` is its own; experiments go to the user's.
+
+    `left` are the paths, relative to `root`, that are there besides the tree's: see `Slot.leave`.
+    """
 
     root: str
     repository: Repository
     baseline: str
     tree: str
+    left: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,7 @@ class Slot:
         self.root = os.path.join(directory, "root")
         self._lock = lock
         self._state = os.path.join(directory, "state")
+        self._left: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -99,8 +104,17 @@ class Slot:
             os.close(self._lock)
             self._lock = -1
 
+    def leave(self, paths: Iterable[str]) -> None:
+        """Have these paths, relative to the root, left where they are by the next `make`.
+
+        Large outputs need not be removed and made again then; whoever makes the workspace has to
+        see to it that they are what is wanted there.
+        """
+        self._left = tuple(paths)
+
     def clear(self) -> None:
         """Delete the workspace; the slot stays."""
+        self._left = ()
         _unlink(self._state)
         remove_tree(self.root)
 
@@ -125,7 +139,8 @@ class Slot:
         for path in wanted:
             check_path(path)
         key = _conversion_key(source, wanted)
-        written, over = self._start(source, key, wanted)
+        left, self._left = self._left, ()
+        written, over = self._start(source, key, wanted, left)
         repository = self._make_git(source, baseline)
         written |= write_files(repository, source.repository, wanted, set(written), over=over)
         write_submodules(self.root, source.repository, wanted)
@@ -133,11 +148,19 @@ class Slot:
         _write_extra(self.root, source, wanted)
         self._finish(key, written)
         return IsolatedWorkspace(
-            root=self.root, repository=repository, baseline=baseline, tree=tree
+            root=self.root,
+            repository=repository,
+            baseline=baseline,
+            tree=tree,
+            left=[path for path in left if os.path.lexists(f"{self.root}/{path}")],
         )
 
     def _start(
-        self, source: WorkspaceSource, key: bytes, wanted: Mapping[str, Entry]
+        self,
+        source: WorkspaceSource,
+        key: bytes,
+        wanted: Mapping[str, Entry],
+        left: Collection[str],
     ) -> tuple[dict[str, Written], dict[str, int]]:
         """Make the state uncertain and clear away all but the files that can stay, and those that
         can be written over.
@@ -158,6 +181,7 @@ class Slot:
             kept,
             wanted,
             spared=source.extra_files,
+            left=left,
             racy_from_ns=mtime_ns,
             umask=source.umask,
         )

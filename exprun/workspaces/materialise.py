@@ -18,7 +18,7 @@ from exprun.model.values import dataclass
 from exprun.workspaces.overwriting import overwrite, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Container, Mapping
 
     from exprun.git.objects import ObjectStore
 
@@ -119,7 +119,8 @@ class Cleaning:
 
     After `run`, these are in `stay`, and in `over` are files that others `wanted` may be written
     over, with the permissions of those. A file whose times are not before `racy_from_ns` might have
-    been changed since without showing it. ``.git`` at the top and what is `spared` is not touched.
+    been changed since without showing it. ``.git`` at the top and files that are `spared` are not
+    touched, nor is what is `left`, unless it is in the way of a tree's file.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class Cleaning:
         wanted: Mapping[str, Entry],
         *,
         spared: Collection[str],
+        left: Collection[str] = (),
         racy_from_ns: int,
         umask: int,
     ) -> None:
@@ -138,7 +140,9 @@ class Cleaning:
         self._kept = kept
         self._wanted = wanted
         self._spared = spared
-        self._directories = {path[:at] for path in wanted for at in _slashes(path)}
+        directories = {path[:at] for path in wanted for at in _slashes(path)}
+        self._left = {path for path in left if _is_apart(path, wanted, directories)}
+        self._directories = directories.union(p[:at] for p in self._left for at in _slashes(p))
         self._racy_from_ns = racy_from_ns
         self._umask = umask
 
@@ -146,7 +150,7 @@ class Cleaning:
         """Clean the directory `prefix`, which ends with a slash unless it is the root."""
         for item in list(os.scandir(f"{self._root}/{prefix}")):
             path = prefix + item.name
-            if path == ".git":
+            if path == ".git" or path in self._left:
                 continue
             if item.is_dir(follow_symlinks=False):
                 if path in self._directories:
@@ -196,6 +200,12 @@ def remove_tree(path: str) -> None:
             os.chmod(path, 0o700)
             remove(item.path)
     os.rmdir(path)
+
+
+def _is_apart(path: str, wanted: Container[str], directories: Container[str]) -> bool:
+    """Whether a path is none of the wanted ones, nor above or below one."""
+    is_above_or_one = path in wanted or path in directories
+    return not (is_above_or_one or any(path[:at] in wanted for at in _slashes(path)))
 
 
 def _slashes(path: str) -> list[int]:

@@ -374,3 +374,67 @@ def test_packed_repositories_work(project: GitProject, slot: Slot) -> None:
         ["git", "status", "--porcelain"], cwd=make(project, slot).root, env=project.env,
         capture_output=True, check=True,
     ).stdout == b""  # fmt: skip
+
+
+def _make_again(project: GitProject, slot: Slot) -> list[str]:
+    """What of the paths to be left is there afterwards."""
+    repository = project.open()
+    workspace = slot.make(
+        workspace_source(repository),
+        baseline=project.git("rev-parse", "HEAD"),
+        tree=take_snapshot(repository),
+    )
+    return list(workspace.left)
+
+
+def test_what_is_to_be_left_stays_where_it_is_once(project: GitProject, slot: Slot) -> None:
+    base(project)
+    own = make(project, slot)
+    own.write("data/deep/x", "x")
+    own.write("new/dir/y", "y")
+    own.write("new/z", "z")
+    inode = (own.root / "data/deep/x").stat().st_ino
+    slot.leave(["data", "new/dir/y", "not/there"])
+    assert _make_again(project, slot) == ["data", "new/dir/y"]
+    assert (own.root / "data/deep/x").stat().st_ino == inode
+    assert (own.root / "new/dir/y").read_text() == "y"
+    assert not (own.root / "new/z").exists()
+
+    assert _make_again(project, slot) == []
+    assert not (own.root / "data").exists() and not (own.root / "new").exists()
+
+
+def test_what_is_in_the_way_of_a_tree_is_not_left(project: GitProject, slot: Slot) -> None:
+    base(project)
+    own = make(project, slot)
+    shutil.rmtree(own.root / "d")
+    own.write("d/x", "not the tree's")
+    own.write("d/other", "o")
+    (own.root / "a").unlink()
+    own.write("a/inside", "i")
+    slot.leave(["d", "a/inside", "b"])
+    _make_again(project, slot)
+    assert files(own.root) == files(project.root)
+
+
+def test_nothing_is_left_behind_a_link(project: GitProject, slot: Slot) -> None:
+    base(project)
+    own = make(project, slot)
+    elsewhere = project.root.parent / "elsewhere"
+    (elsewhere / "data").mkdir(parents=True)
+    (own.root / "new").symlink_to(elsewhere)
+    slot.leave(["new/data"])
+    assert _make_again(project, slot) == []
+    assert not (own.root / "new").is_symlink()
+    assert (elsewhere / "data").exists()
+
+
+def test_a_workspace_that_was_cleared_leaves_nothing(project: GitProject, slot: Slot) -> None:
+    base(project)
+    own = make(project, slot)
+    own.write("data/x", "x")
+    slot.leave(["data"])
+    slot.clear()
+    own.write("data/x", "x")
+    assert _make_again(project, slot) == []
+    assert files(own.root) == files(project.root)

@@ -1,0 +1,112 @@
+"""Outputs that experiments of one queue have in common stay in the workspaces that they share."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.live.conftest import Project
+    from tests.support.tools import Tool
+
+PIPELINE = """\
+stages:
+  train:
+    cmd: sh train.sh ${x}
+    deps: [train.sh, data]
+    params: [x]
+    outs: [out.txt]
+    metrics: [m.json]
+"""
+TRAIN = """\
+set -e
+echo $(stat -c %i data/sub/b) >> SEEN
+find data one.bin | sort > found
+printf 'data\\ndata/a\\ndata/sub\\ndata/sub/b\\none.bin\\n' | cmp - found
+cat data/a data/sub/b one.bin > m.txt
+cmp - m.txt <<END
+1
+2
+3
+END
+test $(stat -c %a data/a) = 644
+"""
+
+
+def _prepare(project: Project, dvc: Tool, mischief: str) -> None:
+    project.write(".dvc/config", "[cache]\n    type = copy\n")
+    script = TRAIN.replace("SEEN", str(project.place.root / "seen")) + mischief
+    project.setup(script + "echo $1 > m.json; echo $1 > out.txt\n")
+    project.write("dvc.yaml", PIPELINE)
+    project.write(".dvcignore", "*.tmp\n")
+    project.write("data/a", "1\n")
+    project.write("data/sub/b", "2\n")
+    project.write("one.bin", "3\n")
+    for name in ("data", "one.bin"):
+        assert dvc.run(["add", name], place=project.place).code == 0
+    project.git("add", "-A")
+    project.git("commit", "-qm", "data")
+
+
+def _run(project: Project, count: int) -> list[str]:
+    """The experiments' trees, and how many workspaces had the data made anew."""
+    values = ",".join(str(x) for x in range(1, count + 1))
+    assert project.run("run", "--queue", "-n", "e", "-S", f"x={values}").code == 0
+    done = project.run("run", "--run-all", "-j", "1")
+    assert done.code == 0, done.stdout + done.stderr
+    metrics = json.loads(project.run("show", "--json").stdout)[-1]["experiments"]
+    found = [each["revs"][0]["data"]["metrics"]["m.json"]["data"] for each in metrics]
+    assert sorted(found) == list(range(1, count + 1))
+    return (project.place.root / "seen").read_text().split()
+
+
+def test_unchanged_data_is_not_copied_again(project: Project, dvc: Tool) -> None:
+    _prepare(project, dvc, "")
+    seen = _run(project, 8)
+    assert len(seen) == 8
+    # As many as there may be workspaces of -j 1.
+    assert len(set(seen)) <= 4
+
+
+@pytest.mark.parametrize(
+    "mischief",
+    [
+        "touch data/left.tmp",
+        "mkdir data/empty",
+        "echo 9 > data/a",
+        "echo 9 >> one.bin",
+        "rm data/sub/b",
+        "rm -r data; mkdir data; echo 1 > data/a",
+        "mv data elsewhere; ln -s elsewhere data",
+        "chmod 600 data/a",
+        "chmod -R a-w data",
+    ],
+)
+def test_what_a_stage_does_to_its_data_is_not_seen_by_the_next(
+    project: Project, dvc: Tool, mischief: str
+) -> None:
+    # What it reads must be as it was when it ends, so the deed is done by one that it leaves.
+    _prepare(project, dvc, "")
+    project.write(
+        "dvc.yaml",
+        PIPELINE.replace("deps: [train.sh, data]", "deps: [train.sh]")
+        + f"  spoil:\n    cmd: {mischief}\n    deps: [out.txt]\n",
+    )
+    project.git("add", "-A")
+    project.git("commit", "-qm", "mischief")
+    assert len(_run(project, 6)) == 6
+
+
+def test_what_another_experiment_does_not_have_is_gone(project: Project, dvc: Tool) -> None:
+    _prepare(project, dvc, "")
+    assert project.run("run", "--queue", "-n", "with", "-S", "x=1,2,3,4").code == 0
+    project.git("rm", "-q", "data.dvc")
+    project.write("dvc.yaml", PIPELINE.replace(", data]", "]"))
+    project.write("train.sh", "test ! -e data && echo $1 > m.json && echo $1 > out.txt\n")
+    project.git("add", "-A")
+    project.git("commit", "-qm", "without")
+    assert project.run("run", "--queue", "-n", "without", "-S", "x=1,2,3,4").code == 0
+    done = project.run("run", "--run-all", "-j", "1")
+    assert done.code == 0, done.stdout + done.stderr

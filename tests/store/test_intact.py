@@ -1,0 +1,67 @@
+"""What was checked out and is still just that; everything that can have been done to it shows."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from exprun.model.lock import Content
+    from exprun.store import Store
+    from tests.store.conftest import Sandbox
+
+FILES = {"a": "1", "d/b": "2", "d/e/c": "3"}
+
+
+def checked_out(box: Sandbox, store: Store) -> tuple[Content, Content]:
+    """A directory `data` and a file `file`, checked out where nothing was."""
+    box.write({**{f"data/{name}": text for name, text in FILES.items()}, "file": "4"})
+    contents = []
+    for name in ("data", "file"):
+        path = str(box.ws / name)
+        content = store.collect(path, root=box.root)
+        store.remove_output(path, root=box.root)
+        store.checkout(content, path, root=box.root)
+        contents.append(content)
+    return contents[0], contents[1]
+
+
+@pytest.mark.parametrize("kind", ["copy", "hardlink", "symlink"])
+def test_what_was_just_checked_out_is_intact(box: Sandbox, kind: str) -> None:
+    store = box.store(link_types=(kind,))
+    directory, file = checked_out(box, store)
+    assert store.is_intact(directory, str(box.ws / "data"), root=box.root)
+    assert store.is_intact(file, str(box.ws / "file"), root=box.root)
+
+
+CHANGES = {
+    "a file that counts for nothing": "touch data/d/.cache",
+    "an empty directory": "mkdir data/empty",
+    "a missing file": "rm data/d/e/c",
+    "a missing directory": "rm -r data/d",
+    "a directory instead of a file": "rm data/a && mkdir data/a",
+    "another mode": "chmod 755 data/a",
+    "another mode of a directory": "chmod 700 data/d",
+    "another mode of it all": "chmod 700 data",
+    "a link to another file": "ln -sf ../file data/a",
+    "another name for a file": "ln data/a name",
+    "a link to it all": "mv data moved && ln -s moved data",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_was_done_to_a_directory_shows(box: Sandbox, change: str) -> None:
+    store = box.store(link_types=("copy",))
+    directory, _ = checked_out(box, store)
+    subprocess.run(["sh", "-c", CHANGES[change]], cwd=box.ws, check=True)
+    assert not store.is_intact(directory, str(box.ws / "data"), root=box.root)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o444, 0o755])
+def test_the_mode_of_a_file_shows(box: Sandbox, mode: int) -> None:
+    store = box.store(link_types=("copy",))
+    _, file = checked_out(box, store)
+    (box.ws / "file").chmod(mode)
+    assert not store.is_intact(file, str(box.ws / "file"), root=box.root)
