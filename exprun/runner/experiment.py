@@ -138,10 +138,15 @@ def _choose_ref(opened: Opened, spec: ExperimentSpec) -> ExperimentRef:
         )
         return ExperimentRef(baseline, name)
     ref = ExperimentRef(baseline, check_name(spec.name))
-    if not spec.options.force:
-        check_name_is_free(opened.repository, ref)
-        queue_at(opened.place, opened.warn).check_name(baseline, ref.name)
+    _require_free_name(opened, spec, ref)
     return ref
+
+
+def _require_free_name(opened: Opened, spec: ExperimentSpec, ref: ExperimentRef) -> None:
+    """Refuse the name that is asked for if an experiment has it, or is about to."""
+    if spec.name is not None and not spec.options.force:
+        check_name_is_free(opened.repository, ref)
+        queue_at(opened.place, opened.warn).check_name(ref.baseline, ref.name)
 
 
 async def _run_in_workspace(
@@ -216,6 +221,8 @@ def _set_out(
 ) -> tuple[IndexMark, str]:
     """Make the workspace what the experiment starts from; the index as it was, and that tree."""
     with guard.working():
+        # To get here may have taken a while.
+        _require_free_name(prepared.opened, prepared.spec, prepared.ref)
         mark = IndexMark(repository)
         stages = concerned(prepared)
         ignore_data(site, stages)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exprun.git.experiment_refs import ExperimentRef
 from tests.support.program import (
     PATIENCE_S,
     Gate,
@@ -191,6 +192,25 @@ def test_readers_wait_for_nobody(place: Place, gate: Gate, exprun: Tool) -> None
             read = exprun.run(command, place=place, timeout_s=PATIENCE_S)
             assert read.code == 0, read
             assert "waiting" not in read.stderr
+
+
+def test_a_name_that_was_taken_while_a_run_waited_is_refused(place: Place, gate: Gate) -> None:
+    (place.repo / ".dvc/tmp").mkdir(exist_ok=True)
+    head = git(place, "rev-parse", "HEAD").strip()
+    with open(place.repo / ".dvc/tmp/lock", "a") as dvc:
+        fcntl.flock(dvc, fcntl.LOCK_EX)
+        with Program(place, "run", "-n", "e", "-S", "lr=1") as program:
+            assert program.process.stderr
+            assert b"waiting for" in program.process.stderr.readline()
+            git(place, "update-ref", str(ExperimentRef(head, "e")), head)
+            before = git_state(place)
+            fcntl.flock(dvc, fcntl.LOCK_UN)
+            ended = program.end()
+
+    assert ended.code == 2, ended
+    assert "existing experiment 'e'" in ended.stderr
+    assert git_state(place) == before
+    assert (place.repo / "params.yaml").read_text() == "lr: 0\n"
 
 
 def test_a_torn_and_a_foreign_record_are_named_and_harm_no_other(place: Place, gate: Gate) -> None:
