@@ -74,8 +74,9 @@ class Adder:
         directory = path.rpartition("/")[0]
         if directory not in self._directories:
             self._make_directory(directory)
-        # The same pattern as DVC's own temporary names, which its garbage collection removes.
-        return f"{directory}/.{_PROCESS}{next(_numbers):x}.tmp"
+        # The same pattern as DVC's own temporary names, which its garbage collection removes. Where
+        # Python forks itself, only the pid tells the children apart.
+        return f"{directory}/.{_PROCESS}{os.getpid():08x}{next(_numbers):x}.tmp"
 
     def _make_directory(self, directory: str) -> None:
         with self._lock:

@@ -103,17 +103,17 @@ def test_logs_are_shown_of_those_named_or_of_the_latest(project: Project) -> Non
 
 def test_failing_fast_stops_the_others_which_stay_in_the_queue(project: Project) -> None:
     fifo = project.place.root / "fifo"
-    # The failing one waits until the other runs, and that ends only by being stopped.
+    # The failing one waits until another runs, and that ends only by being stopped.
     project.setup(
         f"if [ $1 = 1 ]; then read line < {fifo}; exit 1; fi\necho go > {fifo}; exec sleep 60\n"
     )
     subprocess.run(["mkfifo", str(fifo)], check=True)
-    done = project.run("run", "-S", "x=1,2,3", "-j", "2", "--fail-fast")
+    done = project.run("run", "-S", "x=1,2,3", "-j", "3", "--fail-fast")
     assert done.code == 1, done.stderr
     states = {value: row["status"] for value, row in project.queue().items()}
     assert states["1"] == "failed"
-    assert states["2"] == "interrupted"
-    assert states["3"] in {"queued", "interrupted"}
+    others = {states["2"], states["3"]}
+    assert "interrupted" in others and others <= {"queued", "interrupted"}
 
 
 def test_after_so_many_failures_nothing_more_is_started(project: Project) -> None:
