@@ -11,6 +11,8 @@ from exprun.model.values import dataclass
 from exprun.scheduler import vocabulary as words
 
 if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
     from exprun.runner.reproduction import Reproduction
     from exprun.scheduler.machine import Scheduler
     from exprun.scheduler.vocabulary import Instruction, StageState, Stimulus
@@ -71,16 +73,22 @@ class Driver:
         with self._send, self._receive:
             async with anyio.create_task_group() as effects:
                 async for stimulus in self._receive:
-                    for instruction in self._scheduler.handle(stimulus):
-                        if isinstance(instruction, words.StopStage):
-                            self._stop(instruction)
-                            continue
-                        if isinstance(instruction, words.WaitToRetry):
-                            # Now, not in the task: a stop may come before that has begun.
-                            self._waits[instruction.key] = anyio.CancelScope()
-                        effects.start_soon(self._carry_out, instruction)
-                    if self._is_over:
-                        return
+                    effects.start_soon(self._carry_out, self._instructions(stimulus), effects)
+
+    def _instructions(self, stimulus: Stimulus) -> list[Instruction]:
+        """What a stimulus makes the scheduler ask for; to stop stages is seen to at once."""
+        effects: list[Instruction] = []
+        for instruction in self._scheduler.handle(stimulus):
+            if isinstance(instruction, words.StopStage):
+                self._stop(instruction)
+                continue
+            if isinstance(instruction, words.WaitToRetry):
+                # Now, not in the task: a stop may come before that has begun.
+                self._waits[instruction.key] = anyio.CancelScope()
+            effects.append(instruction)
+        if self._is_over:
+            self._send.close()
+        return effects
 
     @property
     def _is_over(self) -> bool:
@@ -100,8 +108,13 @@ class Driver:
             await anyio.sleep(delay_s)
         del self._waits[key]
 
-    async def _carry_out(self, instruction: Instruction) -> None:
-        self.tell(await self._effect(instruction))
+    async def _carry_out(self, instructions: list[Instruction], effects: TaskGroup) -> None:
+        """Carry out instructions and what comes of them: the first one here, others beside it."""
+        while instructions:
+            first, *others = instructions
+            for other in others:
+                effects.start_soon(self._carry_out, [other], effects)
+            instructions = self._instructions(await self._effect(first))
 
     async def _effect(self, instruction: Instruction) -> Stimulus:
         match instruction:
