@@ -20,11 +20,12 @@ from exprun.runner import threads
 from exprun.runner.bus import EventBus
 from exprun.runner.editing import parse_edits
 from exprun.runner.opening import open_project
-from exprun.runner.queue_run import POLL_S, open_run
+from exprun.runner.queue_run import open_run
 from exprun.runner.queueing import open_queue, queue_experiments, tidy_queue
 from exprun.runner.resources import Resources, load_resources
 from exprun.runner.session import Session
 from exprun.runner.submitted import ExperimentHandle, Submitted
+from exprun.runner.watching import POLL_S
 from exprun.scheduler.vocabulary import DrainRequested
 
 if TYPE_CHECKING:

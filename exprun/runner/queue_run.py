@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import anyio
 from anyio import CancelScope, CapacityLimiter
 
 from exprun import events
@@ -14,7 +13,6 @@ from exprun.model.job import CancelReason
 from exprun.model.paths import is_outside
 from exprun.model.values import dataclass
 from exprun.project.files import DiskFiles
-from exprun.queue.records import State
 from exprun.runner import threads
 from exprun.runner.driver import NotOpened
 from exprun.runner.experiment import (
@@ -30,7 +28,7 @@ from exprun.runner.keeping import keep_state
 from exprun.runner.needs import require_fit
 from exprun.runner.sharing import open_sharing
 from exprun.runner.slots import SlotPool
-from exprun.scheduler import vocabulary as words
+from exprun.runner.watching import WAITING, Watch
 from exprun.scheduler.vocabulary import ExperimentVerdict
 
 if TYPE_CHECKING:
@@ -45,11 +43,9 @@ if TYPE_CHECKING:
     from exprun.runner.reproduction import Reproduction
     from exprun.runner.session import Session
     from exprun.runner.sharing import Sharing
-    from exprun.scheduler.vocabulary import StageState, Stimulus
+    from exprun.scheduler.vocabulary import ExperimentPlan, StageState, Stimulus
     from exprun.workspaces.isolated import Slot, WorkspaceSource
 
-POLL_S = 0.5
-_WAITING = frozenset({State.QUEUED, State.INTERRUPTED})
 TRAILER = "Exprun-Attempt: "
 
 
@@ -62,7 +58,7 @@ class _Open:
     repository: Repository
     prepared: Prepared
     reproduction: Reproduction
-    plan: words.ExperimentPlan
+    plan: ExperimentPlan
 
 
 class QueueRun:
@@ -97,7 +93,7 @@ class QueueRun:
             await threads.run_sync(self._slots.close)
             await threads.run_sync(self._session.opened.store.close)
 
-    async def open(self, experiment: str) -> tuple[Reproduction, words.ExperimentPlan] | NotOpened:
+    async def open(self, experiment: str) -> tuple[Reproduction, ExperimentPlan] | NotOpened:
         """Claim an experiment and make its workspace; see `exprun.runner.driver.Source`."""
         try:
             attempt, stored = await threads.run_sync(self._claim, experiment, limiter=self._git)
@@ -155,34 +151,9 @@ class QueueRun:
                 await threads.run_sync(self._leave, opened)
 
     async def watch(self, tell: Callable[[Stimulus], None]) -> None:
-        """Pass on what others do to the queue meanwhile: more experiments, or a wish to stop; and
-        what those leave that run a part of it, and stop or are killed.
-        """
-        entries = await threads.run_sync(self._queue.unfinished)
-        known = {entry.id for entry in entries}
-        theirs = self._run_elsewhere(entries)
-        stamp = self._queue.stamp()
-        while True:
-            await anyio.sleep(POLL_S)
-            if self._orchestrator.is_draining:
-                tell(words.DrainRequested())
-            if await self._are_gone(set(theirs.values())):
-                await self._session.make_way()
-            elif self._queue.stamp() == stamp:
-                continue
-            stamp = self._queue.stamp()
-            entries = await threads.run_sync(self._queue.unfinished)
-            offered = [e.id for e in entries if e.state in _WAITING and e.id in theirs]
-            new = [e for e in entries if e.state in _WAITING and e.id not in known]
-            known.update(entry.id for entry in new)
-            theirs = self._run_elsewhere(entries)
-            for entry in new:
-                self._session.emit(events.ExperimentQueued(experiment=entry.name))
-            if offered := [*offered, *(entry.id for entry in new)]:
-                tell(words.ExperimentsOffered(tuple(offered)))
-            for entry in entries:
-                if entry.id in self._open and entry.last is not None and entry.last.stop_wished:
-                    tell(words.CancelRequested(CancelReason.REQUESTED, entry.id))
+        """Pass on what others do to the queue meanwhile; see `exprun.runner.watching`."""
+        watch = Watch(self._session, self._queue, self._orchestrator, open=self._open)
+        await watch.run(tell)
 
     def _claim(self, experiment: str) -> tuple[Attempt | None, str | None]:
         """An attempt of an experiment, and its commit if it needs none."""
@@ -194,22 +165,6 @@ class QueueRun:
         except FAULTS:
             self._record(attempt, attempt.interrupt)
             raise
-
-    def _run_elsewhere(self, entries: Sequence[Entry]) -> dict[str, str]:
-        """The experiments that other processes run, and the lease of each."""
-        return {
-            entry.id: entry.last.orchestrator
-            for entry in entries
-            if entry.state is State.RUNNING
-            and entry.last
-            and entry.last.orchestrator != self._orchestrator.id
-        }
-
-    async def _are_gone(self, leases: set[str]) -> bool:
-        """Whether one of those who hold the leases has died."""
-        if not leases:
-            return False
-        return not await threads.run_sync(lambda: all(map(self._queue.is_alive, leases)))
 
     def _stored(self, attempt: Attempt) -> str | None:
         """The commit of an earlier attempt that stored its result and died before telling.
@@ -395,7 +350,7 @@ async def run_queued(
         run = await open_run(session, queue, orchestrator)
         try:
             entries = await threads.run_sync(queue.unfinished)
-            offered = [entry.id for entry in entries if entry.state in _WAITING]
+            offered = [entry.id for entry in entries if entry.state in WAITING]
             if ids is not None:
                 offered = [id for id in offered if id in set(ids)]
             await session.run(

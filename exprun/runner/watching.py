@@ -1,0 +1,88 @@
+"""What others do to the queue while a part of it is run here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from exprun import events
+from exprun.model.job import CancelReason
+from exprun.queue.records import State
+from exprun.runner import threads
+from exprun.scheduler import vocabulary as words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Sequence
+
+    from exprun.queue.attempts import Orchestrator
+    from exprun.queue.queue import Queue
+    from exprun.queue.records import Entry
+    from exprun.runner.session import Session
+    from exprun.scheduler.vocabulary import Stimulus
+
+POLL_S = 0.5
+WAITING = frozenset({State.QUEUED, State.INTERRUPTED})
+
+
+class Watch:
+    """Passes on what concerns the experiments that `orchestrator` runs: those of `open`, by id."""
+
+    def __init__(
+        self,
+        session: Session,
+        queue: Queue,
+        orchestrator: Orchestrator,
+        *,
+        open: Container[str],
+    ) -> None:
+        self._session = session
+        self._queue = queue
+        self._orchestrator = orchestrator
+        self._open = open
+
+    async def run(self, tell: Callable[[Stimulus], None]) -> None:
+        """Tell of more experiments, of a wish to stop, and of what those leave that run a part of
+        the queue, and stop or are killed. Ends when it is cancelled.
+        """
+        entries = await threads.run_sync(self._queue.unfinished)
+        known = {entry.id for entry in entries}
+        theirs = self._run_elsewhere(entries)
+        stamp = self._queue.stamp()
+        while True:
+            await anyio.sleep(POLL_S)
+            if self._orchestrator.is_draining:
+                tell(words.DrainRequested())
+            if await self._are_gone(set(theirs.values())):
+                await self._session.make_way()
+            elif self._queue.stamp() == stamp:
+                continue
+            stamp = self._queue.stamp()
+            entries = await threads.run_sync(self._queue.unfinished)
+            offered = [e.id for e in entries if e.state in WAITING and e.id in theirs]
+            new = [e for e in entries if e.state in WAITING and e.id not in known]
+            known.update(entry.id for entry in new)
+            theirs = self._run_elsewhere(entries)
+            for entry in new:
+                self._session.emit(events.ExperimentQueued(experiment=entry.name))
+            if offered := [*offered, *(entry.id for entry in new)]:
+                tell(words.ExperimentsOffered(tuple(offered)))
+            for entry in entries:
+                if entry.id in self._open and entry.last is not None and entry.last.stop_wished:
+                    tell(words.CancelRequested(CancelReason.REQUESTED, entry.id))
+
+    def _run_elsewhere(self, entries: Sequence[Entry]) -> dict[str, str]:
+        """The experiments that other processes run, and the lease of each."""
+        return {
+            entry.id: entry.last.orchestrator
+            for entry in entries
+            if entry.state is State.RUNNING
+            and entry.last
+            and entry.last.orchestrator != self._orchestrator.id
+        }
+
+    async def _are_gone(self, leases: set[str]) -> bool:
+        """Whether one of those who hold the leases has died."""
+        if not leases:
+            return False
+        return not await threads.run_sync(lambda: all(map(self._queue.is_alive, leases)))
