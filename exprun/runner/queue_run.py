@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from exprun.runner.session import Session
     from exprun.runner.sharing import Sharing
     from exprun.scheduler.vocabulary import ExperimentPlan, StageState, Stimulus
-    from exprun.workspaces.isolated import Slot, WorkspaceSource
+    from exprun.workspaces.isolated import IsolatedWorkspace, Slot, WorkspaceSource
 
 TRAILER = "Exprun-Attempt: "
 
@@ -114,7 +114,13 @@ class QueueRun:
             )
         )
         try:
-            opened = await threads.run_sync(self._set_out, attempt, limiter=self._git)
+            slot, workspace = await threads.run_sync(self._make, attempt, limiter=self._git)
+            try:
+                # Large data takes a while, in which others are stored or set out.
+                opened = await threads.run_sync(self._set_out, attempt, slot, workspace)
+            except BaseException:
+                self._slots.give_back(slot)
+                raise
         except FAULTS as error:
             failure = failure_from(error)
             await self._fail(attempt, failure.kind, failure.message)
@@ -187,26 +193,25 @@ class QueueRun:
         text = data.decode(errors="replace")
         return any(text.endswith(TRAILER + earlier) for earlier in entry.attempts)
 
-    def _set_out(self, attempt: Attempt) -> _Open:
-        opened = self._session.opened
-        entry = attempt.entry
-        slot = self._slots.take()
+    def _make(self, attempt: Attempt) -> tuple[Slot, IsolatedWorkspace]:
+        """A workspace with the files that Git has of an experiment, and where it is."""
+        entry, slot = attempt.entry, self._slots.take()
         try:
-            tree = opened.repository.tree_of(entry.commit)
             if entry.spec.copy_paths:
                 slot.leave(())  # They may go to what was left.
-            workspace = slot.make(self._source, baseline=entry.baseline, tree=tree)
-            site, prepared = set_out_isolated(
-                opened,
-                entry.spec,
-                ExperimentRef(entry.baseline, entry.name),
-                workspace,
-                attempt.copies_dir,
-            )
-            require_fit(prepared.stages, self._session.limits, DiskFiles(site.root))
+            tree = self._session.opened.repository.tree_of(entry.commit)
+            return slot, slot.make(self._source, baseline=entry.baseline, tree=tree)
         except BaseException:
             self._slots.give_back(slot)
             raise
+
+    def _set_out(self, attempt: Attempt, slot: Slot, workspace: IsolatedWorkspace) -> _Open:
+        entry = attempt.entry
+        ref = ExperimentRef(entry.baseline, entry.name)
+        site, prepared = set_out_isolated(
+            self._session.opened, entry.spec, ref, workspace, attempt.copies_dir
+        )
+        require_fit(prepared.stages, self._session.limits, DiskFiles(site.root))
         reproduction = self._session.reproduction(
             prepared.stages,
             site,
