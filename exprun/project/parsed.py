@@ -38,8 +38,10 @@ class ParsedCache:
         self._stores = 0
         self._header: bytes | None = None
 
-    def cached(self, data: bytes, kind: str, parse: Callable[[bytes], T]) -> T:
-        """What `parse` makes of `data`, from the cache if it is there.
+    def cached(
+        self, data: bytes, kind: str, parse: Callable[[bytes], T], *, keep: bool = True
+    ) -> T:
+        """What `parse` makes of `data`, from the cache if it is there, else kept if it is to be.
 
         `kind` names the parser: a file name part that changes whenever its results may. Only plain
         JSON data (None, bool, int, float, str, list, and dict with str keys) is kept; what a hit
@@ -51,7 +53,7 @@ class ParsedCache:
             document: T = json.loads(payload)
             return document
         result = parse(data)
-        if _is_plain(result):
+        if keep and _is_plain(result):
             self._write(path, json.dumps(result, separators=(",", ":")).encode())
         return result
 

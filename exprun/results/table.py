@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError
@@ -68,7 +67,7 @@ class Results:
         self.history = History(self._repository)
         parsing = parsing_options(opened)
         # What a commit holds is remembered as a whole: its texts only while others may share them.
-        yaml = RememberingYaml("", at_least=sys.maxsize)
+        yaml = RememberingYaml(None)
         self._reader = CommitReader(
             self._repository.objects,
             prefix=opened.place.prefix,

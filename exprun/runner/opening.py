@@ -45,7 +45,7 @@ class Opened:
     env: Mapping[str, str]
     warn: Callable[[str], None]
     records_dir: str
-    remember_from: int = 0
+    keep_from: int = 0
     """How many characters a document must have for its parsed form to be kept on disk."""
     documents: RecentDocuments = field(default_factory=RecentDocuments, repr=False)
     pipelines: RecentPipelines = field(default_factory=RecentPipelines, repr=False)
@@ -66,7 +66,7 @@ class Opened:
     def yaml(self) -> YamlReader:
         """Reads YAML, without parsing again what was parsed before."""
         directory = os.path.join(self.records_dir, "parsed")
-        return RememberingYaml(directory, at_least=self.remember_from, recent=self.documents)
+        return RememberingYaml(directory, keep_from=self.keep_from, recent=self.documents)
 
     @cached_property
     def repository(self) -> Repository:
@@ -111,7 +111,7 @@ class Opened:
             place=place,
             known_repository=repository,
             # An experiment's parameters are new every time, and read once.
-            remember_from=SMALL,
+            keep_from=SMALL,
             original=self.original or self,
         )
 

@@ -45,16 +45,21 @@ class RecentDocuments:
 
 
 class RememberingYaml:
-    """A `YamlReader` that keeps what it parses: in `directory`, if it has `at_least` characters.
+    """A `YamlReader` that keeps what it parses: in `directory`, if it has `keep_from` characters.
 
     What DVC would refuse is never kept, so a hit needs no check. Thread-safe.
     """
 
     def __init__(
-        self, directory: str, *, at_least: int = 0, recent: RecentDocuments | None = None
+        self,
+        directory: str | None,
+        *,
+        keep_from: int = 0,
+        recent: RecentDocuments | None = None,
     ) -> None:
-        self._cache = ParsedCache(directory)
-        self._at_least = at_least
+        """Without a `directory`, nothing is kept but in memory."""
+        self._cache = ParsedCache(directory) if directory is not None else None
+        self._keep_from = keep_from
         self._recent = recent or RecentDocuments()
 
     def __call__(
@@ -70,10 +75,11 @@ class RememberingYaml:
             return read_yaml(text, name=name, error=error, limits=limits)
 
         def recall(text: bytes | str) -> object:
-            if len(text) < self._at_least:
+            if self._cache is None:
                 return parse(text)
             encoded = text if isinstance(text, bytes) else text.encode()
-            return self._cache.cached(encoded, _KIND, parse)
+            keep = len(text) >= self._keep_from
+            return self._cache.cached(encoded, _KIND, parse, keep=keep)
 
         if len(data) > limits.size:
             return parse(data)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exprun.errors import ProjectError
+from exprun.runner import remembering
 from exprun.runner.remembering import RecentDocuments, RememberingYaml
 
 if TYPE_CHECKING:
@@ -58,10 +59,25 @@ def test_what_is_not_plain_data_is_parsed_each_time() -> None:
 
 
 def test_a_refusal_is_not_kept(tmp_path: Path) -> None:
-    read = RememberingYaml(str(tmp_path), at_least=100)
+    read = RememberingYaml(str(tmp_path), keep_from=100)
     for name in ("one.yaml", "two.yaml"):
         with pytest.raises(ProjectError, match=name):
             read("a: [", name=name)
+
+
+def test_what_one_has_kept_another_finds_that_keeps_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {"a: [1, {b: 2}]": {"a": [1, {"b": 2}]}, "c: [3]": {"c": [3]}}
+    first, second = texts
+    RememberingYaml(str(tmp_path))(first, name="n")
+    kept = list(tmp_path.iterdir())
+
+    read = RememberingYaml(str(tmp_path), keep_from=100)
+    assert read(second, name="n") == texts[second]
+    assert list(tmp_path.iterdir()) == kept
+    monkeypatch.setattr(remembering, "read_yaml", None)
+    assert read(first, name="n") == texts[first]
 
 
 def test_threads_may_ask_for_the_same() -> None:
