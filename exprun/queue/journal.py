@@ -107,11 +107,11 @@ class Journal:
     def _news(self, anew: bool, texts: list[bytes]) -> News:
         news = News(anew, [], [])
         numbered = list(enumerate(texts, start=self._count + 1))
-        sealed = {at: _read_seal(at, text) for at, text in numbered if text.startswith(_SEAL)}
-        opened = [text for at, text in numbered if not sealed.get(at)]
+        found = [_read_seal(at, text) if text.startswith(_SEAL) else None for at, text in numbered]
+        opened = [text for text, sealed in zip(texts, found, strict=True) if not sealed]
         lines = iter(parse_lines(opened))
-        for number, text in numbered:
-            line = sealed.get(number) or next(lines)
+        for (number, text), sealed in zip(numbered, found, strict=True):
+            line = sealed or next(lines)
             if line is None:
                 news.damaged.append((number, text))
             elif isinstance(line, Sealed) or "journal" not in line:

@@ -154,13 +154,14 @@ class Ledger:
         yield from (row for id, row in self._rows.items() if id not in self._front)
 
     def _add(self, row: _Row) -> None:
-        if row["id"] in self:
+        id = row["id"]
+        if id in self._rows or id in self._done:
             return
-        self._rows[row["id"]] = row
+        self._rows[id] = row
         if self._ids is not None:
-            self._ids.setdefault((row["baseline"], row["name"]), set()).add(row["id"])
+            self._ids.setdefault((row["baseline"], row["name"]), set()).add(id)
         if _has_succeeded(row.get("last")):
-            self._finish(row["id"])
+            self._finish(id)
 
     def _finish(self, id: str) -> None:
         self._done[id] = self._forget(id)

@@ -19,6 +19,8 @@ _ID = re.compile(r"[0-9a-f]{8,40}")
 _SHA = re.compile(r"[0-9a-f]{40}")
 _HASHES = re.compile(rf"{_ID.pattern} {_ID.pattern} {_SHA.pattern} {_SHA.pattern}")
 _LONGEST_NAME = 200
+_TEXT = (str, type(None))
+_COUNT = (int, type(None))
 
 
 class State(StrEnum):
@@ -144,9 +146,11 @@ def is_attempt(value: object) -> bool:
         and _is_id(value.get("orchestrator"))
         and _is_time(value.get("started"))
         and (value.get("ended") is None or _is_time(value["ended"]))
-        and all(value.get(key) is None or _is_sha(value[key]) for key in ("rev", "kept"))
-        and all(isinstance(value.get(key), str | None) for key in ("reason", "message"))
-        and isinstance(value.get("exit_code"), int | None)
+        and _may_be_sha(value.get("rev"))
+        and _may_be_sha(value.get("kept"))
+        and isinstance(value.get("reason", ""), _TEXT)
+        and isinstance(value.get("message", ""), _TEXT)
+        and isinstance(value.get("exit_code", 0), _COUNT)
         and isinstance(value.get("direct", False), bool)
     )
 
@@ -160,8 +164,8 @@ def _is_id(value: object) -> bool:
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
-def _is_sha(value: object) -> bool:
-    return isinstance(value, str) and _SHA.fullmatch(value) is not None
+def _may_be_sha(value: object) -> bool:
+    return value is None or (isinstance(value, str) and _SHA.fullmatch(value) is not None)
 
 
 def _is_time(value: object) -> bool:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -84,6 +85,34 @@ def test_status(cli: Cli, project: DvcProject) -> None:
     header, line = cli("queue", "status").splitlines()
     assert header.split() == ["id", "name", "created", "status"]
     assert re.fullmatch(r"[0-9a-f]{8}  one   \d\d:\d\d [AP]M  queued", line)
+
+
+def test_status_tells_of_each_what_is_its_own(cli: Cli, project: DvcProject) -> None:
+    cli("run", "--queue", "-n", "100%s", "-S", "+say='%s \"é\"'")
+    cli("run", "--queue", "-n", "s", "-S", "lr=1,2,3", "-S", "seed=1")
+    cli("queue", "hold", "s-1")
+    queue = project.queue()
+    with queue.orchestrate() as orchestrator:
+        for entry in queue.find(["s-2", "s-3"]):
+            attempt = orchestrator.claim(entry.id)
+            assert attempt is not None
+            attempt.fail(FailureClass.STAGE_EXIT, "it's over", exit_code=1)
+    queue.retry([entry.id for entry in queue.find(["s-3"])])
+    assert cli.status() == [
+        {
+            "id": entry.id, "name": entry.name, "baseline": entry.baseline,
+            "created": datetime.fromtimestamp(int(entry.created), UTC).isoformat(),
+            "status": entry.state.value, "reason": entry.reason,
+            "message": entry.last.message if entry.last else None,
+            "exit_code": entry.last.exit_code if entry.last else None, "rev": None, "kept": None,
+            "held": entry.held, "overrides": list(entry.spec.set_params),
+            "attempts": len(entry.attempts),
+            "log_dir": queue.log_dir(entry.last) if entry.last else None,
+        }
+        for entry in queue.entries()
+    ]  # fmt: skip
+    states = {"100%s": "queued", "s-1": "held", "s-2": "failed", "s-3": "queued"}
+    assert cli.states() == states
 
 
 def test_holding_releasing_and_putting_first(cli: Cli) -> None:

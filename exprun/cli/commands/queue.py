@@ -8,6 +8,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from functools import cache
+from json.encoder import encode_basestring as _quote
 from typing import TYPE_CHECKING, Any
 
 from exprun.cli import exits
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from exprun.queue.records import Entry
 
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 _DESCRIPTION = "See and change the queue of experiments, and read the logs of what has run."
 _COLUMNS = ("id", "name", "created", "status")
 
@@ -105,8 +107,26 @@ def _status(namespace: argparse.Namespace, cwd: str) -> int:
 
 
 def _as_text(queue: Queue) -> Iterator[str]:
-    rows = [_as_json(row, state, queue) for row, state in queue.rows()]
-    yield json.dumps(rows, ensure_ascii=False, check_circular=False) + "\n"
+    yield f"[{', '.join(_row_as_text(row, state, queue) for row, state in queue.rows())}]\n"
+
+
+def _row_as_text(row: Mapping[str, Any], state: State, queue: Queue) -> str:
+    if row.get("last"):
+        return _encode(_as_json(row, state, queue))
+    frame = _frame(row["baseline"], int(row["created"]), state, len(row.get("attempts", ())), queue)
+    overrides = ", ".join(map(_quote, row["spec"].get("set_params", ())))
+    return frame % (_quote(row["id"]), _quote(row["name"]), overrides)
+
+
+@cache
+def _frame(baseline: str, created: int, state: State, attempts: int, queue: Queue) -> str:
+    """What thousands that are yet to run have in common, with gaps for what differs."""
+    gap = "%s"
+    row = {
+        "id": gap, "name": gap, "baseline": baseline, "created": created,
+        "held": state is State.HELD, "attempts": range(attempts), "spec": {"set_params": [gap]},
+    }  # fmt: skip
+    return _encode(_as_json(row, state, queue)).replace(f'"{gap}"', gap)
 
 
 def _as_json(row: Mapping[str, Any], state: State, queue: Queue) -> dict[str, object]:
@@ -117,7 +137,7 @@ def _as_json(row: Mapping[str, Any], state: State, queue: Queue) -> dict[str, ob
         "baseline": row["baseline"],
         "created": _moment(int(row["created"])),
         "status": state.value,
-        "reason": reason_of(state, last),
+        "reason": reason_of(state, last) if last else None,
         "message": last.message if last else None,
         "exit_code": last.exit_code if last else None,
         "rev": last.rev if last else None,
