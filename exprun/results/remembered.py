@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from exprun.results.history import Commit
 
 _FORMAT = "exprun-results/1"
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Remembered:
@@ -96,7 +97,7 @@ class Recollection:
 
     def parent(self, rev: str) -> str | None:
         """The first parent of a commit, if that is known."""
-        line = self._lines.get(rev)
+        line = self._lines.get(rev) or self._used.get(rev)
         return line.partition(" ")[0] if line else None
 
     def add(self, data: Data, commit: Commit) -> None:
@@ -104,7 +105,7 @@ class Recollection:
         if _has_errors(data):
             return
         try:
-            text = json.dumps({**data, "timestamp": None}, separators=(",", ":"))
+            text = _encode({**data, "timestamp": None})
         except (TypeError, ValueError):
             return
         parent = next(iter(commit.parents), "")

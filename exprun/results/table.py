@@ -161,8 +161,7 @@ class Results:
         rev: str | None = tip
         while rev is not None and rev != baseline:
             yield rev
-            parent = known.parent(rev)
-            rev = self.history.parent(rev) if parent is None else parent
+            rev = known.parent(rev) or self.history.parent(rev)
 
 
 def parsing_options(opened: Opened) -> ParsingOptions:

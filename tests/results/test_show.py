@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.results.projects import RICH
+from tests.support.program import git as git_of
 from tests.support.project import commit, git, init_dvc, run, write
 
 if TYPE_CHECKING:
@@ -160,6 +161,21 @@ def test_each_commit_is_judged_by_its_own_parameters(
     _, *theirs = states(dvc, place, "-n", "3")
     assert [state["data"] for state in ours] == [state["data"] for state in theirs]
     assert [state["error"] is None for state in ours] == [True, False, True]
+
+
+def test_an_experiment_without_its_baseline_stays_in_the_table(
+    builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool
+) -> None:
+    place = builder.build(UNUSABLE_PARAMS, into=tmp_path / "place")
+    head = git_of(place, "rev-parse", "HEAD").strip()
+    alone = git_of(place, "commit-tree", "-m", "alone", "HEAD^{tree}").strip()
+    git_of(place, "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/alone", alone)
+
+    first = states(exprun, place)
+
+    assert states(exprun, place) == first
+    [ours], [theirs] = (rows[-1]["experiments"] for rows in (first, states(dvc, place)))
+    assert [rev["name"] for rev in ours["revs"]] == [rev["name"] for rev in theirs["revs"]]
 
 
 def test_the_plain_table_shows_every_experiment(rich: Place, exprun: Tool) -> None:
