@@ -171,8 +171,7 @@ class ObjectStore:
         if (found := self._packs.read(oid)) and object_name(*found) == oid:
             return found
         try:
-            with open(self._path(oid), "rb", buffering=0) as file:
-                return _parse_loose(oid, file.read())
+            return _parse_loose(oid, _content(self._path(oid)))
         except FileNotFoundError:
             pass
         if self._lender is not None and self._lender.contains(oid):
@@ -250,6 +249,15 @@ def object_name(kind: Kind, data: bytes) -> str:
     digest = hashlib.sha1(b"%s %d\0" % (kind.encode(), len(data)), usedforsecurity=False)
     digest.update(data)
     return digest.hexdigest()
+
+
+def _content(path: str) -> bytes:
+    """The content of a small file: a file object would take twice as long."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return b"".join(iter(lambda: os.read(descriptor, _SMALL), b""))
+    finally:
+        os.close(descriptor)
 
 
 def _parse_loose(oid: str, text: bytes) -> tuple[Kind, bytes]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from bisect import bisect_left
 from contextlib import suppress
 from mmap import ACCESS_READ, mmap
 from typing import Literal
@@ -28,6 +27,8 @@ _FEW = 50
 """At more, ``git gc --auto`` makes one of them."""
 _SMALL = 1 << 20
 _GUESS = 1 << 10
+_WINDOW = 400
+"""So many names are searched through in the time of a few comparisons here."""
 
 
 class Packs:
@@ -86,12 +87,19 @@ class _Pack:
     def find(self, oid: bytes) -> int | None:
         """Where an object starts; None if it is not here, or too far behind."""
         first, end = self._ends[oid[0]], self._ends[oid[0] + 1]
-        if first == end:
+        while end - first > _WINDOW:
+            middle = (first + end) // 2
+            if self._names(middle, middle + 1) <= oid:
+                first = middle
+            else:
+                end = middle
+        names = self._names(first, end)
+        at = names.find(oid)
+        while at > 0 and at % _NAME:  # the end of one name and the start of the next
+            at = names.find(oid, at + 1)
+        if at < 0:
             return None
-        at = bisect_left(range(end), oid, first, end, key=self._name)
-        if at == end or self._name(at) != oid:
-            return None
-        offset = self._number(self._offsets_at + _OFFSET * at)
+        offset = self._number(self._offsets_at + _OFFSET * (first + at // _NAME))
         return None if offset & _LARGE else offset
 
     def read(self, offset: int) -> tuple[Kind, bytes] | None:
@@ -111,9 +119,8 @@ class _Pack:
             data = _inflate(os.pread(self._data, longest, offset)[used:], size)
         return kind, data
 
-    def _name(self, index: int) -> bytes:
-        at = _NAMES_AT + _NAME * index
-        return self._index[at : at + _NAME]
+    def _names(self, first: int, end: int) -> bytes:
+        return self._index[_NAMES_AT + _NAME * first : _NAMES_AT + _NAME * end]
 
     def _number(self, at: int) -> int:
         return int.from_bytes(self._index[at : at + 4], "big")

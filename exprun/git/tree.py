@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError
@@ -21,8 +22,8 @@ SYMLINK = 0o120000
 GITLINK = 0o160000
 
 _MAX_DEPTH = 200
-_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
-_TREE = re.compile(rb"(?:[0-7]+ [^\0]+\0.{20})*+", re.DOTALL)
+_REMEMBERED = 2000
+_ENTRY = re.compile(rb"[0-7]+ [^\0]+\0.{20}", re.DOTALL)
 
 
 class Entry(NamedTuple):
@@ -34,11 +35,17 @@ class Entry(NamedTuple):
 
 def parse_tree(data: bytes) -> dict[bytes, Entry]:
     """The entries of a tree object (``<octal mode> <name>\\0<20 bytes>``, repeated)."""
-    found = _ENTRY.findall(data) if _TREE.fullmatch(data) else ()
-    entries = {name: Entry(int(mode, 8), oid.hex()) for mode, name, oid in found}
-    if len(entries) != len(found) or (data and not found):
+    found = _ENTRY.findall(data)
+    entries = dict(map(_parse_entry, found))
+    if len(entries) != len(found) or b"".join(found) != data:
         raise GitError("a git tree is damaged", hint="git fsck")
     return entries
+
+
+@lru_cache(_REMEMBERED)  # the trees of experiments have most of theirs in common
+def _parse_entry(data: bytes) -> tuple[bytes, Entry]:
+    mode, _, rest = data.partition(b" ")
+    return rest[:-21], Entry(int(mode, 8), rest[-20:].hex())
 
 
 def format_tree(entries: Mapping[bytes, Entry]) -> bytes:

@@ -77,7 +77,8 @@ class TreeFiles:
         of them has; False if that does not tell the whole difference.
         """
         before, after = self._entries(old), self._entries(new)
-        for name in {name for name, _ in before.items() ^ after.items()}:
+        differing = [name for name, entry in after.items() if before.get(name) != entry]
+        for name in (*differing, *(before.keys() - after.keys())):
             one, two = before.get(name), after.get(name)
             kinds = {entry.mode >> 12 for entry in (one, two) if entry}
             path = above + os.fsdecode(name)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
 
+from exprun.git import pack_reading
 from exprun.git.objects import ObjectStore
 from exprun.git.pack_reading import Packs
 
@@ -100,3 +103,33 @@ def test_an_index_that_is_none_is_left_to_libgit2(repo: Path) -> None:
 
     assert packs.read(head) is not None
     assert packs.read("a" * 40) is None
+
+
+@pytest.mark.parametrize("window", [1, 2, 400])
+def test_a_name_is_found_wherever_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    monkeypatch.setattr(pack_reading, "_WINDOW", window)
+    first = bytes.fromhex("aa" + 18 * "00" + "aa")
+    second = bytes.fromhex("aa01" + 18 * "02")
+    # It begins with the last byte of the first name, and goes on as the second.
+    third = first[-1:] + second[:-1]
+    names = [first, second, third]
+    fan_out = [len(names) if byte >= 0xAA else 0 for byte in range(256)]
+    objects = [bytes([3 << 4 | 1]) + zlib.compress(bytes([65 + at])) for at in range(3)]
+    offsets = [sum(map(len, objects[:at])) for at in range(3)]
+    (tmp_path / "pack-x.pack").write_bytes(b"".join(objects))
+    (tmp_path / "pack-x.idx").write_bytes(
+        struct.pack(">4sI256I", b"\xfftOc", 2, *fan_out)
+        + b"".join(names)
+        + bytes(4 * len(names))
+        + struct.pack(">3I", *offsets)
+    )
+    packs = Packs(str(tmp_path))
+    packs.look()
+
+    assert [packs.read(name.hex()) for name in names] == [
+        ("blob", b"A"), ("blob", b"B"), ("blob", b"C"),
+    ]  # fmt: skip
+    assert packs.read((second[-1:] + third[:-1]).hex()) is None
+    assert packs.read((first[:-1] + b"\xab").hex()) is None
