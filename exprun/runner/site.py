@@ -80,4 +80,7 @@ class StoreIgnore:
     def filter(
         self, dirpath: str, dirnames: list[str], filenames: list[str]
     ) -> tuple[list[str], list[str]]:
-        return self.rules.filter(Location(os.path.relpath(dirpath, self.root)), dirnames, filenames)
+        inside = dirpath.removeprefix(f"{self.root}/")
+        if inside == dirpath:
+            inside = os.path.relpath(dirpath, self.root)
+        return self.rules.filter(Location(inside), dirnames, filenames)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import struct
 from contextlib import contextmanager
-from stat import S_ISDIR, S_ISLNK, S_ISREG
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Protocol
 
 from exprun.errors import StoreError
@@ -136,11 +136,8 @@ class _Walker:
 
     def visit(self, directory: str, prefix: str) -> list[str]:
         """Notes the files of one directory; the sub-directories to descend into."""
-        found, links = _look_into(directory)
-        directories = [
-            name for name, state in found.items() if state is not None and S_ISDIR(state.st_mode)
-        ]
-        names = list(found if not directories else found.keys() - directories)
+        found, directories, links = _look_into(directory)
+        names = list(found)
         if self.ignore is not None:
             directories, names = self.ignore.filter(directory, directories, names)
         if IGNORE_FILE in names:
@@ -152,29 +149,39 @@ class _Walker:
         files = self.files
         for name in names:
             state = found[name]
-            if state is not None and S_ISREG(state.st_mode):
+            if state is not None:
                 files[prefix + name] = state
             else:
                 self.odd.add(prefix + name)
+        if not links:
+            return directories
         self.symlinks.update(prefix + name for name in links.intersection(names))
         return [name for name in directories if name not in links]
 
 
-def _look_into(directory: str) -> tuple[dict[str, os.stat_result | None], set[str]]:
-    """The stats of what is in a directory, None for what leads nowhere; and which are symlinks."""
-    found: dict[str, os.stat_result | None] = {}
+def _look_into(directory: str) -> tuple[dict[str, os.stat_result | None], list[str], set[str]]:
+    """The files of a directory with their stats, None for what is none; the names of directories,
+    linked ones too; and which of all these are symlinks.
+    """
+    files: dict[str, os.stat_result | None] = {}
+    directories = []
     links = set()
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for name in os.listdir(fd):
-            try:
-                state = os.stat(name, dir_fd=fd, follow_symlinks=False)
-                if S_ISLNK(state.st_mode):
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                name = entry.name
+                if entry.is_symlink():
                     links.add(name)
-                    state = os.stat(name, dir_fd=fd)
-                found[name] = state
-            except FileNotFoundError:
-                found[name] = None
+                if entry.is_dir():
+                    directories.append(name)
+                    continue
+                try:
+                    state = entry.stat()
+                except FileNotFoundError:
+                    files[name] = None
+                else:
+                    files[name] = state if S_ISREG(state.st_mode) else None
     finally:
         os.close(fd)
-    return found, links
+    return files, directories, links
