@@ -20,10 +20,10 @@ from exprun.store.failures import MissingObjects, ignore_warning
 from exprun.store.hashing import hash_bytes, hash_files
 from exprun.store.manifest import MAX_BYTES, is_oid, parse_manifest
 from exprun.store.modes import OBJECT_MODE, Modes
-from exprun.store.walk import fingerprint
+from exprun.store.walk import base, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from exprun.store.statcache import StatCache
 
@@ -111,17 +111,11 @@ class Objects:
 
     def missing_files(self, oid: Oid) -> tuple[Oid, ...]:
         """The files of a directory that are not there, as `has` asks. Raises MissingObjects."""
-        root = self.root
-        missing: list[Oid] = []
-        for member in dict.fromkeys(self.manifest(oid).values()):
-            try:
-                mode = os.stat(f"{root}/{member[:2]}/{member[2:]}").st_mode
-            except OSError:
-                missing.append(member)
-                continue
-            if mode & 0o7777 != OBJECT_MODE and not self.has(member):
-                missing.append(member)
-        return tuple(missing)
+        return tuple(
+            member
+            for member, state in self._states(self.manifest(oid))
+            if state is None or (state.st_mode & 0o7777 != OBJECT_MODE and not self.has(member))
+        )
 
     def is_sound(self, oid: Oid) -> bool:
         """Whether the object is there and holds what its name says."""
@@ -219,20 +213,30 @@ class Objects:
 
     def _recorded_directory(self, oid: Oid, files: Mapping[str, Oid]) -> Checked | None:
         """The stats of a directory's objects, if they were all verified as they are now."""
-        root = self.root
         states: dict[Oid, os.stat_result] = {}
-        try:
-            for member in files.values():
-                if member not in states:  # Of a manifest, so it is the name of an object.
-                    states[member] = os.stat(f"{root}/{member[:2]}/{member[2:]}")
-        except FileNotFoundError:
-            return None
+        for member, state in self._states(files):
+            if state is None:
+                return None
+            states[member] = state
         key = self._listing_key(files, states)
         record = self._stats.directory(key)
         if record is None or record.oid != oid:
             return None
         self.verified[oid] = key
         return Checked(good=states)
+
+    def _states(self, files: Mapping[str, Oid]) -> Iterator[tuple[Oid, os.stat_result | None]]:
+        """The objects of a manifest, each once, with their stats; None for what is not there."""
+        members = dict.fromkeys(files.values())
+        try:
+            with base(self.root) as cache:
+                for member in members:
+                    try:
+                        yield member, os.stat(f"{member[:2]}/{member[2:]}", dir_fd=cache)
+                    except OSError:
+                        yield member, None
+        except OSError:  # There is no cache, or none that may be used.
+            yield from members.items()
 
     def _verify_files(self, oid: Oid, files: Mapping[str, Oid]) -> Checked:
         started = file_clock()
