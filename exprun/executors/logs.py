@@ -1,7 +1,8 @@
-"""The log of a stage: a file of its raw output, and beside it a record of how it ended.
+"""The log of a stage: a file of its raw output; and beside the logs, records of how stages ended.
 
-``<name>.log`` holds the bytes the stage wrote and nothing else. ``<name>.json`` appears, by rename,
-when the stage has ended; where it is missing the stage has not, or its orchestrator died.
+``<name>.log`` holds the bytes the stage wrote and nothing else. To ``ended.jsonl`` a line is added
+when a stage has ended; where there is none for a log, it has not, or its orchestrator died.
+A file for each stage would cost more than all else that is kept about it.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from exprun.model.values import dataclass, field
 if TYPE_CHECKING:
     from exprun.model.job import JobOutcome, Leftover
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@+=-")
 _LONGEST_NAME = 160
 _NAME_FILE = "experiment"
-_LARGEST_RECORD = 1_000_000
+_RECORDS = "ended.jsonl"
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -45,9 +46,9 @@ def log_path(directory: str, stage: str) -> str:
     return os.path.join(directory, file_name(stage) + ".log")
 
 
-def record_path(log: str) -> str:
-    """Where the record that belongs to a log is."""
-    return log.removesuffix(".log") + ".json"
+def records_path(log: str) -> str:
+    """Where the records are that belong to a log and those beside it."""
+    return os.path.join(os.path.dirname(log), _RECORDS)
 
 
 def open_log(path: str) -> int:
@@ -56,11 +57,6 @@ def open_log(path: str) -> int:
     The descriptor appends, so that several writers never overwrite each other.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    return _create(path, flags)
-
-
-def _create(path: str, flags: int) -> int:
-    """A descriptor of a new file for the owner only, in a directory that is made if need be."""
     try:
         return os.open(path, flags, 0o600)
     except FileNotFoundError:
@@ -137,8 +133,9 @@ def signal_name(number: int) -> str:
 
 
 def write_record(log: str, record: LogRecord) -> None:
-    """Put the record beside its log, whole or not at all."""
-    fields: dict[str, object] = {"version": RECORD_VERSION, "stage": record.stage}
+    """Add the record of a log, whole or not at all."""
+    fields: dict[str, object] = {"version": RECORD_VERSION, "log": os.path.basename(log)}
+    fields["stage"] = record.stage
     fields["failure"] = record.failure
     fields["exit_code"] = record.exit_code
     fields["signal"] = record.signal
@@ -149,27 +146,29 @@ def write_record(log: str, record: LogRecord) -> None:
         {"pid": left.pid, "name": left.name, "ended_by": left.ended_by, "survived": left.survived}
         for left in record.leftovers
     ]
-    text = json.dumps(fields, indent=1) + "\n"
-    path = record_path(log)
-    temporary = f"{path}.{os.getpid()}.tmp"
+    line = json.dumps(fields).encode("ascii") + b"\n"
+    descriptor = open_log(records_path(log))
     try:
-        descriptor = _create(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        )
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
-        os.rename(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+        size = os.fstat(descriptor).st_size
+        if os.write(descriptor, line) < len(line):
+            # The next record is not to be spoiled by the beginning of this one.
+            os.ftruncate(descriptor, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(descriptor)
 
 
 def read_record(log: str) -> dict[str, object] | None:
     """The fields of a log's record; None if there is none, or none that can be read."""
     try:
-        with open(record_path(log), "rb") as file:
-            fields = json.loads(file.read(_LARGEST_RECORD))
-    except (OSError, ValueError, RecursionError):
+        with open(records_path(log), "rb") as file:
+            lines = file.readlines()
+    except OSError:
         return None
-    return fields if isinstance(fields, dict) else None
+    name = os.path.basename(log)
+    for line in reversed(lines):
+        with contextlib.suppress(ValueError, RecursionError):
+            fields = json.loads(line)
+            if isinstance(fields, dict) and fields.get("log") == name:
+                return fields
+    return None

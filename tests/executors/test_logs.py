@@ -1,4 +1,4 @@
-"""Names of log files, and the record beside each log."""
+"""Names of log files, and the records beside the logs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from exprun.executors.logs import (
     open_log,
     read_record,
     record_of,
-    record_path,
+    records_path,
     write_record,
 )
 from exprun.model.job import (
@@ -97,8 +97,8 @@ def test_a_record_tells_how_the_stage_ended(
     fields = read_record(log)
     assert fields is not None
     assert fields | expected == fields
-    assert os.listdir(tmp_path) == ["s.json"]
-    assert stat.S_IMODE(os.stat(record_path(log)).st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["ended.jsonl"]
+    assert stat.S_IMODE(os.stat(records_path(log)).st_mode) == 0o600
 
 
 def test_a_record_names_what_was_left_and_what_was_missing(tmp_path: Path) -> None:
@@ -118,5 +118,30 @@ def test_a_record_names_what_was_left_and_what_was_missing(tmp_path: Path) -> No
 @pytest.mark.parametrize("text", ["", "{", "[1]", "[" * 100_000, "\xff"])
 def test_a_damaged_record_is_none(tmp_path: Path, text: str) -> None:
     log = str(tmp_path / "s.log")
-    (tmp_path / "s.json").write_text(text, encoding="latin-1")
+    (tmp_path / "ended.jsonl").write_text(text, encoding="latin-1")
     assert read_record(log) is None
+
+
+def test_each_log_has_its_own_record_and_a_torn_one_harms_no_other(tmp_path: Path) -> None:
+    one, other = str(tmp_path / "one.log"), str(tmp_path / "other.log")
+    for code in (1, 2):
+        write_record(one, record_of("one", Exited(code=code, duration_s=0)))
+    with open(records_path(one), "a", encoding="ascii") as file:
+        file.write('{"version": 2, "log": "other.log"')
+    assert read_record(other) is None
+    found = read_record(one)
+    assert found is not None and found["exit_code"] == 2
+
+
+def test_no_room_leaves_no_part_of_a_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = str(tmp_path / "one.log"), str(tmp_path / "other.log")
+    write = os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:9]))
+        with pytest.raises(OSError, match="No space left"):
+            write_record(one, record_of("one", Exited(code=0, duration_s=0)))
+    write_record(other, record_of("other", Exited(code=0, duration_s=0)))
+    assert read_record(one) is None
+    assert read_record(other) is not None

@@ -30,9 +30,9 @@ stages:
 
 
 def _records(place: Place) -> dict[str, dict[str, Any]]:
-    files = (place.repo / ".dvc/tmp/exprun").rglob("*.json")
-    records = [json.loads(path.read_bytes()) for path in files]
-    return {record["stage"]: record for record in records if "failure" in record}
+    files = (place.repo / ".dvc/tmp/exprun").rglob("ended.jsonl")
+    records = [json.loads(line) for path in files for line in path.read_bytes().splitlines()]
+    return {record["stage"]: record for record in records}
 
 
 def test_the_class_of_each_end_is_told(place: Place, exprun: Tool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exprun.executors.logs import read_record
 from tests.support.program import (
     COMMAND,
     Program,
@@ -46,9 +47,11 @@ def test_a_failed_stage_keeps_its_log_and_its_record(place: Place, exprun: Tool)
     assert not (place.repo / ".gitignore").exists()
     logs = Path(ended.stderr.rpartition("logs: ")[2].strip())
     assert (logs / "bad.log").read_bytes() == b"trying\n"
-    record = json.loads((logs / "bad.json").read_bytes())
+    record = read_record(str(logs / "bad.log"))
+    assert record is not None
     assert (record["failure"], record["exit_code"]) == ("stage-exit", 3)
-    assert json.loads((logs / "good.json").read_bytes())["failure"] is None
+    good = read_record(str(logs / "good.log"))
+    assert good is not None and good["failure"] is None
 
 
 def test_keep_going_warns_and_skips_what_is_below(place: Place, exprun: Tool) -> None:
