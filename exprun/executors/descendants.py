@@ -5,8 +5,9 @@ is known by the session of the job's leader, or by a parent that is known. A pro
 of it, an environment of its own in a session of its own with its parent gone, is not found.
 
 Reading all of /proc costs about 25 µs per process of the machine. Pids are handed out in order,
-though, so for a short job only those handed out since its start can be its own; a long job, during
-which the numbers may have wrapped around, pays for the whole table.
+though, so only those handed out since a job's start can be its own; a job during which the numbers
+may have wrapped around pays for the whole table. And nobody can enter the session of another job,
+so what such a session holds is told by one file instead of two.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _PROC = "/proc"
 _FEW = 128
 _FASTEST_FORKS_PER_S = 50_000
 _KERNEL_THREAD = 0x0020_0000
+_LEADERS: set[int] = set()
+"""Of all jobs of this process: until they are reaped, pid and session are theirs alone."""
 _LOOKS = 20
 _PAUSE_S = 0.0015
 _CHUNK = 1 << 16
@@ -70,23 +73,35 @@ class Family:
         self._leader: int | None = None
         self._first: int | None = None
         self._since = 0.0
+        self._forks: int | None = None
         self._born = 0
         self._known: dict[int, int] = {}
         self._bare: dict[int, int] = {}
 
     def leads(self, pid: int) -> None:
-        """Take note of a command's process, started just now."""
+        """Take note of a command's process, started just now; the one before is not reaped yet."""
+        _LEADERS.add(pid)
+        self.lead_no_more()
         self._leader = pid
         if self._first is None:
             self._first = pid
             self._since = time.monotonic()
+            self._forks = _count_forks()
             row = _look(pid)
             self._born = row.relative.born if row else 0
 
+    def lead_no_more(self) -> None:
+        """Take note that the leader, if there is one, is about to be reaped."""
+        if self._leader is not None:
+            _LEADERS.discard(self._leader)
+
     @property
     def is_quick(self) -> bool:
-        """Whether `find` need not read the whole table."""
-        return self._first is not None and not self._may_have_wrapped()
+        """Whether `find` need not look at many processes."""
+        last = _last_pid()
+        if self._first is None or last is None or self._may_have_wrapped():
+            return False
+        return _distance(self._first, last) <= _FEW
 
     def find(self) -> list[Relative]:
         """All living relatives, at one moment no earlier than the call."""
@@ -112,8 +127,11 @@ class Family:
         return _span(self._first, last)
 
     def _may_have_wrapped(self) -> bool:
-        handed_out_at_most = (time.monotonic() - self._since) * _FASTEST_FORKS_PER_S
-        return handed_out_at_most > _pid_max() / 2
+        enough = _pid_max() / 2
+        if (time.monotonic() - self._since) * _FASTEST_FORKS_PER_S <= enough:
+            return False
+        forks = _count_forks()
+        return forks is None or self._forks is None or forks - self._forks > enough
 
     def _among(self, pids: Iterable[int]) -> list[Relative]:
         rows = self._rows(pids)
@@ -128,8 +146,13 @@ class Family:
 
     def _rows(self, pids: Iterable[int]) -> dict[int, _Row]:
         """A row for each living process, once its environment can tell what it is."""
-        own = (self._leader, os.getpid())
-        rows = {pid: row for pid in pids if pid not in own and (row := _look(pid)) is not None}
+        others = _LEADERS - {self._leader} if self._leader is not None else set()
+        own = {self._leader, os.getpid()} | others
+        rows = {
+            pid: row
+            for pid in pids
+            if pid not in own and not _is_in(others, pid) and (row := _look(pid)) is not None
+        }
         for _ in range(_LOOKS):
             bare = [row.relative for row in rows.values() if self._is_unclear(row)]
             if not bare:
@@ -163,16 +186,14 @@ class Family:
 
 def _look(pid: int) -> _Row | None:
     """What /proc says of a process; None if it has ended."""
-    environ = _read(pid, "environ")
-    stat = _read(pid, "stat")
+    environ = _read(f"{pid}/environ")
+    stat = _read(f"{pid}/stat")
     if not stat:
         return None
-    # "pid (name) state parent group session …", and the name may hold anything.
-    head, _, tail = stat.rpartition(b")")
-    fields = tail.split()
+    fields = _fields(stat)
     if fields[0] in b"ZX":
         return None
-    name = head.partition(b"(")[2].decode("utf-8", "replace")
+    name = stat.rpartition(b")")[0].partition(b"(")[2].decode("utf-8", "replace")
     return _Row(
         Relative(pid, name, session=int(fields[3]), born=int(fields[19])),
         parent=int(fields[1]),
@@ -181,10 +202,23 @@ def _look(pid: int) -> _Row | None:
     )
 
 
-def _read(pid: int, name: str) -> bytes | None:
-    """A file of a process; None if it may not be read, or the process is gone."""
+def _is_in(sessions: set[int], pid: int) -> bool:
+    """Whether a process is in one of `sessions`, or has gone."""
+    if not sessions:
+        return False
+    stat = _read(f"{pid}/stat")
+    return not stat or int(_fields(stat)[3]) in sessions
+
+
+def _fields(stat: bytes) -> list[bytes]:
+    """What follows the name, which may hold anything, in "pid (name) state parent group session …"."""
+    return stat.rpartition(b")")[2].split()
+
+
+def _read(name: str) -> bytes | None:
+    """A file of /proc; None if it may not be read, or its process is gone."""
     try:
-        descriptor = os.open(f"{_PROC}/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(f"{_PROC}/{name}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
@@ -209,25 +243,26 @@ def _all_pids() -> list[int]:
 def _span(first: int, last: int) -> list[int]:
     """The pids handed out from `first` to `last`, where the numbers may have wrapped around."""
     size = _pid_max()
-    count = (last - first) % size + 1
+    count = _distance(first, last) + 1
     if count <= _FEW:
         return [(first + step) % size for step in range(count)]
     return [pid for pid in _all_pids() if (pid - first) % size < count]
 
 
+def _distance(first: int, last: int) -> int:
+    return (last - first) % _pid_max()
+
+
 def _last_pid() -> int | None:
     """The latest pid handed out in our namespace; None where the system does not tell."""
-    try:
-        descriptor = os.open(f"{_PROC}/loadavg", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        last = int(os.read(descriptor, 256).split()[-1])
-    except (OSError, ValueError, IndexError):
-        return None
-    finally:
-        os.close(descriptor)
-    return last if last > 0 else None
+    fields = (_read("loadavg") or b"").split()
+    return int(fields[-1]) or None if fields and fields[-1].isdigit() else None
+
+
+def _count_forks() -> int | None:
+    """How many processes and threads were started since boot; None where that is not told."""
+    told = (_read("stat") or b"").partition(b"\nprocesses ")[2].partition(b"\n")[0]
+    return int(told) or None if told.isdigit() else None
 
 
 @cache

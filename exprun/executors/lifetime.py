@@ -86,6 +86,7 @@ class Lifetime:
                 await self._end_survivors()
         finally:
             if self._leader is not None:
+                self._family.lead_no_more()
                 self._leader.reap()
         return replace(outcome, leftovers=self._survivors.report())
 

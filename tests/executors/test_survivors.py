@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from exprun.abc import NoOutput, StopRequest
+from exprun.executors import descendants
 from exprun.executors.descendants import VARIABLE, Family, find_marked, with_mark
 from exprun.executors.local import LocalExecutor, end_orphans
 from exprun.model.job import CancelReason, Exited, JobHandle, Killed, Lost
@@ -249,9 +250,17 @@ def test_marks_nest() -> None:
     assert with_mark(outer, "inner")[VARIABLE] == "outer:inner"
 
 
-def test_the_pids_since_the_start_are_enough(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The quick way and the whole table find the same process, also past many others."""
-    monkeypatch.setattr("exprun.executors.descendants._FASTEST_FORKS_PER_S", 0)
+@pytest.mark.parametrize("counted", [True, False])
+def test_the_pids_since_the_start_are_enough(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, counted: bool
+) -> None:
+    """The quick way and the whole table find the same process, also past many others.
+
+    Whether the numbers may have wrapped around is told by the time, or else by the count of forks.
+    """
+    monkeypatch.setattr(
+        "exprun.executors.descendants._FASTEST_FORKS_PER_S", float("inf") if counted else 0
+    )
     mark = os.urandom(16).hex()
     family = Family(mark)
     env = with_mark(jobs.shell("").env, mark)
@@ -259,12 +268,60 @@ def test_the_pids_since_the_start_are_enough(jobs: Jobs, monkeypatch: pytest.Mon
     with subprocess.Popen(sleeper, env=env) as first, ExitStack() as cleanup:
         cleanup.callback(first.kill)
         family.leads(first.pid)
+        assert family.is_quick
         others = [subprocess.Popen(["/bin/true"]) for _ in range(140)]
         for other in others:
             other.wait()
+        assert not family.is_quick
         with subprocess.Popen(sleeper, env=env) as second, ExitStack() as inner:
             inner.callback(second.kill)
-            assert family.is_quick
             assert [one.pid for one in family.find()] == [second.pid]
             assert set(find_marked(mark)) == {first.pid, second.pid}
         assert family.find() == []
+
+
+def test_where_the_numbers_may_have_wrapped_all_are_looked_at(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exprun.executors.descendants._FASTEST_FORKS_PER_S", float("inf"))
+    counts = iter([1, 10**9, 10**9, 10**9])
+    monkeypatch.setattr("exprun.executors.descendants._count_forks", lambda: next(counts))
+    mark = os.urandom(16).hex()
+    family = Family(mark)
+    sleeper, env = ["/bin/sleep", "1000"], with_mark(jobs.shell("").env, mark)
+    with subprocess.Popen(sleeper, env=env) as older, ExitStack() as cleanup:
+        cleanup.callback(older.kill)
+        with subprocess.Popen(["/bin/true"]) as leader:
+            family.leads(leader.pid)
+            assert not family.is_quick
+            assert [one.pid for one in family.find()] == [older.pid]
+
+
+def test_what_is_in_the_session_of_another_job_is_not_looked_at(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family, other = Family(os.urandom(16).hex()), Family(os.urandom(16).hex())
+    looked: list[int] = []
+    read = descendants._read
+
+    def noted(name: str) -> bytes | None:
+        if name.endswith("/environ"):
+            looked.append(int(name.split("/")[0]))
+        return read(name)
+
+    monkeypatch.setattr(descendants, "_read", noted)
+    both = ["/bin/sh", "-c", "sleep 1000 & echo $!; wait"]
+    with subprocess.Popen(["/bin/true"]) as leader, ExitStack() as cleanup:
+        family.leads(leader.pid)
+        with subprocess.Popen(both, stdout=subprocess.PIPE, start_new_session=True) as running:
+            cleanup.callback(os.killpg, running.pid, signal.SIGKILL)
+            other.leads(running.pid)
+            assert running.stdout is not None
+            sleeping = int(running.stdout.readline())
+            looked.clear()
+            assert family.find() == []
+            assert {running.pid, sleeping}.isdisjoint(looked)
+            other.lead_no_more()
+            assert family.find() == []
+            assert {running.pid, sleeping} <= set(looked)
+            cleanup.close()
