@@ -127,14 +127,13 @@ class RepoLock(FileLock):
 
 def _try_flock(path: str) -> _Release | None:
     """Take the lock as the library ``zc.lockfile`` does; None if another has it."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    # Not through a link: a repository could bring one along to have a file elsewhere overwritten.
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    descriptor = _open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         note = b" %d\n" % os.getpid()
-        os.pwrite(descriptor, note, 0)
-        os.ftruncate(descriptor, len(note))
+        if os.pread(descriptor, len(note) + 1, 0) != note:
+            os.pwrite(descriptor, note, 0)
+            os.ftruncate(descriptor, len(note))
     except BlockingIOError:
         os.close(descriptor)
         return None
@@ -142,6 +141,16 @@ def _try_flock(path: str) -> _Release | None:
         os.close(descriptor)
         raise
     return partial(_unlock, descriptor)
+
+
+def _open(path: str) -> int:
+    # Not through a link: a repository could bring one along to have a file elsewhere overwritten.
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return os.open(path, flags, 0o666)
 
 
 def _unlock(descriptor: int) -> None:

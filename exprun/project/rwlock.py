@@ -107,11 +107,11 @@ class ReadWriteLock:
     @contextmanager
     def _edit(self, patience: Patience | None = None) -> Iterator[_Table]:
         with self._mutex, self._guard.held(patience):
-            table = _load(self._path)
-            before = _to_json(table)
+            before = _read(self._path)
+            table = _load(self._path, before)
             yield table
             after = _to_json(table)
-            if after != before:
+            if after.encode() != before.rstrip(b" "):
                 _store(self._path, after)
 
     def _conflict(self, table: _Table, reads: Sequence[str], writes: Sequence[str]) -> Busy | None:
@@ -208,12 +208,17 @@ def _busy(wanted: str, path: str, holder: Holder) -> Busy:
     )
 
 
-def _load(path: str) -> _Table:
+def _read(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return _from_json(file.read())
+        with open(path, "rb", buffering=0) as file:
+            return file.readall()
     except FileNotFoundError:
-        return _Table()
+        return b"{}"
+
+
+def _load(path: str, data: bytes) -> _Table:
+    try:
+        return _from_json(data)
     except ValueError:
         # Torn by a crash of its writer. DVC would refuse to work until somebody removes it.
         os.replace(path, path + ".damaged")

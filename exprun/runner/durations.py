@@ -39,14 +39,20 @@ class Durations:
         with self._lock:
             if self._known is not None:
                 self._known[_key(stage)] = duration_s
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         with suppress(OSError):
-            os.makedirs(os.path.dirname(self._path), exist_ok=True)
-            descriptor = os.open(self._path, flags, 0o600)
+            descriptor = self._open()
             try:
                 os.write(descriptor, _line(_key(stage), duration_s))
             finally:
                 os.close(descriptor)
+
+    def _open(self) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            return os.open(self._path, flags, 0o600)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(self._path), exist_ok=True)
+            return os.open(self._path, flags, 0o600)
 
     def expect(self, stages: Sequence[Stage]) -> list[float]:
         """How many seconds each stage will take; one that has never run, as long as the others."""
