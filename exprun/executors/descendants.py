@@ -211,7 +211,7 @@ def _is_in(sessions: set[int], pid: int) -> bool:
 
 
 def _fields(stat: bytes) -> list[bytes]:
-    """What follows the name, which may hold anything, in "pid (name) state parent group session …"."""
+    """Of "pid (name) state parent group session …" what follows the name, itself any text."""
     return stat.rpartition(b")")[2].split()
 
 

@@ -234,6 +234,7 @@ def _set_out(
             replace_file(path, conversion.with_line_ends(repository.inside(path), data))
         for stage, entry in list(commit_data(site, stages)):
             site.records.record(stage, entry)
+        site.records.flush()
         check_out(site, prepared, stages)
         added = [*prepared.edits, *files_to_add(prepared.stages, prepared.project)]
         tree = build_tree(repository, site.root, added, target=repository)

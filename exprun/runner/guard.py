@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from exprun.model.paths import is_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from exprun.model.stage import Stage
     from exprun.project.locks import Patience, RepoLock
     from exprun.project.rwlock import ReadWriteLock
     from exprun.runner.site import Site
+    from exprun.runner.turns import Turns
+
+T = TypeVar("T")
 
 
 class Guard:
@@ -29,45 +33,76 @@ class Guard:
         self._repo = repo
         self._paths = paths
         self._patience = patience
+        self._turns: Turns | None = None
 
     def working(self) -> AbstractContextManager[None]:
         """Held while shared files are read to decide, or written; not while a command runs."""
         return self._repo.held(self._patience) if self._repo else nullcontext()
 
-    @asynccontextmanager
-    async def running(
-        self, stage: Stage, site: Site, prepare: Callable[[], None]
-    ) -> AsyncIterator[None]:
-        """Held while the command of a stage runs: others may not write what it reads.
+    async def work(
+        self,
+        work: Callable[[], T],
+        *,
+        then: Callable[[], None] | None = None,
+        urgent: bool = False,
+    ) -> T:
+        """What `work` returns, done in a worker thread while the project is locked, as `working`.
 
-        `prepare` is called once it is held, in a worker thread.
+        See `Turns.take`. Without locks nothing is gathered, and `then` is left to the run's end.
         """
         # Others that take the locks need no event loop.
+        from exprun.runner import threads
+        from exprun.runner.turns import Turns
+
+        if self._repo is None:
+            return await threads.run_sync(work)
+        self._turns = self._turns or Turns(self.working)
+        return await self._turns.take(work, then=then, urgent=urgent)
+
+    async def enter(self, stage: Stage, site: Site, prepare: Callable[[], None]) -> ExitStack:
+        """See to it that nobody else writes what a stage reads or makes, and then `prepare`.
+
+        To be left, by `leave` or by closing what is returned, when the stage has been saved.
+        """
+        from exprun.project.locks import Busy
+        from exprun.runner import threads
+
+        entered = ExitStack()
+        paths = self._paths
+        if paths is None:
+            await self.work(prepare, urgent=True)
+            return entered
+        reads = [dep.location for dep in stage.deps] + [file.location for file in stage.params]
+        writes = [out.location for out in stage.outs]
+        held = partial(
+            paths.held,
+            read=[site.path(location) for location in reads if not is_url(location)],
+            write=[site.path(location) for location in writes if not is_url(location)],
+        )
+
+        def enter_at_once() -> bool:
+            try:
+                entered.enter_context(held())
+            except Busy:
+                return False
+            prepare()
+            return True
+
+        try:
+            if not await self.work(enter_at_once, urgent=True):
+                # Whoever is in the way may need the project to end.
+                await threads.run_sync(entered.enter_context, held(patience=self._patience))
+                await self.work(prepare, urgent=True)
+        except BaseException:
+            await self.leave(entered)
+            raise
+        return entered
+
+    async def leave(self, entered: ExitStack) -> None:
+        """Give back what `enter` took. Being cancelled waits."""
         from anyio import CancelScope
 
         from exprun.runner import threads
 
-        if self._paths is None:
-            await threads.run_sync(prepare)
-            yield
-            return
-        reads = [dep.location for dep in stage.deps] + [file.location for file in stage.params]
-        writes = [out.location for out in stage.outs]
-        held = self._paths.held(
-            read=[site.path(location) for location in reads if not is_url(location)],
-            write=[site.path(location) for location in writes if not is_url(location)],
-            patience=self._patience,
-        )
-
-        def enter() -> ExitStack:
-            with ExitStack() as undo:
-                undo.enter_context(held)  # somebody else may have to be waited for
-                prepare()
-                return undo.pop_all()
-
-        release = await threads.run_sync(enter)
-        try:
-            yield
-        finally:
-            with CancelScope(shield=True):
-                await threads.run_sync(release.close)
+        with CancelScope(shield=True):
+            await threads.run_sync(entered.close)

@@ -94,7 +94,7 @@ def set_out_isolated(
     there = opened.at(root, workspace.repository)
     project = there.load()
     stages = project.plan(spec.options.selection)
-    site = workspace_site(there, project, immediate=False)
+    site = workspace_site(there, project, disposable=True)
     prepared = Prepared(opened=there, spec=spec, ref=ref, edits={}, project=project, stages=stages)
     concerning = concerned(prepared)
     remove_left(site, (f"{workspace.root}/{path}" for path in workspace.left), concerning)

@@ -38,14 +38,14 @@ class Recorded:
 class LockBook:
     """Reads the lock files of a project on demand and records entries in planned order.
 
-    With `immediate` a file is written as soon as an entry is recorded, else by `flush`.
-    Thread-safe.
+    What is recorded is written by `flush`: whole or not at all, but for a `disposable` project, of
+    which nothing is kept that was cut short. Thread-safe.
     """
 
-    def __init__(self, files: Files, root: str, *, immediate: bool = True) -> None:
+    def __init__(self, files: Files, root: str, *, disposable: bool = False) -> None:
         self._files = files
         self._root = root
-        self._immediate = immediate
+        self._disposable = disposable
         self._ranks: dict[Location, dict[str, int]] = {}
         self._locks: dict[Location, Lockfile] = {}
         self._unwritten: set[Location] = set()
@@ -78,14 +78,16 @@ class LockBook:
             )
             self._locks[file] = lock.with_stage(name, entry, ranks=self._ranks.get(file))
             self._unwritten.add(file)
-            if self._immediate:
-                self._write()
         return recorded
 
     def flush(self) -> None:
         """Write what has not been written."""
         with self._lock:
-            self._write()
+            while self._unwritten:
+                file = self._unwritten.pop()
+                path, data = os.path.join(self._root, file), self._locks[file].to_bytes()
+                if not (self._disposable and write_over(path, data)):
+                    replace_file(path, data)
 
     def _load(self, file: Location) -> Lockfile:
         lock = self._locks.get(file)
@@ -96,11 +98,3 @@ class LockBook:
                 lock = absent_lock(name=file)
             self._locks[file] = lock
         return lock
-
-    def _write(self) -> None:
-        while self._unwritten:
-            file = self._unwritten.pop()
-            path, data = os.path.join(self._root, file), self._locks[file].to_bytes()
-            # What is cut short in an isolated workspace is lost anyway.
-            if self._immediate or not write_over(path, data):
-                replace_file(path, data)

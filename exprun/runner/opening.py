@@ -142,11 +142,11 @@ class Opened:
         project: Project,
         *,
         edits: Mapping[Location, bytes] | None = None,
-        immediate: bool = True,
+        disposable: bool = False,
     ) -> Site:
         """The workspace as a place to look at stages, with `edits` not yet written.
 
-        Lock files are written after each stage if `immediate`, else when the run ends.
+        Lock files of a `disposable` one need not survive a crash.
         """
         root = self.place.root
         return Site(
@@ -154,7 +154,7 @@ class Opened:
             project=project,
             store=self.store,
             probe=WorkspaceProbe(root, self.store, edits or {}, self.yaml),
-            records=Records(root, self.files, project.data, immediate=immediate),
+            records=Records(root, self.files, project.data, disposable=disposable),
             git_ignores=None,
             warn=self.warn,
         )

@@ -22,11 +22,16 @@ class Records:
     """The records of a project whose .dvc files are `data`. Thread-safe for different stages."""
 
     def __init__(
-        self, root: str, files: Files, data: Mapping[Location, DataFile], *, immediate: bool = True
+        self,
+        root: str,
+        files: Files,
+        data: Mapping[Location, DataFile],
+        *,
+        disposable: bool = False,
     ) -> None:
         self._root = root
         self._data = dict(data)
-        self._locks = LockBook(files, root, immediate=immediate)
+        self._locks = LockBook(files, root, disposable=disposable)
 
     def plan(self, stages: Sequence[Stage]) -> None:
         """Take note of the order in which new entries are to stand."""

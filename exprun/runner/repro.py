@@ -72,9 +72,9 @@ def _stage_in_git(repository: Repository, files: Sequence[str]) -> None:
     run_git(repository.workdir, repository.env, ["add", "--", *files])
 
 
-def workspace_site(opened: Opened, project: Project, *, immediate: bool = True) -> Site:
+def workspace_site(opened: Opened, project: Project, *, disposable: bool = False) -> Site:
     """A workspace as a place to run in; without Git, nothing is kept out of it."""
-    seen = opened.site(project, immediate=immediate)
+    seen = opened.site(project, disposable=disposable)
     try:
         repository = None if opened.config.core.no_scm else opened.repository
     except NotAProject:

@@ -25,6 +25,7 @@ from exprun.scheduler.vocabulary import StageState, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import ExitStack
 
     from exprun.abc import Executor
     from exprun.model.experiment import ReproOptions
@@ -68,6 +69,7 @@ class _InHand:
     judgement: Judgement | None = None
     outcome: JobOutcome | None = None
     log: str | None = None
+    entered: ExitStack | None = None
     stop: StopRequest = field(default_factory=StopRequest)
 
 
@@ -176,7 +178,7 @@ class Reproduction:
         index = key.stage
         hand = self._in_hand[index] = _InHand()
         try:
-            hand.judgement = await threads.run_sync(self._judge, index, forced)
+            hand.judgement = await self._guard.work(partial(self._judge, index, forced))
             if hand.judgement.need is Need.NOTHING:
                 self._teller.skipped(index)
                 return words.StageChecked(key, Verdict.UNCHANGED)
@@ -187,7 +189,9 @@ class Reproduction:
             if hand.judgement.need is Need.RUN:
                 return words.StageChecked(key, Verdict.MUST_RUN, hand.judgement.flight)
             self._teller.settles(index, hand.judgement.need)
-            self._finished(index, await threads.run_sync(self._settle, index))
+            settle = partial(self._settle, index)
+            saved = await self._guard.work(settle, then=self.site.records.flush)
+            self._finished(index, saved)
         except FAULTS as error:
             self._failed(index, failure_from(error))
             return words.StageChecked(key, Verdict.FAILED)
@@ -205,30 +209,34 @@ class Reproduction:
         self.failures.pop(index, None)
         may_retry = attempt <= self._requirements[index].retries
         try:
-            async with (
-                self._settings.exclusion.held(
-                    self._exclusive(index, gpus), hand.stop, partial(self._teller.waits_for, index)
-                ),
-                self._guard.running(stage, self.site, partial(self._prepare, index)),
+            async with self._settings.exclusion.held(
+                self._exclusive(index, gpus), hand.stop, partial(self._teller.waits_for, index)
             ):
+                prepare = partial(self._prepare, index)
+                hand.entered = await self._guard.enter(stage, self.site, prepare)
                 self._teller.started(index, hand.log, attempt)
                 hand.outcome = await self._executor.run_job(
                     self._job(index, gpus), self._sink(index), stop=hand.stop
                 )
         except FAULTS as error:
+            await self._leave(hand)
             may_help = isinstance(error, ExecutorError) and error.transient
             self._failed(index, failure_from(error), is_last=not (may_help and may_retry))
             return words.StageRan(key, succeeded=False, retryable=may_help)
         failure = failure_of_job(hand.outcome, self._commands(stage))
         if failure is not None:
+            await self._leave(hand)
             self._failed(index, failure, is_last=not may_retry)
         return words.StageRan(key, succeeded=failure is None)
 
     async def save(self, key: words.StageKey) -> words.StageSaved:
         """Save a stage whose commands have succeeded."""
+        save = partial(self._save, key.stage)
         try:
-            self._finished(key.stage, await threads.run_sync(self._save, key.stage))
+            saved = await self._guard.work(save, then=self.site.records.flush)
+            self._finished(key.stage, saved)
         except FAULTS as error:
+            await self._leave(self._in_hand[key.stage])
             self._failed(key.stage, failure_from(error))
             return words.StageSaved(key, succeeded=False)
         return words.StageSaved(key, succeeded=True)
@@ -242,18 +250,29 @@ class Reproduction:
         """Tell that a stage is run again after a while."""
         self._teller.retries(key.stage, delay_s)
 
-    # In worker threads
+    def leave_all(self) -> None:
+        """Give back what stages hold that were not brought to an end."""
+        for hand in self._in_hand.values():
+            if hand.entered is not None:
+                hand.entered.close()
+
+    async def _leave(self, hand: _InHand) -> None:
+        """Let others have what a stage reads and makes, if it has not been saved."""
+        entered, hand.entered = hand.entered, None
+        if entered is not None:
+            await self._guard.leave(entered)
+
+    # In worker threads, while the project is locked
 
     def _judge(self, index: int, forced: bool) -> Judgement:
         stage = self.stages[index]
-        with self._guard.working():
-            try:
-                return self._work.judge(stage, forced=forced)
-            except (MissingDependency, ParamsError):
-                if self._dependents_go_on() and stage.cmd and not stage.frozen:
-                    # They must not take its old outputs for new ones.
-                    self._work.prepare(stage)
-                raise
+        try:
+            return self._work.judge(stage, forced=forced)
+        except (MissingDependency, ParamsError):
+            if self._dependents_go_on() and stage.cmd and not stage.frozen:
+                # They must not take its old outputs for new ones.
+                self._work.prepare(stage)
+            raise
 
     def _dependents_go_on(self) -> bool:
         """Whether the stages that need one that cannot start are run all the same."""
@@ -268,23 +287,22 @@ class Reproduction:
     def _settle(self, index: int) -> Saved:
         judgement = self._in_hand[index].judgement
         stage = self.stages[index]
-        with self._guard.working():
-            if judgement is not None and judgement.source is not None:
-                return self._work.restore(stage, judgement.source)
-            if judgement is not None and judgement.need is Need.IMPORT:
-                return self._work.import_again(stage)
-            return self._work.verify(stage)
+        if judgement is not None and judgement.source is not None:
+            return self._work.restore(stage, judgement.source)
+        if judgement is not None and judgement.need is Need.IMPORT:
+            return self._work.import_again(stage)
+        return self._work.verify(stage)
 
     def _prepare(self, index: int) -> None:
         """Make way for the commands, unless they are not to start any more."""
         if self._in_hand[index].stop.reason is None:
-            with self._guard.working():
-                self._work.prepare(self.stages[index])
+            self._work.prepare(self.stages[index])
 
     def _save(self, index: int) -> Saved:
         hand, stage = self._in_hand[index], self.stages[index]
-        with self._guard.working():
-            saved = self._work.save(stage, inputs=hand.judgement.inputs if hand.judgement else None)
+        saved = self._work.save(stage, inputs=hand.judgement.inputs if hand.judgement else None)
+        if hand.entered is not None:
+            hand.entered.close()
         if hand.outcome is not None:
             self._durations.record(stage, hand.outcome.duration_s)
         return saved

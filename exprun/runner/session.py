@@ -259,6 +259,7 @@ class Session:
             await reproduction.begin()
             await self.run(outcome, [reproduction.id], beside=beside)
         finally:
+            reproduction.leave_all()
             reproduction.site.records.flush()
         if outcome.verdict is not ExperimentVerdict.SUCCEEDED:
             raise self._failure(reproduction, outcome)
