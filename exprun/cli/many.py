@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from exprun import events
+from exprun.cli.marked import MarkedLines
 from exprun.cli.messages import warn
 from exprun.model.experiment import StageResult
 
@@ -17,19 +18,13 @@ if TYPE_CHECKING:
 
     from exprun.events import StageEvent
 
-LONGEST_LINE = 1 << 14
-
 
 class ManyOutput:
-    """Prints what happens as it happens, prefixed with the experiment, and output with the stage.
-
-    Of a line that a progress bar has drawn over and over, the last state is printed. A line of more
-    than `LONGEST_LINE` bytes is broken. The logs have every byte.
-    """
+    """Prints what happens as it happens, marked with the experiment, and output with the stage."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
-        self._partial: dict[str, bytes] = {}
+        self._lines = MarkedLines()
 
     def __enter__(self) -> Self:
         return self
@@ -56,11 +51,13 @@ class ManyOutput:
             case events.CommandStarted(command=command):
                 self._tell(event, f"> {command}")
             case events.StageOutput(data=data):
-                self._add_output(event, data)
+                if not self._quiet:
+                    self._lines.add(_whose(event), data)
             case events.StageRetrying(stage=stage, delay_s=delay_s):
+                self._lines.end(_whose(event))
                 self._tell(event, f"Stage '{stage}' is tried again in {delay_s:g} s")
             case events.StageFinished(result=result, message=message):
-                self._end_output(event)
+                self._lines.end(_whose(event))
                 if result is StageResult.FAILED:
                     warn(f"{event.experiment}: {message}")
             case events.ExperimentFinished(experiment=name, rev=rev, reason=reason):
@@ -80,52 +77,11 @@ class ManyOutput:
     def _tell(self, event: StageEvent, text: str) -> None:
         self._say(f"{event.experiment}: {text}")
 
-    def _add_output(self, event: StageEvent, data: bytes) -> None:
-        if self._quiet:
-            return
-        prefix = f"{event.experiment}:{event.stage}"
-        rest = self._partial.get(prefix, b"")
-        end = data.rfind(b"\n")
-        if end >= 0:
-            self._show_lines(prefix, rest, data[:end])
-            rest = b""
-        rest += data[end + 1 :]
-        while len(rest) > LONGEST_LINE:
-            self._show_lines(prefix, rest[:LONGEST_LINE])
-            rest = rest[LONGEST_LINE:]
-        self._partial[prefix] = rest
-
-    def _end_output(self, event: StageEvent) -> None:
-        prefix = f"{event.experiment}:{event.stage}"
-        rest = self._partial.pop(prefix, b"")
-        if rest:
-            self._show_lines(prefix, rest)
-
-    def _show_lines(self, prefix: str, begin: bytes, lines: bytes = b"") -> None:
-        """Print `begin` and `lines` as a terminal would show them in the end, whatever they are.
-
-        All in one go, and copied as seldom as can be: a stage may print faster than each line could
-        be looked at.
-        """
-        mark = f"{prefix} | "
-        is_plain = lines.isascii() and begin.isascii() and mark.isascii()
-        if not is_plain or b"\r" in begin or b"\r" in lines:
-            self._say(_marked(mark, begin + lines))
-            return
-        out = sys.stdout.buffer
-        out.write(mark.encode() + begin)
-        out.write(lines.replace(b"\n", f"\n{mark}".encode()))
-        out.write(b"\n")
-        out.flush()
-
     def _say(self, line: str) -> None:
         if not self._quiet:
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
 
 
-def _marked(mark: str, lines: bytes) -> str:
-    """Lines with all that they were drawn over with left out, and `mark` before each."""
-    drawn = (line.rstrip(b"\r").rpartition(b"\r")[2] for line in lines.split(b"\n"))
-    text = b"\n".join(drawn).decode("utf-8", "replace")
-    return mark + text.replace("\n", f"\n{mark}")
+def _whose(event: StageEvent) -> str:
+    return f"{event.experiment}:{event.stage}"

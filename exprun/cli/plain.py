@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from exprun import events
+from exprun.cli.marked import MarkedLines
 from exprun.cli.messages import not_changed, warn
 from exprun.model.experiment import OnError, StageResult
 from exprun.model.paths import spell
@@ -17,11 +18,23 @@ if TYPE_CHECKING:
 
 
 class PlainOutput:
-    """Prints what happens as it happens. `quiet` leaves only warnings that tell of failures."""
+    """Prints what happens as it happens. `quiet` leaves only warnings that tell of failures.
 
-    def __init__(self, cwd: Location, *, quiet: bool, on_error: OnError = OnError.FAIL) -> None:
+    The output of stages is printed here if they run `at_once`. One after the other, they write on
+    the terminal themselves.
+    """
+
+    def __init__(
+        self,
+        cwd: Location,
+        *,
+        quiet: bool,
+        at_once: bool = False,
+        on_error: OnError = OnError.FAIL,
+    ) -> None:
         self._cwd = cwd
         self._quiet = quiet
+        self._lines = MarkedLines() if at_once and not quiet else None
         self._on_error = on_error
         self._gap = False
 
@@ -44,19 +57,24 @@ class PlainOutput:
                 self._begin_stage(f"Importing '{source}' -> '{output}'")
             case events.StageStarted(stage=stage):
                 self._begin_stage(f"Running stage '{stage}':")
-            case events.CommandStarted(command=command):
-                self._say(f"> {command}")
+            case events.CommandStarted(stage=stage, command=command):
+                self._say(f"{stage}: > {command}" if self._lines else f"> {command}")
+            case events.StageOutput(stage=stage, data=data):
+                if self._lines:
+                    self._lines.add(stage, data)
             case events.LockWritten(file=file, created=created, changed=changed):
                 if created:
                     self._say(f"Generating lock file '{spell(file, start=self._cwd)}'")
                 if changed:
                     self._say(f"Updating lock file '{spell(file, start=self._cwd)}'")
-            case events.StageFinished(result=result, message=message):
+            case events.StageFinished(stage=stage, result=result, message=message):
+                self._end_output(stage)
                 self._gap = result in {StageResult.SUCCEEDED, StageResult.RESTORED}
                 if result is StageResult.FAILED and self._on_error is not OnError.FAIL:
                     ignored = " (ignored)" if self._on_error is OnError.IGNORE else ""
                     warn(f"{message}{ignored}")
             case events.StageRetrying(stage=stage, delay_s=delay_s):
+                self._end_output(stage)
                 self._begin_stage(f"Stage '{stage}' failed, and is tried again in {delay_s:g} s")
             case events.StagesBlocked(blocked=blocked):
                 warn(f"{_stages(blocked)} will be skipped due to this failure")
@@ -66,7 +84,7 @@ class PlainOutput:
                 self._say(f"\nRan experiment(s): {name}")
                 self._say(
                     "To apply the results of an experiment to your workspace run:\n\n"
-                    "\tdvc exp apply <exp>"
+                    f"\texprun apply {name}"
                     if isolated
                     else "Experiment results have been applied to your workspace."
                 )
@@ -74,6 +92,10 @@ class PlainOutput:
                 warn(message)
             case _:
                 pass
+
+    def _end_output(self, stage: str) -> None:
+        if self._lines:
+            self._lines.end(stage)
 
     def _begin_stage(self, line: str) -> None:
         if self._gap:

@@ -60,8 +60,7 @@ def run_session(
             jobs=namespace.jobs,
             resources=resources(opened, namespace),
             grace_s=namespace.grace,
-            shows_output=bool(namespace.events)
-            or (bool(show or namespace.log_json or namespace.verbose > 1) and not namespace.quiet),
+            shows_output=_shows_output(namespace, is_many=show is not None),
         )
         ending = Ending(session, grace_s=namespace.grace)
         session.confirm = partial(_confirm, ending)
@@ -113,8 +112,19 @@ def resources(opened: Opened, namespace: argparse.Namespace) -> Resources:
     return asked.or_else(load_resources(directories))
 
 
+def _shows_output(namespace: argparse.Namespace, *, is_many: bool) -> bool:
+    """Whether some display wants what stages write, apart from the terminal lent to one of them."""
+    shown = is_many or namespace.jobs > 1 or namespace.log_json or namespace.verbose > 1
+    return bool(namespace.events) or bool(shown and not namespace.quiet)
+
+
 def _plain(namespace: argparse.Namespace, options: ReproOptions) -> Callable[[events.Event], None]:
-    return PlainOutput(options.selection.cwd, quiet=namespace.quiet, on_error=options.on_error).show
+    return PlainOutput(
+        options.selection.cwd,
+        quiet=namespace.quiet,
+        at_once=namespace.jobs > 1,
+        on_error=options.on_error,
+    ).show
 
 
 def _displays(

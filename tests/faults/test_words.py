@@ -20,6 +20,7 @@ from tests.support.program import (
     make_project,
     run,
 )
+from tests.support.project import write
 
 if TYPE_CHECKING:
     from tests.support.environment import Place
@@ -64,6 +65,29 @@ def test_keep_going_warns_and_skips_what_is_below(place: Place, exprun: Tool) ->
     assert "WARNING: Stage 'below' will be skipped due to this failure\n" in ended.stderr
     assert "ERROR: failed to reproduce 'bad'" in ended.stderr
     assert (place.repo / "beside").exists()
+
+
+def test_stages_at_a_time_tell_whose_each_line_is(place: Place, exprun: Tool) -> None:
+    make_project(place, FORK)
+
+    ended = exprun.run(("repro", "-k", "-j", "2"), place=place)
+
+    lines = ended.stdout.splitlines()
+    assert {"good: > echo good | tee good", "good | good", "bad | trying"} <= {*lines}
+    assert lines.index("Running stage 'good':") < lines.index("good | good")
+
+
+def test_a_line_that_a_failed_attempt_left_open_is_its_own(place: Place, exprun: Tool) -> None:
+    script = "printf tried; test -e again || { touch again; exit 1; }; touch o\n"
+    stage = "{cmd: sh s.sh, outs: [o], meta: {exprun: {retries: 1}}}"
+    make_project(place, f"stages:\n  s: {stage}\n", write("s.sh", script))
+
+    alone = exprun.run(("repro", "-j", "2"), place=place).stdout.splitlines()
+    (place.repo / "again").unlink()
+    many = exprun.run(("run", "-f", "--temp", "-S", "+x=1,2"), place=place).stdout.splitlines()
+
+    assert alone.count("s | tried") == 2
+    assert len([line for line in many if line.endswith(":s | tried")]) == 4
 
 
 def test_ignored_errors_are_warnings(place: Place, exprun: Tool) -> None:
