@@ -11,9 +11,9 @@ import time
 from typing import TYPE_CHECKING
 
 import anyio
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from exprun import events
@@ -23,8 +23,6 @@ from exprun.model.values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
-
-    from rich.console import RenderableType
 
 _PERIOD_S = 0.25
 _LONGEST_LINE = 400
@@ -130,23 +128,37 @@ class LiveOutput:
             self._say(f"\nFailed experiment(s): {', '.join(failed)}", "red")
             self._say(f"What they wrote: exprun logs {failed[0]}")
 
-    def render(self) -> RenderableType:
+    def render(self) -> Group:
         """What stands below the lines that scroll."""
-        rows = Table.grid(padding=(0, 2))
-        rows.add_column(no_wrap=True, style="bold")
-        rows.add_column(no_wrap=True)
-        rows.add_column(no_wrap=True, justify="right")
-        rows.add_column(no_wrap=True, ratio=1, overflow="ellipsis", style="dim")
-        rows.expand = True
         room = max(1, self._console.height - 3)
         running = list(self._running.values())
-        for stage in running[:room]:
-            last = stage.note or last_line(stage.tail)
-            took = _duration(self._clock() - stage.since)
-            rows.add_row(Text(stage.experiment), Text(stage.stage), took, Text(last))
-        more = len(running) - room
-        beyond = [Text(f"… and {more} more", style="dim")] if more > 0 else []
-        return Group(rows, *beyond, Text(self.summary(), style="bold"))
+        lines = self._lines(running[:room])
+        if len(running) > room:
+            lines.append(Text(f"… and {len(running) - room} more", style="dim"))
+        lines.append(Text(self.summary(), style="bold"))
+        for line in lines:
+            line.truncate(self._console.width - 1, overflow="ellipsis")
+        return Group(*lines)
+
+    def _lines(self, running: Sequence[_Running]) -> list[Text]:
+        """One for each stage, in columns, and no longer than what it shows.
+
+        A terminal that gets narrower breaks what is longer in two, and does not tell: the rest then
+        stays on the screen.
+        """
+        cells = [
+            (stage.experiment, stage.stage, _duration(self._clock() - stage.since))
+            for stage in running
+        ]
+        widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+        return [
+            Text.assemble(
+                (set_cell_size(experiment, widths[0]), "bold"),
+                f"  {set_cell_size(name, widths[1])}  {took:>{widths[2]}}  ",
+                (stage.note or last_line(stage.tail), "dim"),
+            )
+            for stage, (experiment, name, took) in zip(running, cells, strict=True)
+        ]
 
     def summary(self) -> str:
         """How far everything is, in one line."""

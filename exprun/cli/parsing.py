@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -11,6 +12,9 @@ from exprun.model.experiment import OnError, ReproOptions, Selection
 
 if TYPE_CHECKING:
     from exprun.model.paths import Location
+
+
+JOBS_HELP = "stages to run at a time (default: 1)"
 
 
 class Parser(argparse.ArgumentParser):
@@ -72,9 +76,7 @@ def add_talk_options(parser: argparse.ArgumentParser) -> None:
 
 def add_job_options(parser: argparse.ArgumentParser) -> None:
     """How many stages at once, with what, and how patiently they are stopped."""
-    parser.add_argument(
-        "-j", "--jobs", type=positive, default=1, metavar="N", help="stages to run at a time"
-    )
+    parser.add_argument("-j", "--jobs", type=positive, default=1, metavar="N", help=JOBS_HELP)
     parser.add_argument(
         "--resources",
         metavar="NAME=N,...",
@@ -82,7 +84,7 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--grace",
-        type=float,
+        type=_seconds,
         default=10.0,
         metavar="SECONDS",
         help="how long interrupted stages may take to end (default: 10)",
@@ -104,6 +106,23 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not '{text}'")
     return int(text)
+
+
+def natural(text: str) -> int:
+    """A whole number, as an argument type."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number, not '{text}'")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds, not '{text}'")
+    return seconds
 
 
 def add_repro_options(parser: argparse.ArgumentParser) -> None:

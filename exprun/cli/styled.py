@@ -10,15 +10,22 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from exprun.results.columns import Table
 
+    Page = Callable[[str], None]
+
 _HEADER = {"metrics": "cornsilk1", "params": "light_cyan1", "deps": "plum2"}
+_WIDEST = 1 << 14
+_FRAME = 5  # What a table has of lines besides its rows, and the prompt that comes after it.
 
 
-def write_styled(table: Table, bold: Sequence[bool]) -> None:
-    """Print the table on the terminal; `bold` tells which rows stand out."""
+def write_styled(table: Table, bold: Sequence[bool], *, page: Page | None) -> None:
+    """Print the table on the terminal; `bold` tells which rows stand out.
+
+    One that does not fit is handed to `page`; without it, its cells are cut.
+    """
     drawn = RichTable(box=box.HORIZONTALS)
     for header in table.headers:
         kind = table.kinds.get(header)
@@ -30,4 +37,12 @@ def write_styled(table: Table, bold: Sequence[bool]) -> None:
         )
     for row, is_bold in zip(table.rows, bold, strict=True):
         drawn.add_row(*map(Text, row), style="bold" if is_bold else None)
-    Console().print(drawn)
+    console = Console()
+    width = console.measure(drawn, options=console.options.update(max_width=_WIDEST)).maximum
+    if page is None or (width <= console.width and len(table.rows) + _FRAME <= console.height):
+        console.print(drawn)
+        return
+    wide = Console(width=max(width, console.width))
+    with wide.capture() as captured:
+        wide.print(drawn)
+    page(captured.get())

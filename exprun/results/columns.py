@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from exprun.errors import UsageError
+from exprun.model.near import did_you_mean
 from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
@@ -194,7 +195,11 @@ class _Columns:
         listed = ", ".join(f"{file}:{name}" for _, file, name in matches)
         if matches:
             raise UsageError(f"ambiguous sort column '{column}' matched '{listed}'")
-        raise UsageError(f"unknown sort column '{column}'")
+        names = dict.fromkeys(name for _, _, name in every)
+        raise UsageError(
+            f"unknown sort column '{column}'",
+            hint=did_you_mean(column, names, f"there are: {', '.join(names) or 'none'}"),
+        )
 
 
 def _collect_names(states: Iterable[State]) -> tuple[Names, Names, set[str]]:

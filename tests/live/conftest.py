@@ -14,6 +14,7 @@ from tests.house.sources import ROOT
 from tests.support.environment import Place
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import Any
 
@@ -67,12 +68,14 @@ class Project:
     def run(self, *args: str) -> Finished:
         return self.tool.run(args, place=self.place)
 
-    def start(self, *args: str, **streams: Any) -> subprocess.Popen[bytes]:
+    def start(
+        self, *args: str, env: Mapping[str, str] | None = None, **streams: Any
+    ) -> subprocess.Popen[bytes]:
         """A process of its own, to be seen from outside."""
         return subprocess.Popen(
             [sys.executable, "-m", "exprun", *args],
             cwd=self.place.repo,
-            env=self.place.environ() | {"PYTHONPATH": str(ROOT), "TERM": "xterm"},
+            env=self.place.environ() | {"PYTHONPATH": str(ROOT), "TERM": "xterm"} | dict(env or {}),
             **streams,
         )
 

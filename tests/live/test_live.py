@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import termios
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 # In either order.
 TWO_SPEAK = rb"(?s)loss of (\d): 0\.5.*loss of (?!\1)\d: 0\.5"
 OK = "echo $1 > out.txt; echo 1 > m.json\n"
+WIDE = "x: 0\n" + "".join(f"parameter_{n}: 1234567\n" for n in range(20))
 HIDDEN_CURSOR = b"\x1b[?25l"
 ERASED_LINE = b"\x1b[2K"
 
@@ -38,9 +40,14 @@ class Terminal:
         self.seen = b""
         self._started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, project: Project, *args: str) -> subprocess.Popen[bytes]:
+    def start(self, project: Project, *args: str, **env: str) -> subprocess.Popen[bytes]:
         process = project.start(
-            *args, stdin=self.slave, stdout=self.slave, stderr=self.slave, start_new_session=True
+            *args,
+            env=env,
+            stdin=self.slave,
+            stdout=self.slave,
+            stderr=self.slave,
+            start_new_session=True,
         )
         self._started.append(process)
         return process
@@ -157,6 +164,37 @@ def test_events_in_a_file_go_with_the_usual_lines(project: Project) -> None:
     assert "StageOutput" in kinds
 
 
+@pytest.mark.parametrize(("option", "pager"), [("-A", "sed s/^/paged/"), ("--no-pager", "false")])
+def test_a_table_that_does_not_fit_is_paged(
+    project: Project, terminal: Terminal, option: str, pager: str
+) -> None:
+    project.setup(OK)
+    project.write("params.yaml", WIDE)
+    seen = terminal.read_all(terminal.start(project, "show", option, DVC_PAGER=pager))
+    is_paged = option != "--no-pager"
+    assert (b"paged" in seen, b"parameter_19" in seen) == (is_paged, is_paged)
+
+
+def test_a_table_that_fits_is_not_paged(project: Project, terminal: Terminal) -> None:
+    project.setup(OK)
+    process = terminal.start(project, "show", DVC_PAGER="false")
+    assert b"workspace" in terminal.read_all(process)
+    assert process.returncode == 0
+
+
+def test_without_a_pager_the_table_is_printed_as_wide_as_it_is(
+    project: Project, terminal: Terminal
+) -> None:
+    project.setup(OK)
+    project.write("params.yaml", WIDE)
+    git_only = project.place.root / "git-only"
+    git_only.mkdir()
+    (git_only / "git").symlink_to(shutil.which("git") or "")
+    process = terminal.start(project, "show", PATH=str(git_only))
+    assert b"parameter_19" in terminal.read_all(process)
+    assert process.returncode == 0
+
+
 # The view itself
 
 
@@ -172,6 +210,17 @@ def test_events_in_a_file_go_with_the_usual_lines(project: Project) -> None:
 )
 def test_the_last_line_is_fit_to_be_shown(tail: bytes, line: str) -> None:
     assert last_line(tail) == line
+
+
+def test_no_line_of_the_view_is_longer_than_what_it_shows() -> None:
+    view = LiveOutput(total=3, clock=lambda: 0.0)
+    for name, output in (("a", b"long " * 100), ("long", b"50%"), ("c", b"")):
+        view.show(events.StageStarted(stage="s", experiment=name, log=""))
+        view.show(events.StageOutput(stage="s", experiment=name, data=output, offset=0))
+    lines = [str(line) for line in view.render().renderables]
+    assert lines[0].startswith("a     s  0:00  long long ")
+    assert lines[0].endswith("…")
+    assert lines[1:3] == ["long  s  0:00  50%", "c     s  0:00  "]
 
 
 def test_the_summary_counts_and_estimates() -> None:

@@ -192,7 +192,9 @@ def test_what_cannot_be_asked_is_refused(rich: Place, exprun: Tool) -> None:
     refused: tuple[tuple[tuple[str, ...], str], ...] = (
         (("--rev", "nothing"), "unknown Git revision 'nothing'"),
         (("--sort-by", "acc"), "ambiguous sort column 'acc'"),
+        (("--sort-by", "accu"), "unknown sort column 'accu'\n  did you mean 'acc'?"),
         (("--drop", "("), "invalid pattern"),
+        (("--precision", "-2"), "--precision: must be a whole number, not '-2'"),
     )
     for args, words in refused:
         done = exprun.run(("show", *args), place=rich)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from exprun.cli import exits
 from exprun.cli.messages import warn
-from exprun.cli.parsing import Parser, PlainParser, positive
+from exprun.cli.parsing import JOBS_HELP, Parser, PlainParser, positive
 from exprun.errors import UsageError
 from exprun.project.root import find_project
 from exprun.queue.ledger import to_attempt
@@ -52,7 +52,8 @@ def _parser(wanted: str) -> Parser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Command)
     for name in (wanted,) if wanted in _COMMANDS else _COMMANDS:
         help, run, add_arguments = _COMMANDS[name]
-        command = commands.add_parser(name, help=help, description=help)
+        description = f"{help[0].upper()}{help[1:]}."
+        command = commands.add_parser(name, help=help, description=description)
         command.set_defaults(run=run, change=name)
         add_arguments(command)
     return parser
@@ -63,9 +64,7 @@ def _add_json(parser: Parser) -> None:
 
 
 def _add_jobs(parser: Parser) -> None:
-    parser.add_argument(
-        "-j", "--jobs", type=positive, default=1, metavar="N", help="stages to run at a time"
-    )
+    parser.add_argument("-j", "--jobs", type=positive, default=1, metavar="N", help=JOBS_HELP)
 
 
 def _add_nothing(_: Parser) -> None:
@@ -216,9 +215,15 @@ def _tidy(cwd: str) -> None:
 
 def _change(namespace: argparse.Namespace, cwd: str) -> int:
     queue = _open(cwd)
-    ids = [entry.id for entry in queue.find(namespace.names)]
+    found = [entry for entry in queue.find(namespace.names) if entry.state is not State.SUCCESS]
+    for name in namespace.names:
+        if not any(name in (entry.name, entry.id) for entry in found):
+            raise UsageError(
+                f"experiment '{name}' has succeeded: it does not wait to be run",
+                hint="see `exprun queue status`",
+            )
     change: Callable[[Sequence[str]], None] = getattr(queue, namespace.change)
-    change(ids)
+    change([entry.id for entry in found])
     return exits.OK
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
 from exprun.cli.opening import open_here
-from exprun.cli.parsing import PlainParser, add_baseline_options
+from exprun.cli.parsing import PlainParser, add_baseline_options, natural
 from exprun.cli.render import can_print, markdown_table, plain_table, write_csv, write_json
 from exprun.results.columns import Style, Table, build_table, select_columns
 from exprun.results.table import Results, Wanted
@@ -58,13 +60,25 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         return exits.OK
     if namespace.markdown:
         sys.stdout.write(markdown_table(table.headers, table.rows))
-    elif sys.stdout.isatty() and len(table.rows) <= _MOST_STYLED_ROWS:
-        from exprun.cli.styled import write_styled
-
-        write_styled(table, [kind == "baseline" for kind in kinds])
+    elif sys.stdout.isatty():
+        bold = [kind == "baseline" for kind in kinds]
+        _show_on_terminal(table, bold, is_paged=not namespace.no_pager)
     else:
         sys.stdout.write(plain_table(table.headers, table.rows))
     return exits.OK
+
+
+def _show_on_terminal(table: Table, bold: Sequence[bool], *, is_paged: bool) -> None:
+    from exprun.cli.pager import page
+
+    can_page = is_paged and os.environ.get("TERM", "dumb") != "dumb"
+    pager = partial(page, env=os.environ) if can_page else None
+    if len(table.rows) <= _MOST_STYLED_ROWS:
+        from exprun.cli.styled import write_styled
+
+        write_styled(table, bold, page=pager)
+    else:
+        (pager or sys.stdout.write)(plain_table(table.headers, table.rows))
 
 
 def _style(namespace: argparse.Namespace) -> Style:
@@ -100,7 +114,13 @@ def _parser() -> PlainParser:
     add("--md", action="store_true", dest="markdown", help="print a Markdown table")
     add("--only-changed", action="store_true", help="leave out columns that are equal everywhere")
     add("--drop", action="append", default=[], metavar="REGEX", help="leave out these columns")
-    add("--keep", action="append", default=[], metavar="REGEX", help="keep these columns")
+    add(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="REGEX",
+        help="leave these columns in",
+    )
     add("--param-deps", action="store_true", help="only parameters that stages depend on")
     add("--sort-by", metavar="COLUMN", help="sort by a metric or parameter")
     add("--sort-order", choices=("asc", "desc"), default="asc", help="default: asc")
@@ -108,8 +128,7 @@ def _parser() -> PlainParser:
     add("--hide-queued", action="store_true", help="leave out what waits to be run")
     add("--hide-failed", action="store_true", help="leave out what has failed or was stopped")
     add("--hide-workspace", action="store_true", help="leave the workspace out")
-    add("--precision", type=int, metavar="N", help="digits of numbers (default: 5)")
+    add("--precision", type=natural, metavar="N", help="digits of numbers (default: 5)")
     add("-f", "--force", action="store_true", help="read every commit again")
-    # DVC's option: there is no pager here to be kept from.
-    add("--no-pager", action="store_true", help="accepted as in DVC; there is no pager")
+    add("--no-pager", action="store_true", help="cut what is wider than the terminal instead")
     return parser
