@@ -36,6 +36,11 @@ class Logs:
                 self._offsets[path] = file.tell()
         self._out.flush()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to show so far."""
+        return not self._latest
+
     def _begin(self, path: str, title: str) -> None:
         name = os.path.basename(path).removesuffix(".log")
         gap = "\n" if self._latest else ""

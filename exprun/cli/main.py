@@ -148,7 +148,9 @@ def _help() -> str:
     rows = "".join(f"  {name:<{width}}  {text}\n" for name, text in COMMANDS.items())
     return (
         f"{USAGE}\n\nRun DVC pipelines and experiments concurrently.\n\n"
-        f"commands:\n{rows}\n`exprun COMMAND --help` shows the options of one.\n"
+        f"commands:\n{rows}\n"
+        "--cd DIR, before the command, runs it as if it was started there.\n"
+        "`exprun COMMAND --help` shows the options of one.\n"
     )
 
 

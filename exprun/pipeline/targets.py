@@ -220,7 +220,9 @@ class Selector:
             choices.update(dict.fromkeys(self._groups_of(file)))
         same_name = [choice for choice in choices if choice.rpartition(":")[2] == target]
         close = same_name or get_close_matches(target, choices, n=3)
-        return f"did you mean {' or '.join(repr(choice) for choice in close)}?" if close else None
+        if not close:
+            return "see `exprun stages`" if choices else None
+        return f"did you mean {' or '.join(repr(choice) for choice in close)}?"
 
     def _groups_of(self, file: Location) -> list[str]:
         here = parent(file) == self.cwd

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError, UsageError
@@ -41,18 +42,18 @@ class History:
         """The commit of that full name. Raises GitError."""
         return parse_commit(self._repository.objects.read(rev, "commit"))
 
-    def resolve(self, revision: str) -> str:
+    def resolve(self, revision: str, *, others: Iterable[str] = ()) -> str:
         """The commit that a branch, tag, sha, experiment or ``HEAD~2`` means.
 
         As in DVC, Git's names go before experiments'. Raises UsageError if there is no such thing,
-        or more than one.
+        or more than one; what comes near is suggested, `others` too.
         """
         if (commit := self._git_revision(revision)) is not None:
             return commit
         refs = self._repository.refs
         if found := find_experiment(refs, revision, head=self.head.commit):
             return found[1]
-        known = (ref.name for ref, _ in list_experiments(refs))
+        known = chain((ref.name for ref, _ in list_experiments(refs)), others)
         raise UsageError(
             f"unknown Git revision '{revision}'",
             hint=did_you_mean(revision, known, "exprun list -A"),

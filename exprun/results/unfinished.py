@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError, UsageError
-from exprun.model.near import did_you_mean
 from exprun.queue.records import State as Standing
 from exprun.results.state import WORKSPACE, Executor, Failure, LocalExecutor, Range, State, bare
 from exprun.runner.announcing import list_announced
@@ -119,14 +118,17 @@ def commit_of(entry: Entry) -> str:
 def resolve(opened: Opened, history: History, revision: str) -> str:
     """As ``history.resolve``, with the names and ids of experiments without a result, too."""
     try:
-        return history.resolve(revision)
-    except UsageError as error:
+        return history.resolve(revision, others=_names(opened))
+    except UsageError:
         found = find_unfinished(opened, revision, head=history.head.commit)
         if found is None:
-            names = (entry.name for entry in open_queue(opened).unfinished())
-            error.hint = did_you_mean(revision, names, error.hint or "")
             raise
         return commit_of(found)
+
+
+def _names(opened: Opened) -> Iterator[str]:
+    for entry in open_queue(opened).unfinished():
+        yield entry.name
 
 
 def find_unfinished(opened: Opened, name: str, *, head: str) -> Entry | None:

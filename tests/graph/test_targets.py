@@ -159,6 +159,7 @@ def test_patterns_match_the_names_of_one_file() -> None:
         ("prepar", ".", "stage 'prepar' not found inside 'dvc.yaml' file", "'prepare'?"),
         ("report", ".", "stage 'report' not found", "'sub/dvc.yaml:report'?"),
         ("prepare", "sub", "not found inside 'dvc.yaml'", "'../dvc.yaml:prepare'?"),
+        ("zzzzzz", ".", "stage 'zzzzzz' not found", "see `exprun stages`"),
         ("clean", ".", "stage 'clean' not found", "'clean' is an output; its stage is prepare"),
         ("x/dvc.yaml", ".", "'x/dvc.yaml' does not exist", ""),
         ("prepare", "sub/deep", "'prepare' not found inside", "'../../dvc.yaml:prepare'?"),

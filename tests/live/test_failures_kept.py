@@ -247,3 +247,29 @@ def test_failures_are_removed_by_name_or_all_at_once(project: Project) -> None:
 def rev_of(project: Project, name: str) -> str:
     refs = project.git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").split("\n")
     return next(line.split()[0] for line in refs if line.endswith(f"/{name}"))
+
+
+def test_what_is_to_be_kept_is_kept(project: Project) -> None:
+    failing(project)
+    assert project.run("run", "-S", "x=1,2,3", "-n", "e").code == 1
+    for options in (("--failed", "--keep"), ("--queue", "--keep")):
+        assert project.run("remove", *options).code == 2
+    assert project.run("remove", "--keep", "e-1", "e-2").stdout == "Removed experiments: 'e-3'\n"
+    left = project.run("list").stdout
+    assert [name in left for name in ("[e-1]", "[e-2]", "[e-3]")] == [True, True, False]
+
+
+def test_names_that_come_near_are_suggested_together(project: Project) -> None:
+    failing(project)
+    assert project.run("run", "-S", "x=1,2", "-n", "e").code == 1
+    said = project.run("apply", "e-3").stderr
+    assert said.count("did you mean") == 1
+    assert "'e-1' or 'e-2'" in said or "'e-2' or 'e-1'" in said
+
+
+def test_the_logs_of_a_stage_that_did_not_run_are_refused(project: Project) -> None:
+    failing(project)
+    assert project.run("run", "-n", "e").code == 0
+    done = project.run("logs", "e", "--stage", "trian")
+    assert (done.code, done.stdout) == (2, "")
+    assert "stage 'trian' has written nothing" in done.stderr

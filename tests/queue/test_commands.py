@@ -127,6 +127,27 @@ def test_holding_releasing_and_putting_first(cli: Cli) -> None:
     assert cli.states()["s-2"] == "queued"
 
 
+@pytest.mark.parametrize("command", ["hold", "release", "first"])
+def test_what_has_succeeded_does_not_wait(cli: Cli, command: str) -> None:
+    cli("run", "--queue", "-n", "done")
+    cli("run", "--run-all", "-q")
+    said = cli("queue", command, "done", code=2)
+    assert "experiment 'done' has succeeded: it does not wait to be run\n" in said
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--run-all -S lr=2", "--run-all train", "--run-all --queue", "--run-all -n other",
+        "--retry-failed", "--detach",
+    ],
+)  # fmt: skip
+def test_options_that_would_mean_nothing_are_refused(cli: Cli, options: str) -> None:
+    cli("run", "--queue", "-n", "one")
+    assert "exprun run" in cli("run", *options.split(), code=2)
+    assert cli.states() == {"one": "queued"}
+
+
 def test_removing(cli: Cli, project: DvcProject) -> None:
     cli("run", "--queue", "-n", "s", "-S", "lr=1,2,3")
     cli("run", "--queue", "-n", "bad")

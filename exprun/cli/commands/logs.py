@@ -28,7 +28,12 @@ _PERIOD_S = 0.1
 def main(arguments: Sequence[str], *, cwd: str) -> int:
     """Show logs: of the experiments named, else of those that run, else of the latest."""
     parser = PlainParser("logs", "Show what the stages of experiments wrote.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="names or ids of experiments")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="names or ids of experiments (default: those that run, else the latest of the queue)",
+    )
     parser.add_argument("-f", "--follow", action="store_true", help="go on until they have ended")
     parser.add_argument("--stage", metavar="STAGE", help="only what this stage wrote")
     namespace = parser.parse_args(arguments)
@@ -45,6 +50,11 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         logs.show(directory, name if len(namespace.names) > 1 else "")
     chosen = _named(queue, queued) if namespace.names else _latest(queue)
     show_logs(queue, chosen, logs, follow=namespace.follow)
+    if namespace.stage and logs.is_empty:
+        raise UsageError(
+            f"stage '{namespace.stage}' has written nothing: it did not run",
+            hint="the same without --stage shows the logs that there are",
+        )
     return exits.OK
 
 

@@ -35,6 +35,11 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
             "either name experiments, or tell which",
             hint="exprun remove NAME ... | --rev COMMIT [-n N] | -A | --failed | --queue",
         )
+    if namespace.keep and wanted:
+        raise UsageError(
+            "--keep does not go with --failed or --queue: it tells which results are to stay",
+            hint="exprun remove --keep NAME ... | --keep --rev COMMIT [-n N]",
+        )
     opened = open_here(cwd)
     repository = opened.repository
     chosen, unfinished = _chosen(opened, namespace)
@@ -43,6 +48,7 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     if namespace.keep:
         kept = {ref for ref, _ in chosen}
         chosen = [stored for stored in list_experiments(repository.refs) if stored[0] not in kept]
+        unfinished = []
     if unfinished:
         open_queue(opened).remove([entry.id for entry in unfinished])
         tidy_queue(opened)
@@ -87,5 +93,5 @@ def _parser() -> PlainParser:
     add_baseline_options(parser, "remove", default=False)
     parser.add_argument("--failed", action="store_true", help="remove all that have failed")
     parser.add_argument("--queue", action="store_true", help="remove all that wait to be run")
-    parser.add_argument("--keep", action="store_true", help="remove all others instead")
+    parser.add_argument("--keep", action="store_true", help="remove all other results instead")
     return parser

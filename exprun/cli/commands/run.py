@@ -21,6 +21,7 @@ from exprun.params.sweeps import is_sweep
 from exprun.runner.editing import parse_edits
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from exprun.runner.session import Session
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str], *, cwd: str) -> int:
     """Run one experiment."""
     namespace = _parser().parse_args(arguments)
+    _check(namespace)
     opened = open_here(cwd)
     options = repro_options(namespace, opened.place.cwd)
     spec = ExperimentSpec(
@@ -46,11 +48,6 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
 
         return queue(opened, spec, quiet=namespace.quiet)
     if namespace.detach:
-        if not namespace.run_all:
-            raise UsageError(
-                "--detach is for --run-all only",
-                hint="keep the experiment with --queue, then: exprun run --run-all --detach",
-            )
         from exprun.cli.background import start_in_background
 
         return start_in_background(opened, [a for a in arguments if a != "--detach"], cwd=cwd)
@@ -80,6 +77,31 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     return run_session(opened, namespace, options, work)
 
 
+_OF_ONE = ("queue", "name", "set_param", "params", "message", "copy_paths")
+
+
+def _check(namespace: argparse.Namespace) -> None:
+    """Refuse what would be passed over in silence."""
+    if namespace.run_all:
+        given = [name for name in _OF_ONE if getattr(namespace, name)]
+        if given or namespace.targets:
+            what = f"--{given[0].replace('_', '-')}" if given else f"'{namespace.targets[0]}'"
+            raise UsageError(
+                f"--run-all runs experiments as they were queued: {what} has no place there",
+                hint="to queue one more first: exprun run --queue ..., without --run-all",
+            )
+    elif namespace.detach:
+        raise UsageError(
+            "--detach is for --run-all only",
+            hint="keep the experiment with --queue, then: exprun run --run-all --detach",
+        )
+    elif namespace.retry_failed:
+        raise UsageError(
+            "--retry-failed is for --run-all only",
+            hint="exprun run --run-all --retry-failed, or exprun retry NAME",
+        )
+
+
 def _parser() -> Parser:
     parser = Parser("run", "Run an experiment and keep it as a commit under refs/exps.")
     add_repro_options(parser)
@@ -91,7 +113,7 @@ def _parser() -> Parser:
         action="append",
         default=[],
         metavar="[FILE:]KEY=VALUE",
-        help="set a parameter, in Hydra's override grammar",
+        help="set a parameter, in Hydra's override grammar; more values are a sweep: lr=0.1,0.2",
     )
     add(
         "--params",
