@@ -1,4 +1,8 @@
-"""exprun runs DVC pipelines and experiments concurrently."""
+"""exprun runs DVC pipelines and experiments concurrently.
+
+`open_runner` is where to begin. What happens is told in `exprun.events`, what goes wrong is in
+`exprun.errors`.
+"""
 
 # Type checkers know the name. Importing `typing`, or anything else, would cost each command time.
 TYPE_CHECKING = False
@@ -53,3 +57,7 @@ if not TYPE_CHECKING:  # Or a type checker would believe that every name is ther
         found = getattr(import_module(_MODULES.get(name, "exprun.model.experiment")), name)
         globals()[name] = found
         return found
+
+    def __dir__() -> list[str]:
+        """What `help` and completion show."""
+        return sorted({*globals(), *__all__})

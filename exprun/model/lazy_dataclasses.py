@@ -101,6 +101,7 @@ def _define(cls: type, *, frozen: bool, slots: bool, kw_only: bool, eq: bool) ->
     _add_methods(cls, frozen=frozen, slots=slots, eq=eq)
     setattr(cls, _FIELDS, fields)
     setattr(cls, _STANDARD_FIELDS, _StandardFields(cls))
+    cls.__signature__ = _Signature(cls)  # type: ignore[attr-defined]
     positional = (name for name, each in fields.items() if each.init and not each.kw_only)
     setattr(cls, _MATCH_ARGS, tuple(positional))
     return cls
@@ -306,21 +307,42 @@ class _StandardFields:
         self._cls = cls
 
     def __get__(self, instance: object, owner: type) -> object:
-        import dataclasses
-
-        specification: list[Any] = []
-        for name, each in _fields(self._cls).items():
-            given = {"default": each.default, "default_factory": each.factory}
-            options = {key: value for key, value in given.items() if value is not _MISSING}
-            standard = dataclasses.field(
-                init=each.init,
-                repr=each.repr,
-                compare=each.compare,
-                kw_only=each.kw_only,
-                **options,
-            )
-            specification.append((name, each.annotation, standard))
-        made = dataclasses.make_dataclass(self._cls.__name__, specification)
-        fields: object = getattr(made, _STANDARD_FIELDS)
+        fields: object = getattr(_standard_class(self._cls), _STANDARD_FIELDS)
         setattr(self._cls, _STANDARD_FIELDS, fields)
         return fields
+
+
+class _Signature:
+    """What `inspect.signature`, `help` and notebooks look at, made when they ask for it."""
+
+    __slots__ = ("_cls",)
+
+    def __init__(self, cls: type) -> None:
+        self._cls = cls
+
+    def __get__(self, instance: object, owner: type) -> object:
+        # Others may have an ``__init__`` of their own.
+        if owner is not self._cls or instance is not None:
+            raise AttributeError("__signature__")
+        import inspect
+
+        return inspect.signature(_standard_class(owner))
+
+
+def _standard_class(cls: type) -> type:
+    """The standard library's dataclass with the same fields."""
+    import dataclasses
+
+    specification: list[Any] = []
+    for name, each in _fields(cls).items():
+        given = {"default": each.default, "default_factory": each.factory}
+        options = {key: value for key, value in given.items() if value is not _MISSING}
+        standard = dataclasses.field(
+            init=each.init,
+            repr=each.repr,
+            compare=each.compare,
+            kw_only=each.kw_only,
+            **options,
+        )
+        specification.append((name, each.annotation, standard))
+    return dataclasses.make_dataclass(cls.__name__, specification)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import anyio
 
+from exprun.errors import UsageError
 from exprun.events import Event, OutputDropped, StageOutput
 from exprun.model.values import replace
 
@@ -92,10 +93,12 @@ class Subscription:
         self._waiting: deque[Event] = deque()
         self._output_bytes = 0
         self._news = anyio.Event()
+        self._is_entered = False
         self._has_ended = False
 
     async def __aenter__(self) -> Self:
         self._bus.join(self)
+        self._is_entered = True
         return self
 
     async def __aexit__(
@@ -105,15 +108,23 @@ class Subscription:
         tb: TracebackType | None,
     ) -> None:
         self._bus.leave(self)
+        self.end()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Event:
+        if not self._is_entered:
+            # Nothing would ever come.
+            raise UsageError(
+                "a subscription that is not entered gets no events",
+                hint="async with runner.subscribe(...) as stream: ...",
+            )
         while not self._waiting:
             if self._has_ended:
                 raise StopAsyncIteration
-            self._news = anyio.Event()
+            if self._news.is_set():  # Else another task waits for it already.
+                self._news = anyio.Event()
             await self._news.wait()
         event = self._waiting.popleft()
         if isinstance(event, StageOutput):

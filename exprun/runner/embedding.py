@@ -123,6 +123,7 @@ class Runner:
         return await self._submit(spec, may_sweep=True)
 
     async def _submit(self, spec: ExperimentSpec, *, may_sweep: bool) -> list[ExperimentHandle]:
+        _check_texts(spec)
         if spec.options.dry:
             raise UsageError("a queued experiment cannot be a dry run")
         if self._is_closed or self._submitted.is_over:
@@ -165,6 +166,15 @@ class Runner:
     def close(self) -> None:
         """Take nothing more."""
         self._is_closed = True
+
+
+def _check_texts(spec: ExperimentSpec) -> None:
+    """Refuse one text where several are expected: its letters would be taken for them."""
+    for name in ("set_params", "params", "copy_paths"):
+        if isinstance(text := getattr(spec, name), str):
+            raise UsageError(f"{name} must be a tuple of strings", hint=f"{name}=({text!r},)")
+    if isinstance(text := spec.options.selection.targets, str):
+        raise UsageError("targets must be a tuple of strings", hint=f"targets=({text!r},)")
 
 
 class _Site:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
+import pytest
 
+from exprun.errors import UsageError
 from exprun.events import (
     Event,
     OutputDropped,
@@ -59,6 +61,37 @@ def test_a_waiting_reader_is_woken(run: Runner) -> None:
             warning = bus.publish(WarningRaised(message="look"))
             await anyio.wait_all_tasks_blocked()
             assert seen == [warning]
+
+    run(scenario)
+
+
+def test_tasks_that_read_one_subscription_all_end(run: Runner) -> None:
+    async def scenario() -> None:
+        bus = EventBus("r")
+        seen: list[Event] = []
+        async with bus.subscribe() as stream, anyio.create_task_group() as tasks:
+
+            async def read() -> None:
+                seen.extend([event async for event in stream])
+
+            tasks.start_soon(read)
+            tasks.start_soon(read)
+            await anyio.wait_all_tasks_blocked()
+            expected = [bus.publish(skipped(name)) for name in "abc"]
+            bus.close()
+        assert sorted(seen, key=lambda event: event.seq) == expected
+
+    run(scenario)
+
+
+def test_who_reads_what_is_not_entered_does_not_wait_for_ever(run: Runner) -> None:
+    async def scenario() -> None:
+        bus = EventBus("r")
+        with pytest.raises(UsageError, match="not entered"):
+            await anext(bus.subscribe())
+        async with bus.subscribe() as stream:
+            event = bus.publish(skipped("a"))
+        assert [event async for event in stream] == [event]
 
     run(scenario)
 

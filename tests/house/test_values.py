@@ -142,6 +142,21 @@ def test_instances_are_those_of_the_standard_library(call: Any) -> None:
         assert a is b if isinstance(b, type) else repr(a) == repr(b), inspect.getsource(ask)
 
 
+@pytest.mark.parametrize("name", sorted(OURS.keys() & THEIRS.keys()))
+def test_signatures_are_those_of_the_standard_library(name: str) -> None:
+    assert str(inspect.signature(OURS[name])) == str(inspect.signature(THEIRS[name]))
+
+
+def test_a_subclass_with_its_own_way_to_be_made_has_its_own_signature() -> None:
+    base: Any = OURS["Pair"]
+
+    class Sub(base):  # type: ignore[misc]
+        def __init__(self, only: int) -> None:
+            super().__init__(only, only)
+
+    assert str(inspect.signature(Sub)) == "(only: 'int') -> 'None'"
+
+
 def test_equality_and_hash_look_at_what_is_compared() -> None:
     derived = OURS["Derived"]
     assert derived(a=1, d=5) == derived(a=1, d=6)

@@ -152,6 +152,8 @@ async def test_requests_that_cannot_be_carried_out_are_refused(project: Project)
     async with opened(project) as runner:
         with pytest.raises(UsageError, match="sweep"):
             await runner.submit(ExperimentSpec(set_params=("lr=1,2",)))
+        with pytest.raises(UsageError, match="set_params must be a tuple of strings"):
+            await runner.submit(ExperimentSpec(set_params="lr=1"))  # type: ignore[arg-type]
         await runner.run(spec(name="taken", lr="2"))
         with pytest.raises(RefConflict):
             await runner.submit(spec(name="taken", lr="3"))
@@ -430,5 +432,6 @@ def test_it_runs_on_trio_as_well(project: Project) -> None:
 
 def test_the_package_offers_its_names_when_asked() -> None:
     assert exprun.open_runner is open_runner
+    assert set(exprun.__all__) <= set(dir(exprun))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         exprun.nothing  # type: ignore[attr-defined]  # noqa: B018
