@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
@@ -85,6 +86,8 @@ def _run(
             output.finish(run.succeeded, run.failed)
             if session.cancelled is not None:
                 raise ExperimentFailed("interrupted")
+            if ids is None and not (run.succeeded or run.failed or namespace.quiet):
+                sys.stdout.write(_why_nothing(queue))
             return exits.FAILED if run.failed else exits.OK
 
         return run_session(
@@ -96,6 +99,21 @@ def _run(
             beside=output.keep_fresh,
             kept="what has not finished stays in the queue: exprun run --run-all goes on",
         )
+
+
+def _why_nothing(queue: Queue) -> str:
+    """What there is to do about a queue of which nothing ran."""
+    states = Counter(entry.state for entry in queue.unfinished())
+    if states[State.RUNNING]:
+        return "Another exprun runs what is queued.\n"
+    if any(states[state] for state in _READY):
+        return "The queue was told to stop.\n"
+    lines = ["No experiments are queued."]
+    if count := states[State.HELD]:
+        lines.append(f"{count} held, to let them run: exprun queue release NAME")
+    if count := states[State.FAILED]:
+        lines.append(f"{count} failed, to run them again: exprun run --run-all --retry-failed")
+    return "\n".join(lines) + "\n"
 
 
 def _output(

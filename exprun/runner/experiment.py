@@ -211,7 +211,7 @@ async def carry_out(
 def _tell_what_is_kept(error: ExprunError | OSError, name: str, kept: str | None) -> None:
     if kept and isinstance(error, ExprunError):
         hint = f"what there was: exprun apply {name}; to run it again: exprun retry {name}"
-        error.hint = "\n".join(filter(None, [hint, error.hint]))
+        error.hint = "\n".join(filter(None, [error.hint, hint]))
     if isinstance(error, ExperimentFailed):
         error.kept = kept
 

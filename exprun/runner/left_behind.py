@@ -44,9 +44,13 @@ def warn_of_left_behind(
 
 
 def _read_by(stages: Iterable[Stage], outs: set[Location]) -> Iterator[Location]:
-    """What stages read that no stage makes."""
+    """What stages are defined in, and read, that no stage makes."""
     for stage in stages:
-        read = [*(dep.location for dep in stage.deps), *(file.location for file in stage.params)]
+        read = [
+            stage.file,
+            *(dep.location for dep in stage.deps),
+            *(file.location for file in stage.params),
+        ]
         for location in read:
             if is_url(location) or is_outside(location):
                 continue

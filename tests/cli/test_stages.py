@@ -114,12 +114,12 @@ def test_a_file_that_cannot_be_loaded_is_one_error(place: Place, exprun: Tool) -
     perform(Write("sub/dvc.yaml", "stages: {a: 1}\n"), place, tool=exprun, dvc_tool=exprun, at=0)
     finished = exprun.run(["stages", "--json"], place=place)
     told = json.loads(finished.stdout)
-    assert finished.code == 1
+    assert finished.code == 2
     assert [error["file"] for error in told["errors"]] == ["sub/dvc.yaml"]
     assert told["errors"][0]["error"].startswith("sub/dvc.yaml:1: ")
     assert {stage["file"] for stage in told["stages"]} == {"dvc.yaml"}
     finished = exprun.run(["stages"], place=place)
-    assert finished.code == 1
+    assert finished.code == 2
     assert finished.stderr.startswith("ERROR: sub/dvc.yaml:1: ")
 
 

@@ -46,7 +46,9 @@ def test_a_failed_stage_keeps_its_log_and_its_record(place: Place, exprun: Tool)
     assert git_state(place) == before
     assert not experiments(place)
     assert not (place.repo / ".gitignore").exists()
-    logs = Path(ended.stderr.rpartition("logs: ")[2].strip())
+    where, again = ended.stderr.partition("logs: ")[2].splitlines()
+    logs = Path(where)
+    assert again == "  what there was: exprun apply e; to run it again: exprun retry e"
     assert (logs / "bad.log").read_bytes() == b"trying\n"
     record = read_record(str(logs / "bad.log"))
     assert record is not None

@@ -173,7 +173,7 @@ def test_a_name_that_is_taken_meanwhile_loses_nothing(
 
     assert done.code == 1, "some stages have run, so this is no refusal"
     assert "conflicts with existing experiment 'e'\n" in done.stderr
-    assert "exprun retry e\n  first rename or remove the other one" in done.stderr
+    assert "first rename or remove the other one\n  what there was: exprun apply e;" in done.stderr
     assert project.git("rev-parse", ref).strip() == head
     failed = project.queue()["1"]
     assert (failed["status"], failed["reason"]) == ("failed", "setup")
@@ -273,3 +273,17 @@ def test_the_logs_of_a_stage_that_did_not_run_are_refused(project: Project) -> N
     done = project.run("logs", "e", "--stage", "trian")
     assert (done.code, done.stdout) == (2, "")
     assert "stage 'trian' has written nothing" in done.stderr
+
+
+def test_a_queue_without_anything_to_run_says_what_there_is(project: Project) -> None:
+    failing(project)
+    assert project.run("logs").stderr == "No experiment of the queue has run yet.\n"
+    assert project.run("run", "--run-all").stdout == "No experiments are queued.\n"
+    project.run("run", "--queue", "-S", "x=1,2", "-n", "e")
+    project.run("queue", "hold", "e-1")
+    assert project.run("run", "--run-all").code == 1
+    assert project.run("run", "--run-all").stdout.splitlines() == [
+        "No experiments are queued.",
+        "1 held, to let them run: exprun queue release NAME",
+        "1 failed, to run them again: exprun run --run-all --retry-failed",
+    ]

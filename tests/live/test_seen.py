@@ -170,6 +170,18 @@ def test_what_git_does_not_track_is_named_before_a_run_elsewhere(project: Projec
     assert project.run("run").stderr == ""
 
 
+def test_a_pipeline_that_git_does_not_track_is_named_too(project: Project) -> None:
+    project.setup("echo $1 | tee out.txt > m.json\n")
+    project.git("rm", "-q", "--cached", "dvc.yaml")
+    project.git("commit", "-qm", "forgotten")
+
+    done = project.run("run", "--temp")
+    assert done.code == 2
+    assert "dvc.yaml (to bring it along: -C dvc.yaml)" in done.stderr
+    brought = project.run("run", "--temp", "-C", "dvc.yaml")
+    assert (brought.code, brought.stderr) == (0, "")
+
+
 def test_the_logs_of_a_finished_run_are_found_by_its_name(project: Project) -> None:
     project.setup("echo it says $1; echo $1 > out.txt; echo $1 > m.json\n")
     assert project.run("run", "-n", "good", "-S", "x=4").code == 0

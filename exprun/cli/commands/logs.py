@@ -49,6 +49,8 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     for name, directory in finished.items():
         logs.show(directory, name if len(namespace.names) > 1 else "")
     chosen = _named(queue, queued) if namespace.names else _latest(queue)
+    if not (chosen or finished):
+        sys.stderr.write("No experiment of the queue has run yet.\n")
     show_logs(queue, chosen, logs, follow=namespace.follow)
     if namespace.stage and logs.is_empty:
         raise UsageError(

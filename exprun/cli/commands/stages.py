@@ -44,7 +44,7 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         sys.stdout.write("\n".join(texts))
         for error in errors.values():
             report(error)
-    return exits.FAILED if errors else exits.OK
+    return exits.REFUSED if errors else exits.OK
 
 
 def _parser() -> PlainParser:
