@@ -91,17 +91,18 @@ async def _until_the_end(
             tasks.cancel_scope.cancel()
     if ending.number is not None and (failure or ending.number == signal.SIGPIPE):
         with suppress(OSError):
-            warn(f"interrupted{f'; {kept}' if kept else _what_is_kept(session)}")
+            warn(f"interrupted{f'; {kept}' if kept else _what_is_kept(session, failure)}")
         return 128 + ending.number
     if failure is not None:
         raise failure
     return code
 
 
-def _what_is_kept(session: Session) -> str:
-    if os.path.isdir(session.log_dir):
-        return f"; what was finished before is kept, the logs in {session.log_dir}"
-    return " before a stage ran"
+def _what_is_kept(session: Session, failure: ExprunError | None) -> str:
+    if not os.path.isdir(session.log_dir):
+        return " before a stage ran"
+    hint = failure.hint if failure else None
+    return "\n  ".join(["; what was finished before is kept", *(hint or "").splitlines()])
 
 
 def resources(opened: Opened, namespace: argparse.Namespace) -> Resources:

@@ -105,7 +105,7 @@ def test_a_signal_reaches_the_stage_once_and_nothing_is_lost(
     assert git_state(place) == before
     assert not experiments(place)
     assert not (place.repo / ".gitignore").exists()
-    logs = ended.stderr.strip().rpartition(" ")[2]
+    logs = ended.stderr.partition("logs: ")[2].splitlines()[0]
     assert os.path.exists(f"{logs}/first.log")
     assert read_record(f"{logs}/second.log") is not None
     again = run(place, "run", "-n", "e", "first")

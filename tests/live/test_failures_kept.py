@@ -215,14 +215,18 @@ def test_a_success_takes_the_place_of_a_failure(project: Project) -> None:
 
 def test_a_workspace_run_that_is_stopped_is_held(project: Project) -> None:
     project.setup("echo 7 > m.json; echo started; test ! -e out.txt && exec sleep 60\n")
-    process = project.start("run", "-n", "long", "-S", "x=1", stdout=subprocess.PIPE)
+    process = project.start(
+        "run", "-n", "long", "-S", "x=1", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     assert process.stdout is not None
     with process.stdout:
         while b"started\n" != process.stdout.readline():
             pass
         process.send_signal(signal.SIGINT)
-        process.stdout.read()
+        said = process.stdout.read()
     assert process.wait(30) == 130
+    assert b"interrupted; what was finished before is kept\n  logs: /" in said
+    assert b"\n  what there was: exprun apply long; to run it again: exprun retry long\n" in said
     entry = project.queue()["1"]
     assert (entry["status"], entry["reason"]) == ("held", "interrupted")
     assert project.git("show", f"{entry['kept']}:m.json") == "7\n"

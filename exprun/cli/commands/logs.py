@@ -65,10 +65,12 @@ def show_logs(queue: Queue, chosen: Sequence[Entry], logs: Logs, *, follow: bool
     while True:
         # Asked first: what is written until it ends is shown after.
         now = [entry for each in chosen if (entry := queue.entry(each.id)) and entry.last]
+        goes_on = follow and any(entry.state is State.RUNNING for entry in now)
         for entry in now:
             assert entry.last is not None
-            logs.show(queue.log_dir(entry.last), entry.name if len(chosen) > 1 else "")
-        if not (follow and any(entry.state is State.RUNNING for entry in now)):
+            title = entry.name if len(chosen) > 1 else ""
+            logs.show(queue.log_dir(entry.last), title, is_final=not goes_on)
+        if not goes_on:
             break
         time.sleep(_PERIOD_S)
     for entry in now:
