@@ -103,11 +103,18 @@ def _end_with(error: Exception, *, verbose: bool) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     arguments, directory = _take_directory(arguments)
+    if arguments[:1] == ["help"] and arguments[1:]:
+        arguments = [*arguments[1:], "--help"]
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         sys.stdout.write(_help())
         return exits.OK if arguments else exits.REFUSED
     name, *rest = arguments
     if name not in COMMANDS:
+        if name.startswith("-"):
+            raise UsageError(
+                f"there is no option '{name}' before the command",
+                hint="options of a command come after it; see `exprun --help`",
+            )
         raise UsageError(f"there is no command '{name}'", hint=_suggestion(name))
     answer = _recall(arguments, directory) if name in {"status", "repro"} else None
     if answer is not None:

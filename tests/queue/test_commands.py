@@ -306,3 +306,15 @@ def test_it_waits_for_whoever_holds_the_project(cli: Cli, project: DvcProject) -
     with process:
         assert process.wait(timeout=30) == 0
     assert cli.states() == {"patient": "queued"}
+
+
+def test_help_is_there_in_either_order(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "there is no option '-q' before the command" in cli("-q", "run", code=2)
+    told = []
+    for words in (["help", "queue", "hold"], ["queue", "hold", "--help"]):
+        with pytest.raises(SystemExit) as ended:
+            run(words)
+        assert ended.value.code == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    assert "Keep experiments from being started." in told[0]
