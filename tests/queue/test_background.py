@@ -23,11 +23,15 @@ COMMANDS = {
     "queue start": ("queue", "start", "-j", "2"),
     "detach": ("run", "--run-all", "-j", "2", "--grace", "5", "--detach"),
 }
+STOPPING: dict[str, list[tuple[str, ...]]] = {
+    "queue start": [("queue", "stop"), ("queue", "kill", "long")],
+    "detach": [("queue", "stop", "--kill")],
+}
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("how", COMMANDS)
 def test_started_killed_and_stopped(
-    cli: Cli, project: DvcProject, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+    cli: Cli, project: DvcProject, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", ROOT)
     started = project.root.parent / "started"
@@ -41,15 +45,17 @@ def test_started_killed_and_stopped(
     cli("run", "--queue", "-n", "long")
     assert "Nothing runs" in cli("queue", "stop")
 
-    told = PID.search(cli(*command))
+    told = PID.search(cli(*COMMANDS[how]))
     assert told is not None
     background = os.pidfd_open(int(told[1]))
     try:
         with open(started) as fifo:
             assert fifo.read() == "yes\n"
         assert cli.states() == {"long": "running"}
-        assert "No more" in cli("queue", "stop")
-        assert cli("queue", "kill", "long") == "Stopping: long\n"
+        *before, last = STOPPING[how]
+        for stopping in before:
+            assert "No more" in cli(*stopping)
+        assert cli(*last) == "Stopping: long\n"
         ended, _, _ = select.select([background], [], [], 60)
         assert ended, "it goes on"
     finally:

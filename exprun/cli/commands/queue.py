@@ -67,8 +67,8 @@ def _add_jobs(parser: Parser) -> None:
     parser.add_argument("-j", "--jobs", type=positive, default=1, metavar="N", help=JOBS_HELP)
 
 
-def _add_nothing(_: Parser) -> None:
-    return
+def _add_kill(parser: Parser) -> None:
+    parser.add_argument("--kill", action="store_true", help="stop those that run, too")
 
 
 def _add_one_name(parser: Parser) -> None:
@@ -235,7 +235,13 @@ def _start(namespace: argparse.Namespace, cwd: str) -> int:
 
 
 def _stop(namespace: argparse.Namespace, cwd: str) -> int:
-    if _open(cwd).drain():
+    queue = _open(cwd)
+    is_heard = queue.drain()
+    running = [entry for entry in queue.unfinished() if entry.state is State.RUNNING]
+    if namespace.kill and running:
+        queue.wish_stop([entry.id for entry in running])
+        sys.stdout.write(f"Stopping: {', '.join(entry.name for entry in running)}\n")
+    elif is_heard:
         sys.stdout.write("No more experiments are started; those that run are finished.\n")
     else:
         sys.stdout.write("Nothing runs the queue.\n")
@@ -275,7 +281,7 @@ _COMMANDS: dict[
     "release": ("let held experiments be started", _change, _add_names),
     "first": ("put experiments before all others", _change, _add_names),
     "start": ("run what is queued in the background", _start, _add_jobs),
-    "stop": ("start no more experiments; those that run are finished", _stop, _add_nothing),
+    "stop": ("start no more experiments; those that run are finished", _stop, _add_kill),
     "kill": ("stop running experiments; they are queued again", _kill, _add_names),
     "logs": ("show what the stages of an experiment wrote", _logs, _add_one_name),
 }
