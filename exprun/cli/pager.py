@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_NO_SUCH_COMMAND = 127
+
 
 def page(text: str, env: Mapping[str, str]) -> None:
     """Show `text` in the pager of `env`, by default less; without one, print it."""
@@ -27,9 +29,11 @@ def page(text: str, env: Mapping[str, str]) -> None:
     try:
         with suppress(BrokenPipeError):
             pager.communicate(data)
-        pager.wait()
+        code = pager.wait()
     finally:
         signal.signal(signal.SIGINT, before)
+    if code == _NO_SUCH_COMMAND:
+        sys.stdout.write(text)
 
 
 def _command(env: Mapping[str, str]) -> list[str]:

@@ -53,8 +53,8 @@ class ExperimentSpec:
 
     `set_params` are Hydra overrides as after ``-S``, `params` the ``[file:]key=value,…`` groups as
     after ``--params``. An `isolated` experiment runs in a directory of its own, to which
-    `copy_paths` are copied; else it runs in the user's workspace. What is queued, and what a `Runner`
-    runs, is isolated in any case.
+    `copy_paths` are copied; else it runs in the user's workspace. What is queued, and
+    what a `Runner` runs, is isolated in any case.
     """
 
     name: str | None = None

@@ -190,9 +190,11 @@ def test_without_a_pager_the_table_is_printed_as_wide_as_it_is(
     git_only = project.place.root / "git-only"
     git_only.mkdir()
     (git_only / "git").symlink_to(shutil.which("git") or "")
-    process = terminal.start(project, "show", PATH=str(git_only))
-    assert b"parameter_19" in terminal.read_all(process)
-    assert process.returncode == 0
+    for env in ({"PATH": str(git_only)}, {"PAGER": "nosuch"}):
+        terminal.seen = b""
+        process = terminal.start(project, "show", **env)
+        assert b"parameter_19" in terminal.read_all(process)
+        assert process.returncode == 0
 
 
 # The view itself
