@@ -80,8 +80,15 @@ async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentRe
 
     Raises UsageError, ProjectError and RefConflict before anything is changed, and ExperimentFailed
     if a stage fails; then there is no ref, and the logs are in ``session.log_dir``. Being cancelled
-    stops the commands.
+    stops the commands. In the workspace one runs after the other.
     """
+    if spec.isolated:
+        return await _run(session, spec)
+    async with session.alone_in_workspace():
+        return await _run(session, spec)
+
+
+async def _run(session: Session, spec: ExperimentSpec) -> ExperimentResult:
     prepared = await threads.run_sync(prepare, session.opened, spec)
     require_fit(prepared.stages, session.limits, session.opened.files)
     sharing = await threads.run_sync(open_sharing, session.opened)

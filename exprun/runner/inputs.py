@@ -44,6 +44,16 @@ def check_inputs(
             )
 
 
+def check_params(site: Site, stage: Stage, before: LockedStage, after: LockedStage) -> None:
+    """Warn of parameters that are others now: like dependencies, they are recorded as they are."""
+    for path, values in after.params.items():
+        if before.params.get(path) != values:
+            site.warn(
+                f"parameters in '{path}' changed while stage '{stage.name}' ran: "
+                "what they are now is recorded as what the stage read"
+            )
+
+
 def _check_objects(site: Site, stage: Stage, dep: Dependency, content: Content) -> None:
     if site.store.lends_files and site.store.damaged(content, at=site.path(dep.location)):
         raise CacheDamaged(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from contextlib import asynccontextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import anyio
 
+from exprun.abc import StopRequest
 from exprun.errors import ExperimentFailed
 from exprun.executors.descendants import with_mark
 from exprun.executors.shell import ask_fish_version
@@ -39,7 +41,7 @@ from exprun.scheduler.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
     from typing import Any
 
     from exprun.abc import Executor
@@ -89,6 +91,7 @@ class Session:
         self._audience = audience
         self._driver: Driver | None = None
         self._cancelled: CancelReason | None = None
+        self._turn: StopRequest | None = None
         self._announcements = Announcements(opened.place, self.mark)
 
     @property
@@ -105,8 +108,33 @@ class Session:
         """Stop what runs and start nothing more; a higher reason stops harder. Never waits."""
         if self._cancelled is None or reason > self._cancelled:
             self._cancelled = reason
+            if self._turn is not None:
+                self._turn.request(reason)
             if self._driver is not None:
                 self._driver.tell(CancelRequested(reason))
+
+    @asynccontextmanager
+    async def alone_in_workspace(self) -> AsyncIterator[None]:
+        """Held by an experiment that edits the parameters of the workspace and commits its files.
+
+        A command of another one's stage is let in: that other one waits for it. Raises
+        ExperimentFailed if the session is cancelled before its turn comes.
+        """
+        if "DVC_EXP_NAME" in self.opened.env:
+            yield
+            return
+        self._turn = StopRequest()
+        async with self._exclusion.held(
+            ["workspace"],
+            self._turn,
+            lambda _: self.opened.warn(
+                "waiting for the experiment that runs in the workspace; "
+                "to run beside it: exprun run --temp"
+            ),
+        ):
+            if self._cancelled is not None:
+                raise ExperimentFailed("interrupted")
+            yield
 
     async def make_way(self) -> None:
         """End what a killed session has left running in this project."""

@@ -31,7 +31,7 @@ from exprun.model.paths import is_outside, is_url
 from exprun.model.stage import OutputKind
 from exprun.model.values import dataclass
 from exprun.runner.importing import follows_source, import_again
-from exprun.runner.inputs import check_inputs
+from exprun.runner.inputs import check_inputs, check_params
 from exprun.runner.looking import find_reasons
 from exprun.runner.probe import Glance, content_like
 
@@ -188,6 +188,8 @@ class StageWork:
         for out in stage.outs:
             contents[out.location] = self._save_output(out, known)
         entry = build_entry(stage, contents, self._params(stage), recorded=known)
+        if inputs is not None:
+            check_params(site, stage, inputs, entry)
         if self._options.commit and is_savable(stage, entry):
             self._save_to_run_cache(stage, entry)
         recorded = site.records.record(stage, entry)

@@ -59,6 +59,16 @@ def test_copies_may_be_edited_and_that_is_told(place: Place, exprun: Tool) -> No
     assert not (place.repo / ".dvc/cache/corrupt").exists()
 
 
+def test_parameters_that_change_meanwhile_are_told(place: Place, exprun: Tool) -> None:
+    stage = "{cmd: 'echo x: 2 > params.yaml; echo > out', params: [x], outs: [out]}"
+    make_project(place, f"stages:\n  edit: {stage}\n", write("params.yaml", "x: 1\n"))
+
+    ended = exprun.run(("repro",), place=place)
+
+    assert ended.code == 0, ended
+    assert "WARNING: parameters in 'params.yaml' changed while stage 'edit' ran" in ended.stderr
+
+
 def test_an_import_from_elsewhere_is_refused(place: Place, exprun: Tool) -> None:
     text = "deps:\n- path: https://example.com/x\nouts:\n- path: x\n"
     make_project(place, "stages: {}\n", write("x.dvc", text))

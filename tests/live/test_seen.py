@@ -187,3 +187,38 @@ def test_the_logs_of_a_finished_run_are_found_by_its_name(project: Project) -> N
     assert project.run("run", "-n", "good", "-S", "x=4").code == 0
     assert project.run("logs", "good").stdout == "==> train <==\nit says 4\n"
     assert project.run("queue", "status", "-q").stdout == ""
+
+
+def test_experiments_in_the_workspace_run_one_after_the_other(project: Project) -> None:
+    gated(project)
+    first = start(project, "run", "-n", "a", "-S", "x=1")
+    second = project.start("run", "-n", "b", "-S", "x=2", stderr=subprocess.PIPE)
+    assert first.stdout is not None and second.stderr is not None
+    with first.stdout, second.stderr:
+        assert b"waiting for the experiment that runs in the workspace" in second.stderr.readline()
+        open_gate(project)
+        first.stdout.read()
+        open_gate(project)
+        second.stderr.read()
+    assert (first.wait(30), second.wait(30)) == (0, 0)
+    commits = project.git("for-each-ref", "refs/exps", "--format=%(objectname)").split()
+    assert [project.git("show", f"{commit}:params.yaml") for commit in commits] == [
+        "x: 1\n",
+        "x: 2\n",
+    ]
+
+
+def test_who_waits_for_the_workspace_can_be_stopped(project: Project) -> None:
+    gated(project)
+    first = start(project, "run", "-n", "a", "-S", "x=1")
+    second = project.start("run", "-n", "b", "-S", "x=2", stderr=subprocess.PIPE)
+    assert first.stdout is not None and second.stderr is not None
+    with first.stdout, second.stderr:
+        second.stderr.readline()
+        second.send_signal(signal.SIGINT)
+        assert second.stderr.read() == b"WARNING: interrupted before a stage ran\n"
+        assert second.wait(30) == 130
+        open_gate(project)
+        first.stdout.read()
+    assert first.wait(30) == 0
+    assert (project.place.repo / "params.yaml").read_text() == "x: 1\n"
