@@ -14,7 +14,7 @@ from exprun.errors import ExperimentFailed, UsageError
 from exprun.model.experiment import ReproOptions
 from exprun.queue.records import State
 from exprun.runner.queue_run import run_queued
-from exprun.runner.queueing import open_queue, queue_experiments, tidy_queue
+from exprun.runner.queues import open_queue, tidy_queue
 
 if TYPE_CHECKING:
     import argparse
@@ -42,6 +42,8 @@ def run_sweep(
     opened: Opened, namespace: argparse.Namespace, options: ReproOptions, spec: ExperimentSpec
 ) -> int:
     """Run the experiments of a sweep. What is interrupted stays in the queue."""
+    from exprun.runner.queueing import queue_experiments
+
     limits = resources(opened, namespace).limits(namespace.jobs, opened.env)
     ids = [queued.entry.id for queued in queue_experiments(opened, spec, limits=limits)]
     return _run(opened, namespace, options, open_queue(opened), ids)

@@ -9,7 +9,7 @@ from exprun.errors import GitError, UsageError
 from exprun.queue.records import State as Standing
 from exprun.results.state import WORKSPACE, Executor, Failure, LocalExecutor, Range, State, bare
 from exprun.runner.announcing import list_announced
-from exprun.runner.queueing import open_queue
+from exprun.runner.queues import open_queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,8 @@ from exprun.runner.bus import EventBus
 from exprun.runner.editing import parse_edits
 from exprun.runner.opening import open_project
 from exprun.runner.queue_run import open_run
-from exprun.runner.queueing import open_queue, queue_experiments, tidy_queue
+from exprun.runner.queueing import queue_experiments
+from exprun.runner.queues import open_queue, tidy_queue
 from exprun.runner.resources import Resources, load_resources
 from exprun.runner.session import Session
 from exprun.runner.submitted import ExperimentHandle, Submitted

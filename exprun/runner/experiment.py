@@ -13,20 +13,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun import events
-from exprun.errors import ExperimentFailed, ExprunError, NotAProject, RefConflict
+from exprun.errors import ExperimentFailed, ExprunError, NotAProject
 from exprun.executors.logs import name_logs
 from exprun.git.conversion import Conversion
 from exprun.git.experiment_refs import ExperimentRef
-from exprun.git.experiments import check_name_is_free, publish
+from exprun.git.experiments import check_name_is_free
 from exprun.git.index_guard import IndexMark, undo_index_changes
 from exprun.git.names import check_name, random_name
 from exprun.model.experiment import ExperimentResult
-from exprun.model.values import dataclass
 from exprun.runner import threads
 from exprun.runner.data_stages import (
-    check_out_outputs,
     commit_data,
-    concerned_stages,
     ignore_data,
 )
 from exprun.runner.editing import edit_params, parse_edits
@@ -34,45 +31,23 @@ from exprun.runner.failures import FAULTS
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
 from exprun.runner.planning import plan_stages
-from exprun.runner.publishing import build_tree, commit_experiment, entries_by_name, files_to_add
-from exprun.runner.queueing import queue_at
+from exprun.runner.prepared import Prepared, check_out, concerned
+from exprun.runner.publishing import build_tree, files_to_add, publish_experiment
+from exprun.runner.queues import queue_at
 from exprun.runner.recording import recorded
 from exprun.runner.repro import workspace_site
-from exprun.runner.sharing import open_sharing
+from exprun.runner.sharing import open_sharing, share
 from exprun.runner.writing import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from exprun.git.experiments import Published
     from exprun.git.repository import Repository
     from exprun.model.experiment import ExperimentSpec
-    from exprun.model.lock import Content
-    from exprun.model.paths import Location
-    from exprun.model.stage import Stage
     from exprun.runner.guard import Guard
     from exprun.runner.opening import Opened
-    from exprun.runner.project import Project
-    from exprun.runner.reproduction import Emit, Reproduction
     from exprun.runner.session import Session
     from exprun.runner.sharing import Sharing
     from exprun.runner.site import Site
-    from exprun.scheduler.vocabulary import StageState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """An experiment that can be run: its ref is free, its edits are made up, its plan is known.
-
-    `opened` is the project where it is to run.
-    """
-
-    opened: Opened
-    spec: ExperimentSpec
-    ref: ExperimentRef
-    edits: Mapping[Location, bytes]
-    project: Project
-    stages: Sequence[Stage]
 
 
 async def run_experiment(session: Session, spec: ExperimentSpec) -> ExperimentResult:
@@ -246,98 +221,3 @@ def _set_out(
         added = [*prepared.edits, *files_to_add(prepared.stages, prepared.project)]
         tree = build_tree(repository, site.root, added, target=repository)
     return mark, tree
-
-
-def concerned(prepared: Prepared) -> Sequence[Stage]:
-    """The stages whose data the experiment may need."""
-    return concerned_stages(prepared.project, prepared.spec.options.selection)
-
-
-def check_out(site: Site, prepared: Prepared, stages: Sequence[Stage]) -> None:
-    """Bring the outputs of `stages` that the experiment starts from into the workspace."""
-    everything = not prepared.spec.options.selection.targets
-    check_out_outputs(site, stages, everything=everything)
-
-
-async def share(emit: Emit, sharing: Sharing | None, published: Published, site: Site) -> None:
-    """Push an experiment that is stored, if that is wanted."""
-    if sharing is not None:
-        name = published.ref.name
-        emit(events.ExperimentPushing(experiment=name, remote=sharing.git_remote))
-        await threads.run_sync(sharing.push, published.ref, site)
-
-
-def _cached_contents(reproduction: Reproduction) -> Iterator[Content]:
-    """What the experiment's outputs hold that must be in the cache."""
-    for index, entry in reproduction.entries.items():
-        cached = {out.path for out in reproduction.stages[index].outs if out.cache}
-        for out in entry.outs:
-            if out.content is not None and out.path in cached:
-                yield out.content
-
-
-def publish_experiment(
-    opened: Opened,
-    prepared: Prepared,
-    reproduction: Reproduction,
-    states: Sequence[StageState],
-    repository: Repository,
-    *,
-    announce: Callable[[str], None],
-) -> Published:
-    """Commit what is in `repository`'s worktree to the user's repository, under the ref.
-
-    `announce` is called with the commit before the ref is written. Raises ExperimentFailed if the
-    name has been taken meanwhile.
-    """
-    commit = write_experiment(opened, prepared, reproduction, states, repository)
-    announce(commit)
-    try:
-        return publish_commit(opened, prepared, reproduction, commit)
-    except RefConflict as taken:
-        # The stages have run, so it is too late to refuse.
-        hint = "first rename or remove the other one"
-        raise ExperimentFailed(taken.message, hint=hint) from taken
-
-
-def publish_commit(
-    opened: Opened, prepared: Prepared, reproduction: Reproduction, commit: str
-) -> Published:
-    """Make all that an experiment's commit tells of durable, then create the ref.
-
-    Commits written by then are made durable together, so several are best written before the first
-    is published. Raises RefConflict.
-    """
-    reproduction.site.store.sync(_cached_contents(reproduction))
-    replace = prepared.spec.options.force
-    return publish(opened.repository, prepared.ref, commit, replace=replace)
-
-
-def write_experiment(
-    opened: Opened,
-    prepared: Prepared,
-    reproduction: Reproduction,
-    states: Sequence[StageState],
-    repository: Repository,
-    trailer: str | None = None,
-) -> str:
-    """The commit of what is in `repository`'s worktree, in the user's repository.
-
-    `trailer` is a line to end the message with.
-    """
-    site = reproduction.site
-    finished = prepared.opened.load()
-    locations = [
-        *prepared.edits,
-        *files_to_add(reproduction.processed(states), finished),
-    ]
-    extra = site.git_ignores.files if opened.config.core.autostage and site.git_ignores else ()
-    tree = build_tree(repository, site.root, locations, extra=extra, target=opened.repository)
-    return commit_experiment(
-        opened.repository,
-        prepared.ref,
-        tree=tree,
-        entries=entries_by_name(prepared.stages, reproduction.entries),
-        message=prepared.spec.message,
-        trailer=trailer,
-    )

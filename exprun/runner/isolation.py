@@ -12,33 +12,23 @@ from anyio import CancelScope
 from exprun.git.snapshot import take_snapshot
 from exprun.pipeline.datafile import update_data_file
 from exprun.runner import threads
-from exprun.runner.data_stages import commit_data, ignore_data, remove_left
-from exprun.runner.experiment import (
-    Prepared,
-    carry_out,
-    check_out,
-    concerned,
-    share,
-)
+from exprun.runner.data_stages import commit_data
+from exprun.runner.experiment import carry_out
 from exprun.runner.guard import Guard
 from exprun.runner.left_behind import warn_of_left_behind
-from exprun.runner.repro import workspace_site
+from exprun.runner.prepared import Prepared, concerned
+from exprun.runner.setting_out import set_out_isolated, source_of
+from exprun.runner.sharing import share
 from exprun.runner.slots import SlotPool
-from exprun.workspaces.config_local import isolated_config
-from exprun.workspaces.copying import copy_path
-from exprun.workspaces.isolated import workspace_source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from exprun.git.experiment_refs import ExperimentRef
     from exprun.git.experiments import Published
-    from exprun.model.experiment import ExperimentSpec
     from exprun.runner.opening import Opened
     from exprun.runner.session import Session
     from exprun.runner.sharing import Sharing
-    from exprun.runner.site import Site
-    from exprun.workspaces.isolated import IsolatedWorkspace, WorkspaceSource
+    from exprun.workspaces.isolated import IsolatedWorkspace
 
 
 async def run_isolated(session: Session, prepared: Prepared, sharing: Sharing | None) -> Published:
@@ -77,32 +67,6 @@ def snapshot(opened: Opened, prepared: Prepared) -> str:
     return tree
 
 
-def set_out_isolated(
-    opened: Opened,
-    spec: ExperimentSpec,
-    ref: ExperimentRef,
-    workspace: IsolatedWorkspace,
-    copies_from: str,
-) -> tuple[Site, Prepared]:
-    """Make the isolated workspace what the experiment starts from.
-
-    The paths to copy are in `copies_from`. Raises UsageError and ProjectError.
-    """
-    root = os.path.normpath(os.path.join(workspace.root, opened.place.prefix))
-    for path in spec.copy_paths:
-        copy_path(path, source=copies_from, root=root)
-    there = opened.at(root, workspace.repository)
-    project = there.load()
-    stages = project.plan(spec.options.selection)
-    site = workspace_site(there, project, disposable=True)
-    prepared = Prepared(opened=there, spec=spec, ref=ref, edits={}, project=project, stages=stages)
-    concerning = concerned(prepared)
-    remove_left(site, (f"{workspace.root}/{path}" for path in workspace.left), concerning)
-    check_out(site, prepared, concerning)
-    ignore_data(site, concerning)
-    return site, prepared
-
-
 @asynccontextmanager
 async def isolated_workspace(
     opened: Opened, baseline: str, tree: str
@@ -117,28 +81,3 @@ async def isolated_workspace(
         slots.give_back(slot)
         with CancelScope(shield=True):
             await threads.run_sync(slots.close)
-
-
-def source_of(opened: Opened) -> WorkspaceSource:
-    """What isolated workspaces of a project are made from, for any number of them."""
-    config = os.path.join(opened.place.prefix, ".dvc", "config.local")
-    return workspace_source(opened.repository, extra_files={config: _config_local(opened)})
-
-
-def _config_local(opened: Opened) -> bytes:
-    directory = opened.place.dvc_dir
-    text = isolated_config(
-        _read(os.path.join(directory, "config.local")),
-        _read(os.path.join(directory, "config")),
-        directory=directory,
-        cache_dir=opened.config.cache.dir,
-    )
-    return text.encode()
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""

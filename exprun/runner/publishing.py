@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exprun.git.experiments import default_message, write_commit
+from exprun.errors import ExperimentFailed, RefConflict
+from exprun.git.experiments import default_message, publish, write_commit
 from exprun.git.identity import signatures
 from exprun.git.snapshot import take_snapshot
 from exprun.lockfile.keys import experiment_hash
@@ -12,14 +13,19 @@ from exprun.model.paths import is_outside, is_url
 from exprun.runner.lockbook import lock_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from exprun.git.experiment_refs import ExperimentRef
+    from exprun.git.experiments import Published
     from exprun.git.repository import Repository
-    from exprun.model.lock import LockedStage
+    from exprun.model.lock import Content, LockedStage
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
+    from exprun.runner.opening import Opened
+    from exprun.runner.prepared import Prepared
     from exprun.runner.project import Project
+    from exprun.runner.reproduction import Reproduction
+    from exprun.scheduler.vocabulary import StageState
 
 
 def files_to_add(processed: Iterable[Stage], project: Project) -> Iterator[Location]:
@@ -101,3 +107,79 @@ def entries_by_name(
         for index, entry in sorted(entries.items())
         if (name := stages[index].name) is not None
     }
+
+
+def _cached_contents(reproduction: Reproduction) -> Iterator[Content]:
+    """What the experiment's outputs hold that must be in the cache."""
+    for index, entry in reproduction.entries.items():
+        cached = {out.path for out in reproduction.stages[index].outs if out.cache}
+        for out in entry.outs:
+            if out.content is not None and out.path in cached:
+                yield out.content
+
+
+def publish_experiment(
+    opened: Opened,
+    prepared: Prepared,
+    reproduction: Reproduction,
+    states: Sequence[StageState],
+    repository: Repository,
+    *,
+    announce: Callable[[str], None],
+) -> Published:
+    """Commit what is in `repository`'s worktree to the user's repository, under the ref.
+
+    `announce` is called with the commit before the ref is written. Raises ExperimentFailed if the
+    name has been taken meanwhile.
+    """
+    commit = write_experiment(opened, prepared, reproduction, states, repository)
+    announce(commit)
+    try:
+        return publish_commit(opened, prepared, reproduction, commit)
+    except RefConflict as taken:
+        # The stages have run, so it is too late to refuse.
+        hint = "first rename or remove the other one"
+        raise ExperimentFailed(taken.message, hint=hint) from taken
+
+
+def publish_commit(
+    opened: Opened, prepared: Prepared, reproduction: Reproduction, commit: str
+) -> Published:
+    """Make all that an experiment's commit tells of durable, then create the ref.
+
+    Commits written by then are made durable together, so several are best written before the first
+    is published. Raises RefConflict.
+    """
+    reproduction.site.store.sync(_cached_contents(reproduction))
+    replace = prepared.spec.options.force
+    return publish(opened.repository, prepared.ref, commit, replace=replace)
+
+
+def write_experiment(
+    opened: Opened,
+    prepared: Prepared,
+    reproduction: Reproduction,
+    states: Sequence[StageState],
+    repository: Repository,
+    trailer: str | None = None,
+) -> str:
+    """The commit of what is in `repository`'s worktree, in the user's repository.
+
+    `trailer` is a line to end the message with.
+    """
+    site = reproduction.site
+    finished = prepared.opened.load()
+    locations = [
+        *prepared.edits,
+        *files_to_add(reproduction.processed(states), finished),
+    ]
+    extra = site.git_ignores.files if opened.config.core.autostage and site.git_ignores else ()
+    tree = build_tree(repository, site.root, locations, extra=extra, target=opened.repository)
+    return commit_experiment(
+        opened.repository,
+        prepared.ref,
+        tree=tree,
+        entries=entries_by_name(prepared.stages, reproduction.entries),
+        message=prepared.spec.message,
+        trailer=trailer,
+    )

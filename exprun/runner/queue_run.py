@@ -15,18 +15,13 @@ from exprun.model.values import dataclass
 from exprun.project.files import DiskFiles
 from exprun.runner import threads
 from exprun.runner.driver import NotOpened
-from exprun.runner.experiment import (
-    Prepared,
-    publish_commit,
-    share,
-    write_experiment,
-)
 from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.guard import Guard
-from exprun.runner.isolation import set_out_isolated, source_of
 from exprun.runner.keeping import keep_state
 from exprun.runner.needs import require_fit
-from exprun.runner.sharing import open_sharing
+from exprun.runner.publishing import publish_commit, write_experiment
+from exprun.runner.setting_out import set_out_isolated, source_of
+from exprun.runner.sharing import open_sharing, share
 from exprun.runner.slots import SlotPool
 from exprun.runner.watching import WAITING, Watch
 from exprun.scheduler.vocabulary import ExperimentVerdict
@@ -40,6 +35,7 @@ if TYPE_CHECKING:
     from exprun.queue.attempts import Attempt, Orchestrator
     from exprun.queue.queue import Queue
     from exprun.queue.records import Entry
+    from exprun.runner.prepared import Prepared
     from exprun.runner.reproduction import Reproduction
     from exprun.runner.session import Session
     from exprun.runner.sharing import Sharing

@@ -14,12 +14,12 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
-from exprun.errors import ExprunError, GitError, NotAProject, UsageError
+from exprun.errors import ExprunError, NotAProject, UsageError
 from exprun.git.experiment_refs import list_experiments
-from exprun.git.held import hold, let_go, write_held_commit
+from exprun.git.held import hold, write_held_commit
 from exprun.git.identity import signature
 from exprun.git.names import check_name, random_name
-from exprun.git.packing import PackWriter, remove_stale_keeps
+from exprun.git.packing import PackWriter
 from exprun.git.snapshot import Snapshot
 from exprun.model.paths import ROOT, is_outside, join
 from exprun.model.values import dataclass, replace
@@ -30,15 +30,15 @@ from exprun.project.locks import Patience, RepoLock
 from exprun.queue.queue import Draft, Names, Queue
 from exprun.runner.data_stages import commit_data, concerned_stages
 from exprun.runner.editing import edit_params, parse_edits
-from exprun.runner.keeping import kept_refs
 from exprun.runner.left_behind import warn_of_left_behind
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
+from exprun.runner.queues import LABEL, REFS, open_queue
 from exprun.store.durability import sync_files
 from exprun.workspaces.copying import copy_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from exprun.git.identity import Signature
@@ -47,15 +47,10 @@ if TYPE_CHECKING:
     from exprun.model.experiment import ExperimentSpec
     from exprun.model.paths import Location
     from exprun.params.overrides import Override
-    from exprun.project.root import Place
     from exprun.queue.records import Entry
     from exprun.runner.opening import Opened
     from exprun.runner.project import Project
     from exprun.scheduler.budget import Limits
-
-REFS = "refs/exprun/queue/"
-
-_LABEL = "exprun-queue-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,16 +88,6 @@ def request_of(opened: Opened, spec: ExperimentSpec, name: str) -> ExperimentSpe
     return replace(kept, options=replace(kept.options, interactive=False))
 
 
-def open_queue(opened: Opened) -> Queue:
-    """The queue of a project."""
-    return queue_at(opened.place, opened.warn)
-
-
-def queue_at(place: Place, warn: Callable[[str], None]) -> Queue:
-    """The queue of the project at a place, for those who need nothing else of it."""
-    return Queue(os.path.join(place.state_dir, "queue"), warn=warn)
-
-
 def queue_experiments(
     opened: Opened, spec: ExperimentSpec, *, limits: Limits | None = None
 ) -> Iterator[Queued]:
@@ -129,27 +114,6 @@ def queue_experiments(
             raise
 
 
-def tidy_queue(opened: Opened, queue: Queue | None = None) -> None:
-    """Let go of what is not needed any more: commits, copied files, logs, dead locks."""
-    queue = queue or open_queue(opened)
-    queue.tidy()
-    repository = opened.repository
-    held = [ref for ref, _ in repository.refs.iterate(REFS)]
-    # Whoever is alive may still be queueing; whoever is not is in the journal by now, or never.
-    left = [ref for ref in held if not queue.is_alive(ref.removeprefix(REFS))]
-    needed = queue.batches()
-    unfinished = [entry.id for entry in queue.unfinished()]
-    stale = [ref for ref in left if ref.removeprefix(REFS) not in needed]
-    try:
-        let_go(repository, [*stale, *kept_refs(repository, unfinished)])
-    except GitError as error:
-        opened.warn(f"refs of the queue were not removed: {error}")
-    remove_stale_keeps(
-        repository.objects,
-        lambda label: label.startswith(_LABEL) and not queue.is_alive(label.removeprefix(_LABEL)),
-    )
-
-
 def _requests(opened: Opened, spec: ExperimentSpec) -> list[_Request]:
     """The experiments that were asked for, with checked names."""
     overrides: dict[str, tuple[Override, ...]] = parse_edits(spec)
@@ -174,7 +138,7 @@ def _store(
 ) -> tuple[list[Draft], Names]:
     """Make all that the experiments need durable, short of telling the queue."""
     repository = opened.repository
-    with PackWriter(repository.objects, label=_LABEL + batch) as objects:
+    with PackWriter(repository.objects, label=LABEL + batch) as objects:
         with _project_lock(opened):
             baseline = repository.head().commit
             taken = _names(repository, baseline)

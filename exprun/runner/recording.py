@@ -25,14 +25,8 @@ from exprun.queue.records import AttemptRecord
 from exprun.runner import threads
 from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.keeping import keep_state
-from exprun.runner.queueing import (
-    REFS,
-    committer,
-    copy_paths,
-    open_queue,
-    request_of,
-    tidy_queue,
-)
+from exprun.runner.queueing import committer, copy_paths, request_of
+from exprun.runner.queues import REFS, open_queue, tidy_queue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -40,7 +34,7 @@ if TYPE_CHECKING:
     from exprun.errors import ExprunError
     from exprun.git.repository import Repository
     from exprun.queue.queue import Queue
-    from exprun.runner.experiment import Prepared
+    from exprun.runner.prepared import Prepared
     from exprun.runner.reproduction import Reproduction
     from exprun.runner.session import Session
     from exprun.scheduler.vocabulary import Stimulus

@@ -10,16 +10,20 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from exprun import events
 from exprun.errors import ConfigError
 from exprun.git.command import run_git
 from exprun.model.values import dataclass
+from exprun.runner import threads
 from exprun.runner.failures import FAULTS
 from exprun.runner.pulling import find_remote
 
 if TYPE_CHECKING:
     from exprun.git.experiment_refs import ExperimentRef
+    from exprun.git.experiments import Published
     from exprun.model.lock import Content
     from exprun.runner.opening import Opened
+    from exprun.runner.reproduction import Emit
     from exprun.runner.site import Site
 
 _YES = re.compile("1|y|yes|true", re.IGNORECASE)
@@ -89,3 +93,11 @@ def _outputs_by_remote(site: Site) -> dict[str | None, list[Content]]:
             if out.cache and out.push and content is not None:
                 found.setdefault(out.remote, []).append(content)
     return found
+
+
+async def share(emit: Emit, sharing: Sharing | None, published: Published, site: Site) -> None:
+    """Push an experiment that is stored, if that is wanted."""
+    if sharing is not None:
+        name = published.ref.name
+        emit(events.ExperimentPushing(experiment=name, remote=sharing.git_remote))
+        await threads.run_sync(sharing.push, published.ref, site)

@@ -9,7 +9,8 @@ import pytest
 
 from exprun.model.experiment import ExperimentSpec
 from exprun.runner.opening import Opened, open_project
-from exprun.runner.queueing import Queued, open_queue, queue_experiments
+from exprun.runner.queueing import Queued, queue_experiments
+from exprun.runner.queues import open_queue
 from tests.git.conftest import git_env
 from tests.git.project import GitProject
 

@@ -16,7 +16,7 @@ import pytest
 import exprun
 from exprun.cli.main import run
 from exprun.model.job import FailureClass
-from exprun.runner.queueing import REFS
+from exprun.runner.queues import REFS
 
 if TYPE_CHECKING:
     from tests.queue.conftest import DvcProject

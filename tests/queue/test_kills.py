@@ -8,7 +8,8 @@ import warnings
 from typing import TYPE_CHECKING
 
 from exprun.model.experiment import ExperimentSpec
-from exprun.runner.queueing import REFS, queue_experiments, tidy_queue
+from exprun.runner.queueing import queue_experiments
+from exprun.runner.queues import REFS, tidy_queue
 from tests.support.dying import die_at
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from exprun.model.experiment import ExperimentSpec, ReproOptions, Selection
 from exprun.queue.records import State
 from exprun.runner.experiment import prepare
 from exprun.runner.isolation import snapshot
-from exprun.runner.queueing import REFS, queue_experiments, tidy_queue
+from exprun.runner.queueing import queue_experiments
+from exprun.runner.queues import REFS, tidy_queue
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,7 @@ from exprun.errors import ExperimentFailed, NotAProject, RefConflict, UsageError
 from exprun.model.job import FailureClass
 from exprun.queue.records import State
 from exprun.runner.opening import open_project
-from exprun.runner.queueing import open_queue
+from exprun.runner.queues import open_queue
 from exprun.runner.watching import POLL_S
 
 if TYPE_CHECKING:

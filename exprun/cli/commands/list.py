@@ -12,7 +12,7 @@ from exprun.queue.records import State
 from exprun.results.handling import experiments_of
 from exprun.results.history import History
 from exprun.results.unfinished import commit_of, standing
-from exprun.runner.queueing import open_queue
+from exprun.runner.queues import open_queue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -208,7 +208,7 @@ def _wanted_states(namespace: argparse.Namespace) -> set[State]:
 
 def _tidy(cwd: str) -> None:
     from exprun.cli.opening import open_here
-    from exprun.runner.queueing import tidy_queue
+    from exprun.runner.queues import tidy_queue
 
     tidy_queue(open_here(cwd))
 

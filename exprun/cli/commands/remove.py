@@ -14,7 +14,7 @@ from exprun.queue.records import WAITING, State
 from exprun.results.handling import experiments_of, find_known, remove, unknown_experiments
 from exprun.results.history import History
 from exprun.results.unfinished import find_unfinished
-from exprun.runner.queueing import open_queue, tidy_queue
+from exprun.runner.queues import open_queue, tidy_queue
 
 if TYPE_CHECKING:
     import argparse

@@ -17,8 +17,6 @@ from exprun.cli.parsing import (
 )
 from exprun.errors import UsageError
 from exprun.model.experiment import ExperimentSpec
-from exprun.params.sweeps import is_sweep
-from exprun.runner.editing import parse_edits
 
 if TYPE_CHECKING:
     import argparse
@@ -55,7 +53,7 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         from exprun.cli.run_all import run_all
 
         return run_all(opened, namespace, options)
-    if is_sweep(parse_edits(spec)) and not options.dry:
+    if not options.dry and _is_sweep(spec):
         from exprun.cli.run_all import run_sweep
 
         return run_sweep(opened, namespace, options, spec)
@@ -75,6 +73,13 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         return exits.OK
 
     return run_session(opened, namespace, options, work)
+
+
+def _is_sweep(spec: ExperimentSpec) -> bool:
+    from exprun.params.sweeps import is_sweep
+    from exprun.runner.editing import parse_edits
+
+    return is_sweep(parse_edits(spec))
 
 
 _OF_ONE = ("queue", "name", "set_param", "params", "message", "copy_paths")

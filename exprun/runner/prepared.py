@@ -1,0 +1,45 @@
+"""An experiment of which everything is known but what its stages make."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exprun.model.values import dataclass
+from exprun.runner.data_stages import check_out_outputs, concerned_stages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from exprun.git.experiment_refs import ExperimentRef
+    from exprun.model.experiment import ExperimentSpec
+    from exprun.model.paths import Location
+    from exprun.model.stage import Stage
+    from exprun.runner.opening import Opened
+    from exprun.runner.project import Project
+    from exprun.runner.site import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An experiment that can be run: its ref is free, its edits are made up, its plan is known.
+
+    `opened` is the project where it is to run.
+    """
+
+    opened: Opened
+    spec: ExperimentSpec
+    ref: ExperimentRef
+    edits: Mapping[Location, bytes]
+    project: Project
+    stages: Sequence[Stage]
+
+
+def concerned(prepared: Prepared) -> Sequence[Stage]:
+    """The stages whose data the experiment may need."""
+    return concerned_stages(prepared.project, prepared.spec.options.selection)
+
+
+def check_out(site: Site, prepared: Prepared, stages: Sequence[Stage]) -> None:
+    """Bring the outputs of `stages` that the experiment starts from into the workspace."""
+    everything = not prepared.spec.options.selection.targets
+    check_out_outputs(site, stages, everything=everything)

@@ -1,0 +1,71 @@
+"""Making an isolated workspace what an experiment starts from."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from exprun.runner.data_stages import ignore_data, remove_left
+from exprun.runner.prepared import Prepared, check_out, concerned
+from exprun.runner.repro import workspace_site
+from exprun.workspaces.config_local import isolated_config
+from exprun.workspaces.copying import copy_path
+from exprun.workspaces.isolated import workspace_source
+
+if TYPE_CHECKING:
+    from exprun.git.experiment_refs import ExperimentRef
+    from exprun.model.experiment import ExperimentSpec
+    from exprun.runner.opening import Opened
+    from exprun.runner.site import Site
+    from exprun.workspaces.isolated import IsolatedWorkspace, WorkspaceSource
+
+
+def set_out_isolated(
+    opened: Opened,
+    spec: ExperimentSpec,
+    ref: ExperimentRef,
+    workspace: IsolatedWorkspace,
+    copies_from: str,
+) -> tuple[Site, Prepared]:
+    """Make the isolated workspace what the experiment starts from.
+
+    The paths to copy are in `copies_from`. Raises UsageError and ProjectError.
+    """
+    root = os.path.normpath(os.path.join(workspace.root, opened.place.prefix))
+    for path in spec.copy_paths:
+        copy_path(path, source=copies_from, root=root)
+    there = opened.at(root, workspace.repository)
+    project = there.load()
+    stages = project.plan(spec.options.selection)
+    site = workspace_site(there, project, disposable=True)
+    prepared = Prepared(opened=there, spec=spec, ref=ref, edits={}, project=project, stages=stages)
+    concerning = concerned(prepared)
+    remove_left(site, (f"{workspace.root}/{path}" for path in workspace.left), concerning)
+    check_out(site, prepared, concerning)
+    ignore_data(site, concerning)
+    return site, prepared
+
+
+def source_of(opened: Opened) -> WorkspaceSource:
+    """What isolated workspaces of a project are made from, for any number of them."""
+    config = os.path.join(opened.place.prefix, ".dvc", "config.local")
+    return workspace_source(opened.repository, extra_files={config: _config_local(opened)})
+
+
+def _config_local(opened: Opened) -> bytes:
+    directory = opened.place.dvc_dir
+    text = isolated_config(
+        _read(os.path.join(directory, "config.local")),
+        _read(os.path.join(directory, "config")),
+        directory=directory,
+        cache_dir=opened.config.cache.dir,
+    )
+    return text.encode()
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
