@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def _interruptible() -> None:
+    # DVC leaves SIGINT ignored after a stage if it found it at its default, where our own entry
+    # point puts it when it is imported.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session")
 def dvc() -> Iterator[Tool]:
     with dvc_tool() as tool:
