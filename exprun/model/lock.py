@@ -47,6 +47,11 @@ class Content:
     def is_dir(self) -> bool:
         return is_dir_oid(self.oid)
 
+    @property
+    def is_empty(self) -> bool:
+        """A directory of empty files is not: what counts there are its files."""
+        return self.nfiles == 0 if self.is_dir else self.size == 0
+
     def same_data(self, other: Content | None) -> bool:
         """Whether both hold the same bytes, as far as their hashes can tell."""
         return other is not None and (self.oid, self.legacy) == (other.oid, other.legacy)

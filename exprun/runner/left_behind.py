@@ -6,7 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from exprun.git.tree import find
+from exprun.git.tree import GITLINK, SYMLINK, find
 from exprun.model.paths import ROOT, Location, is_outside, is_url
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from exprun.runner.project import Project
 
 _SHOWN = 10
+# As many as Linux follows.
+_LINKS = 40
 
 
 def warn_of_left_behind(
@@ -35,10 +37,11 @@ def warn_of_left_behind(
     for location in _read_by(stages, {out.location for s in project.stages for out in s.outs}):
         path = os.path.join(opened.place.root, location)
         top = _missing(objects, tree, opened.repository.inside(path))
-        if top is None or any(_holds(each, location) for each in brought):
+        if top is None or not os.path.lexists(path):
             continue
-        if os.path.lexists(path):
-            found[os.path.relpath(top, opened.place.prefix or ".")] = None
+        name = os.path.relpath(top, opened.place.prefix or ".")
+        if not any(_holds(each, location) or _holds(each, name) for each in brought):
+            found[name] = None
     if found:
         opened.warn(_words(list(found), at_root=cwd == ROOT))
 
@@ -62,11 +65,29 @@ def _holds(outer: str, inner: str) -> bool:
     return outer in (ROOT, inner) or inner.startswith(f"{outer}/")
 
 
-def _missing(objects: ObjectStore, tree: str, path: str) -> str | None:
-    """The topmost part of `path` that a tree lacks; None if it has all of it."""
+def _missing(objects: ObjectStore, tree: str, path: str, links: int = _LINKS) -> str | None:
+    """The topmost part of `path` that a tree lacks; None if it has all of it.
+
+    Links to directories are followed as the experiment will follow them; one that leads to an
+    absolute path leads to the same place from everywhere. A submodule is checked out on its own.
+    """
     parts = path.split("/")
-    above = ("/".join(parts[:length]) for length in range(1, len(parts) + 1))
-    return next((part for part in above if find(objects, tree, part) is None), None)
+    for length in range(1, len(parts) + 1):
+        top = "/".join(parts[:length])
+        entry = find(objects, tree, top)
+        if entry is None:
+            return top
+        if entry.mode == GITLINK:
+            return None
+        if entry.mode == SYMLINK and length < len(parts):
+            target = os.fsdecode(objects.read(entry.oid, "blob"))
+            if os.path.isabs(target):
+                return None
+            behind = os.path.normpath("/".join([*parts[: length - 1], target, *parts[length:]]))
+            if not links or is_outside(Location(behind)):
+                return "/".join(parts[: length + 1])
+            return _missing(objects, tree, behind, links - 1)
+    return None
 
 
 def _words(paths: Sequence[str], *, at_root: bool) -> str:

@@ -232,7 +232,7 @@ class StageWork:
                     f"dependency '{dep.path}' does not exist",
                     hint="make it, or take it out of the stage's deps",
                 )
-            if content.size == 0 or content.nfiles == 0:
+            if content.is_empty:
                 self._site.warn(f"'{dep.path}' is empty.")
             contents[dep.location] = content
         return contents
@@ -326,7 +326,7 @@ class StageWork:
                 raise MissingOutput(f"output '{out.path}' does not exist")
             if is_collected:
                 content = site.store.collect(path, root=site.root, legacy=content.legacy)
-        if content.size == 0 or content.nfiles == 0:
+        if content.is_empty:
             site.warn(f"'{out.path}' is empty.")
         return content
 

@@ -170,6 +170,46 @@ def test_what_git_does_not_track_is_named_before_a_run_elsewhere(project: Projec
     assert project.run("run").stderr == ""
 
 
+def test_what_is_behind_links_and_in_submodules_is_not_called_untracked(project: Project) -> None:
+    project.setup("cat link/a far/a mod/f > out.txt; echo $1 > m.json\n")
+    read = "[train.sh, link/a, up/link/a, far/a, mod/f, link/b]"
+    project.write("dvc.yaml", STAGE.replace("META", "{}").replace("[train.sh]", read, 1))
+    repo, outside = project.place.repo, project.place.outside
+    project.write("real/a", "1\n")
+    (repo / "up").mkdir()
+    for link, target in (("link", "real"), ("up/link", "../link"), ("far", str(outside / "far"))):
+        (repo / link).symlink_to(target)
+    (outside / "far").mkdir()
+    (outside / "far" / "a").write_text("far\n")
+    (outside / "mod").mkdir()
+    (outside / "mod" / "f").write_text("f\n")
+    mod = ("-C", str(outside / "mod"))
+    project.git(*mod, "init", "-q")
+    project.git(*mod, "add", "f")
+    project.git(*mod, "commit", "-qm", "mod")
+    project.git("submodule", "--quiet", "add", str(outside / "mod"), "mod")
+    project.git("add", "-A")
+    project.git("commit", "-qm", "links")
+    project.write("real/b", "not tracked\n")
+
+    done = project.run("run", "--temp")
+    assert "will not have it: real/b (to bring it along: -C real/b)\n" in done.stderr
+    brought = project.run("run", "--temp", "-C", "real/b", "-n", "whole")
+    assert (brought.code, brought.stderr) == (0, "")
+
+
+def test_a_directory_of_empty_files_is_not_called_empty(project: Project) -> None:
+    project.setup("echo $1 | tee out.txt > m.json\n")
+    text = STAGE.replace("META", "{}").replace("[train.sh]", "[train.sh, marks, nothing]", 1)
+    project.write("dvc.yaml", text)
+    project.write("marks/__init__.py", "")
+    project.write("nothing", "")
+
+    done = project.run("repro")
+    assert done.code == 0
+    assert set(done.stderr.splitlines()) == {"WARNING: 'nothing' is empty."}
+
+
 def test_a_pipeline_that_git_does_not_track_is_named_too(project: Project) -> None:
     project.setup("echo $1 | tee out.txt > m.json\n")
     project.git("rm", "-q", "--cached", "dvc.yaml")
