@@ -140,7 +140,7 @@ class Slot:
             check_path(path)
         key = _conversion_key(source, wanted)
         left, self._left = self._left, ()
-        written, over = self._start(source, key, wanted, left)
+        written, over, there = self._start(source, key, wanted, left)
         repository = self._make_git(source, baseline)
         written |= write_files(repository, source.repository, wanted, set(written), over=over)
         write_submodules(self.root, source.repository, wanted)
@@ -152,7 +152,7 @@ class Slot:
             repository=repository,
             baseline=baseline,
             tree=tree,
-            left=[path for path in left if os.path.lexists(f"{self.root}/{path}")],
+            left=there,
         )
 
     def _start(
@@ -161,9 +161,9 @@ class Slot:
         key: bytes,
         wanted: Mapping[str, Entry],
         left: Collection[str],
-    ) -> tuple[dict[str, Written], dict[str, int]]:
-        """Make the state uncertain and clear away all but the files that can stay, and those that
-        can be written over.
+    ) -> tuple[dict[str, Written], dict[str, int], Sequence[str]]:
+        """Make the state uncertain and clear away all but the files that can stay, those that can
+        be written over, and what was `left` and is in nobody's way.
         """
         known, mtime_ns = self._read_state(key)
         # A link to a directory is no slot's: whoever made it, what lies behind it stays.
@@ -189,7 +189,7 @@ class Slot:
             cleaning.run()
         except PermissionError:  # a stage made a directory read-only
             return self._empty()
-        return {path: kept[path] for path in cleaning.stay}, cleaning.over
+        return {path: kept[path] for path in cleaning.stay}, cleaning.over, cleaning.left
 
     def _make_git(self, source: WorkspaceSource, baseline: str) -> Repository:
         origin, settings = source.repository, source.settings
@@ -199,10 +199,10 @@ class Slot:
         remove_tree(os.path.join(self.root, ".git"))
         return create_isolated_git(self.root, origin, commit=baseline, settings=settings)
 
-    def _empty(self) -> tuple[dict[str, Written], dict[str, int]]:
+    def _empty(self) -> tuple[dict[str, Written], dict[str, int], Sequence[str]]:
         remove_tree(self.root)
         os.mkdir(self.root, 0o700)
-        return {}, {}
+        return {}, {}, ()
 
     def _read_state(self, key: bytes) -> tuple[dict[str, Written], int]:
         """What a clean slot holds, if it was written under the same conversions."""

@@ -120,7 +120,8 @@ class Cleaning:
     After `run`, these are in `stay`, and in `over` are files that others `wanted` may be written
     over, with the permissions of those. A file whose times are not before `racy_from_ns` might have
     been changed since without showing it. ``.git`` at the top and files that are `spared` are not
-    touched, nor is what is `left`, unless it is in the way of a tree's file.
+    touched, nor is what is to be left, unless it is in the way of a tree's file: what there is of
+    that is in `left`.
     """
 
     def __init__(
@@ -136,13 +137,14 @@ class Cleaning:
     ) -> None:
         self.stay: set[str] = set()
         self.over: dict[str, int] = {}
+        self.left: list[str] = []
         self._root = root
         self._kept = kept
         self._wanted = wanted
         self._spared = spared
         directories = {path[:at] for path in wanted for at in _slashes(path)}
-        self._left = {path for path in left if _is_apart(path, wanted, directories)}
-        self._directories = directories.union(p[:at] for p in self._left for at in _slashes(p))
+        self._leave = {path for path in left if _is_apart(path, wanted, directories)}
+        self._directories = directories.union(p[:at] for p in self._leave for at in _slashes(p))
         self._racy_from_ns = racy_from_ns
         self._umask = umask
 
@@ -150,7 +152,10 @@ class Cleaning:
         """Clean the directory `prefix`, which ends with a slash unless it is the root."""
         for item in list(os.scandir(f"{self._root}/{prefix}")):
             path = prefix + item.name
-            if path == ".git" or path in self._left:
+            if path == ".git":
+                continue
+            if path in self._leave:
+                self.left.append(path)
                 continue
             if item.is_dir(follow_symlinks=False):
                 if path in self._directories:

@@ -110,3 +110,24 @@ def test_what_another_experiment_does_not_have_is_gone(project: Project, dvc: To
     assert project.run("run", "--queue", "-n", "without", "-S", "x=1,2,3,4").code == 0
     done = project.run("run", "--run-all", "-j", "1")
     assert done.code == 0, done.stdout + done.stderr
+
+
+def test_what_git_tracks_by_now_is_not_taken_for_what_was_left(project: Project, dvc: Tool) -> None:
+    _prepare(project, dvc, "")
+    assert project.run("run", "--queue", "-n", "before", "-S", "x=1,2,3,4").code == 0
+    project.git("rm", "-q", "data.dvc", "one.bin.dvc")
+    project.write(".gitignore", "/out.txt\n")
+    project.write(
+        "train.sh", "cat data/a data/sub/b one.bin > m.json.txt\necho $1 | tee m.json out.txt\n"
+    )
+    project.git("add", "-A")
+    project.git("commit", "-qm", "tracked")
+    assert project.run("run", "--queue", "-n", "tracked", "-S", "x=1,2,3,4").code == 0
+    done = project.run("run", "--run-all", "-j", "1")
+    assert done.code == 0, done.stdout + done.stderr
+    for number in range(1, 5):
+        [ref] = project.git(
+            "for-each-ref", "--format=%(refname)", f"refs/exps/**/tracked-{number}"
+        ).split()
+        tracked = project.git("ls-tree", "-r", "--name-only", ref).split()
+        assert {"data/a", "data/sub/b", "one.bin"} <= set(tracked)
