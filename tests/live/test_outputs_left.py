@@ -31,13 +31,14 @@ cmp - m.txt <<END
 2
 3
 END
-test $(stat -c %a data/a) = 644
+test $(stat -Lc %a data/a) = MODE
 """
 
 
-def _prepare(project: Project, dvc: Tool, mischief: str) -> None:
-    project.write(".dvc/config", "[cache]\n    type = copy\n")
+def _prepare(project: Project, dvc: Tool, mischief: str, *, links: str = "copy") -> None:
+    project.write(".dvc/config", f"[cache]\n    type = {links}\n")
     script = TRAIN.replace("SEEN", str(project.place.root / "seen")) + mischief
+    script = script.replace("MODE", "644" if links == "copy" else "444")
     project.setup(script + "echo $1 > m.json; echo $1 > out.txt\n")
     project.write("dvc.yaml", PIPELINE)
     project.write(".dvcignore", "*.tmp\n")
@@ -60,6 +61,12 @@ def _run(project: Project, count: int) -> list[str]:
     found = [each["revs"][0]["data"]["metrics"]["m.json"]["data"] for each in metrics]
     assert sorted(found) == list(range(1, count + 1))
     return (project.place.root / "seen").read_text().split()
+
+
+@pytest.mark.parametrize("links", ["hardlink", "symlink"])
+def test_linked_data_is_whole_every_time(project: Project, dvc: Tool, links: str) -> None:
+    _prepare(project, dvc, "", links=links)
+    assert len(_run(project, 6)) == 6
 
 
 def test_unchanged_data_is_not_copied_again(project: Project, dvc: Tool) -> None:

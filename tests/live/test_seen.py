@@ -31,8 +31,8 @@ def open_gate(project: Project, times: int = 1) -> None:
         (project.place.root / "fifo").write_text("go\n")
 
 
-def start(project: Project, *args: str, stages: int = 1) -> subprocess.Popen[bytes]:
-    """A run whose `stages` stages all wait at the gate, each in an experiment that DVC can see."""
+def start(project: Project, dvc: Tool, *args: str, stages: int = 1) -> subprocess.Popen[bytes]:
+    """A run whose `stages` stages all wait at the gate, each in an experiment that DVC sees."""
     process = project.start(*args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout is not None
     waiting = 0
@@ -40,11 +40,9 @@ def start(project: Project, *args: str, stages: int = 1) -> subprocess.Popen[byt
         line = process.stdout.readline()
         assert line, "it has ended"
         waiting += line.rstrip().endswith((b"| open", b"open")) and b">" not in line
-    exps = project.place.repo / ".dvc/tmp/exps"
     deadline = time.monotonic() + 30
-    while len(list(exps.glob("**/[!.]*/*.run"))) < stages:
+    while len(ranges(project, dvc)) < stages:
         assert time.monotonic() < deadline, "they are not told"
-        time.sleep(0.02)
     return process
 
 
@@ -62,7 +60,7 @@ def test_dvc_sees_what_runs_until_it_has_ended(
     project: Project, dvc: Tool, options: tuple[str, ...]
 ) -> None:
     gated(project)
-    process = start(project, "run", "-n", "slow", "-S", "x=5", *options)
+    process = start(project, dvc, "run", "-n", "slow", "-S", "x=5", *options)
 
     [theirs] = ranges(project, dvc)
     [ours] = ranges(project, project.tool)
@@ -93,7 +91,7 @@ def test_dvc_sees_all_that_run_and_the_next_command_forgets_the_dead(
     gated(project)
     project.run("run", "--queue", "-n", "q", "-S", "x=1,2,3")
     project.run("queue", "hold", "q-3")
-    process = start(project, "run", "--run-all", "-j", "2", stages=2)
+    process = start(project, dvc, "run", "--run-all", "-j", "2", stages=2)
 
     running = ranges(project, dvc)
     assert {each["executor"]["state"] for each in running} == {"running"}
@@ -229,9 +227,9 @@ def test_the_logs_of_a_finished_run_are_found_by_its_name(project: Project) -> N
     assert project.run("queue", "status", "-q").stdout == ""
 
 
-def test_experiments_in_the_workspace_run_one_after_the_other(project: Project) -> None:
+def test_experiments_in_the_workspace_run_one_after_the_other(project: Project, dvc: Tool) -> None:
     gated(project)
-    first = start(project, "run", "-n", "a", "-S", "x=1")
+    first = start(project, dvc, "run", "-n", "a", "-S", "x=1")
     second = project.start("run", "-n", "b", "-S", "x=2", stderr=subprocess.PIPE)
     assert first.stdout is not None and second.stderr is not None
     with first.stdout, second.stderr:
@@ -248,9 +246,9 @@ def test_experiments_in_the_workspace_run_one_after_the_other(project: Project) 
     ]
 
 
-def test_who_waits_for_the_workspace_can_be_stopped(project: Project) -> None:
+def test_who_waits_for_the_workspace_can_be_stopped(project: Project, dvc: Tool) -> None:
     gated(project)
-    first = start(project, "run", "-n", "a", "-S", "x=1")
+    first = start(project, dvc, "run", "-n", "a", "-S", "x=1")
     second = project.start("run", "-n", "b", "-S", "x=2", stderr=subprocess.PIPE)
     assert first.stdout is not None and second.stderr is not None
     with first.stdout, second.stderr:
