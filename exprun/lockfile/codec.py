@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from exprun.errors import LockfileError
 from exprun.formats.blocks import read_mapping
+from exprun.formats.emit import emit_mapping
 from exprun.formats.plain import NotSimple, is_plain
 from exprun.formats.reading import read_yaml
 from exprun.formats.text import decode
-from exprun.lockfile.emit import emit_mapping
 from exprun.lockfile.entries import from_checked, to_data
 from exprun.lockfile.layout import is_written_so, read_entry
 from exprun.lockfile.schema import VERSION, Unacceptable, check_entry, check_lock

@@ -11,9 +11,9 @@ import json
 from typing import TYPE_CHECKING
 
 from exprun.errors import LockfileError, ParamsError
+from exprun.formats.emit import emit_mapping
 from exprun.formats.plain import NotSimple
 from exprun.formats.reading import read_yaml
-from exprun.lockfile.emit import emit_mapping
 from exprun.lockfile.entries import from_data, to_data
 from exprun.model.paths import is_outside, is_url
 from exprun.model.stage import OutputKind

@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 from exprun.formats.blocks import read_mapping
+from exprun.formats.emit import emit_mapping
 from exprun.formats.plain import NotSimple, is_plain
-from exprun.lockfile.emit import emit_mapping
 from exprun.model.lock import Content, LockedPath, LockedStage, Oid
 
 _REMEMBERED = 256

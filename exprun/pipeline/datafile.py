@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from exprun.errors import PipelineError
+from exprun.formats.emit import emit_mapping
+from exprun.formats.plain import NotSimple
 from exprun.formats.reading import YamlReader, read_yaml
 from exprun.formats.text import DEFAULT_LIMITS, Limits, decode
 from exprun.model.lock import Content, LockedPath, LockedStage, Oid
@@ -166,6 +169,16 @@ def update_data_file(file: DataFile, recorded: LockedStage) -> bytes:
     `recorded` has one entry for each dependency and output of the stage, in the same order.
     Raises PipelineError when the text cannot be read again.
     """
-    from exprun.pipeline.datafile_text import rewrite
+    state = dump_stage(file.stage, recorded)
+    if not _is_text_of(state, file.text):
+        from exprun.pipeline.datafile_text import rewrite
 
-    return rewrite(file.text, dump_stage(file.stage, recorded), name=file.location).encode()
+        return rewrite(file.text, state, name=file.location).encode()
+    return file.text.encode()
+
+
+def _is_text_of(state: Mapping[str, object], text: str) -> bool:
+    """Whether `text` surely is what DVC would write of `state`, over whatever it was before."""
+    with suppress(NotSimple):
+        return bool(state) and emit_mapping(state, 0, stable=True) == text
+    return False

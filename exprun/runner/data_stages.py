@@ -120,9 +120,10 @@ def _recorded_outputs(site: Site, stages: Iterable[Stage]) -> Iterator[tuple[Loc
 
 def _is_intact(site: Site, path: str, location: Location, content: Content) -> bool:
     with suppress(StoreError):
-        if _holds(site, location, content) and site.store.is_intact(content, path, root=site.root):
+        now = site.store.intact(content, path, root=site.root)
+        if now is not None:
+            site.probe.start.note(location, now, held=False)
             return True
-    site.probe.start.forget(location)
     return False
 
 

@@ -17,7 +17,7 @@ from exprun.runner.experiment import carry_out
 from exprun.runner.guard import Guard
 from exprun.runner.left_behind import warn_of_left_behind
 from exprun.runner.prepared import Prepared, concerned
-from exprun.runner.setting_out import set_out_isolated, source_of
+from exprun.runner.setting_out import leave_outputs, set_out_isolated, source_of
 from exprun.runner.sharing import share
 from exprun.runner.slots import SlotPool
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from exprun.runner.opening import Opened
     from exprun.runner.session import Session
     from exprun.runner.sharing import Sharing
-    from exprun.workspaces.isolated import IsolatedWorkspace
+    from exprun.workspaces.isolated import IsolatedWorkspace, Slot
 
 
 async def run_isolated(session: Session, prepared: Prepared, sharing: Sharing | None) -> Published:
     """Run an experiment beside the user's workspace and store it. Raises as `run_experiment`."""
     opened = session.opened
     tree = await threads.run_sync(snapshot, opened, prepared)
-    async with isolated_workspace(opened, prepared.ref.baseline, tree) as workspace:
+    async with _workspace(opened, prepared, tree) as (slot, workspace):
         cwd = os.path.join(opened.place.root, prepared.spec.options.selection.cwd)
         site, inside = await threads.run_sync(
             set_out_isolated, opened, prepared.spec, prepared.ref, workspace, cwd
@@ -44,6 +44,7 @@ async def run_isolated(session: Session, prepared: Prepared, sharing: Sharing | 
             session, inside, site, guard=Guard(), worktree=workspace.repository, tree=tree
         )
         await share(session.emit, sharing, published, site)
+        leave_outputs(slot, workspace.repository, site)
         return published
 
 
@@ -68,16 +69,19 @@ def snapshot(opened: Opened, prepared: Prepared) -> str:
 
 
 @asynccontextmanager
-async def isolated_workspace(
-    opened: Opened, baseline: str, tree: str
-) -> AsyncIterator[IsolatedWorkspace]:
-    """A workspace of `tree`."""
+async def _workspace(
+    opened: Opened, prepared: Prepared, tree: str
+) -> AsyncIterator[tuple[Slot, IsolatedWorkspace]]:
+    """A slot with a workspace of `tree` in it."""
     slots = SlotPool(opened.place)
     slot = await threads.run_sync(slots.take)
     try:
+        if prepared.spec.copy_paths:
+            slot.leave(())  # They may go to what was left.
         source = await threads.run_sync(source_of, opened)
-        yield await threads.run_sync(partial(slot.make, source, baseline=baseline, tree=tree))
+        make = partial(slot.make, source, baseline=prepared.ref.baseline, tree=tree)
+        yield slot, await threads.run_sync(make)
     finally:
         slots.give_back(slot)
         with CancelScope(shield=True):
-            await threads.run_sync(slots.close)
+            await threads.run_sync(slots.close, opened.store)

@@ -80,10 +80,11 @@ class Glance:
             self._contents[key] = self._probe.content(location, legacy=legacy)
         return self._contents[key]
 
-    def note(self, location: Location, content: Content) -> None:
-        """Take `content`, verified objects, for what `probe` would see at `location`."""
+    def note(self, location: Location, content: Content, *, held: bool = True) -> None:
+        """Take `content` for what `probe` would see at `location`, of objects that are `held`."""
         self._contents[location, content.legacy] = content
-        self._held[content] = True
+        if held:
+            self._held[content] = True
 
     def forget(self, location: Location | None = None) -> None:
         """Forget what was seen, or what was seen at `location`: it is going to change."""

@@ -10,7 +10,6 @@ from anyio import CancelScope, CapacityLimiter
 from exprun import events
 from exprun.git.experiment_refs import ExperimentRef
 from exprun.model.job import CancelReason
-from exprun.model.paths import is_outside
 from exprun.model.values import dataclass
 from exprun.project.files import DiskFiles
 from exprun.runner import threads
@@ -20,14 +19,14 @@ from exprun.runner.guard import Guard
 from exprun.runner.keeping import keep_state
 from exprun.runner.needs import require_fit
 from exprun.runner.publishing import publish_commit, write_experiment
-from exprun.runner.setting_out import set_out_isolated, source_of
+from exprun.runner.setting_out import leave_outputs, set_out_isolated, source_of
 from exprun.runner.sharing import open_sharing, share
 from exprun.runner.slots import SlotPool
 from exprun.runner.watching import WAITING, Watch
 from exprun.scheduler.vocabulary import ExperimentVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from exprun.git.experiments import Published
     from exprun.git.repository import Repository
@@ -86,8 +85,9 @@ class QueueRun:
     async def remove_workspaces(self) -> None:
         """Remove the workspaces that were used, even when everything is being cancelled."""
         with CancelScope(shield=True):
-            await threads.run_sync(self._slots.close)
-            await threads.run_sync(self._session.opened.store.close)
+            store = self._session.opened.store
+            await threads.run_sync(self._slots.close, store)
+            await threads.run_sync(store.close)
 
     async def open(self, experiment: str) -> tuple[Reproduction, ExperimentPlan] | NotOpened:
         """Claim an experiment and make its workspace; see `exprun.runner.driver.Source`."""
@@ -244,7 +244,7 @@ class QueueRun:
             self._session.opened, opened.prepared, opened.reproduction, commit
         )
         self._record(opened.attempt, partial(opened.attempt.succeed, published.commit))
-        opened.slot.leave(_outputs(opened))
+        leave_outputs(opened.slot, opened.repository, opened.reproduction.site)
         return published
 
     def _leave(self, opened: _Open) -> None:
@@ -315,14 +315,6 @@ class QueueRun:
                 experiment=name, rev=rev, reason=reason, kept=kept, isolated=True
             )
         )
-
-
-def _outputs(opened: _Open) -> Iterator[str]:
-    """The outputs that other experiments may have in common, relative to the workspace."""
-    for stage in opened.prepared.project.stages:
-        for out in stage.outs:
-            if out.cache and not is_outside(out.location):
-                yield opened.repository.inside(opened.reproduction.site.path(out.location))
 
 
 async def open_run(session: Session, queue: Queue, orchestrator: Orchestrator) -> QueueRun:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from exprun.model.paths import is_outside
 from exprun.runner.data_stages import ignore_data, remove_left
+from exprun.runner.needs import requirements_of
 from exprun.runner.prepared import Prepared, check_out, concerned
 from exprun.runner.repro import workspace_site
 from exprun.workspaces.config_local import isolated_config
@@ -14,10 +16,11 @@ from exprun.workspaces.isolated import workspace_source
 
 if TYPE_CHECKING:
     from exprun.git.experiment_refs import ExperimentRef
+    from exprun.git.repository import Repository
     from exprun.model.experiment import ExperimentSpec
     from exprun.runner.opening import Opened
     from exprun.runner.site import Site
-    from exprun.workspaces.isolated import IsolatedWorkspace, WorkspaceSource
+    from exprun.workspaces.isolated import IsolatedWorkspace, Slot, WorkspaceSource
 
 
 def set_out_isolated(
@@ -44,6 +47,23 @@ def set_out_isolated(
     check_out(site, prepared, concerning)
     ignore_data(site, concerning)
     return site, prepared
+
+
+def leave_outputs(slot: Slot, repository: Repository, site: Site) -> None:
+    """Have the outputs that other experiments may have in common left in the slot.
+
+    If a stage allows daemons there are none: those may have files open, which must not become
+    another experiment's.
+    """
+    stages = site.project.stages
+    if any(requirements_of(stage).allow_daemons for stage in stages):
+        return
+    slot.leave(
+        repository.inside(site.path(out.location))
+        for stage in stages
+        for out in stage.outs
+        if out.cache and not is_outside(out.location)
+    )
 
 
 def source_of(opened: Opened) -> WorkspaceSource:

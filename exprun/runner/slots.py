@@ -11,6 +11,7 @@ from exprun.workspaces.isolated import LOCATION, open_slot
 
 if TYPE_CHECKING:
     from exprun.project.root import Place
+    from exprun.store.cache import Store
     from exprun.workspaces.isolated import Slot
 
 
@@ -43,18 +44,35 @@ class SlotPool:
         with self._lock:
             self._free.append(slot)
 
-    def close(self) -> None:
-        """Remove the workspaces that are not in use, those that dead processes left too."""
+    def close(self, store: Store) -> None:
+        """Remove the workspaces that are not in use, those that dead processes left too.
+
+        If data in them is links into the store, one is kept for later processes with what was left.
+        """
+        keep = store.lends_to(self._directory)
         with self._lock:
-            while self._free:
-                self._free.pop().remove()
             for name in self._names():
                 slot = open_slot(os.path.join(self._directory, name))
                 if slot is not None:
+                    self._free.append(slot)
+            self._free.sort(key=lambda slot: slot.number)
+            for slot in self._free:
+                if keep and _keep(slot):
+                    slot.close()
+                    keep = False
+                else:
                     slot.remove()
+            self._free.clear()
 
     def _names(self) -> list[str]:
         try:
             return list(filter(str.isdecimal, os.listdir(self._directory)))
         except FileNotFoundError:
             return []
+
+
+def _keep(slot: Slot) -> bool:
+    try:
+        return slot.keep()
+    except OSError:  # a stage made a directory read-only
+        return False

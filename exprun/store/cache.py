@@ -119,7 +119,8 @@ class Store:
 
     def missing(self, content: Content, *, verify: bool = False) -> tuple[Oid, ...]:
         """The objects that `has` finds missing; for want of a manifest, that alone."""
-        objects = self._layout(content.legacy).objects
+        layout = self._layout(content.legacy)
+        objects, links = layout.objects, layout.inspector.links
         with reporting("read the cache", self.cache_dir):
             if verify:
                 if content.is_dir:
@@ -129,12 +130,23 @@ class Store:
                 return (content.oid,)
             if not content.is_dir:
                 return ()
+            if links is not None and links.oid == content.oid and objects.has_linked(links):
+                return ()
             return objects.missing_files(content.oid)
 
     @property
     def lends_files(self) -> bool:
         """Whether a file in the workspace may be an object of the cache itself, by a link."""
         return not {"hardlink", "symlink"}.isdisjoint(self.config.link_types)
+
+    def lends_to(self, directory: str) -> bool:
+        """Whether data that is checked out below `directory` takes no space of its own there."""
+        try:
+            cache, device = os.stat(self.cache_dir).st_dev, os.stat(directory).st_dev
+        except OSError:
+            return False
+        first = Linker(self.config.link_types, self._refused).first(cache, device)
+        return first in ("hardlink", "symlink")
 
     def damaged(self, content: Content, *, at: str | None = None) -> tuple[Oid, ...]:
         """The objects of `content` that are there but damaged. They are set aside.
@@ -207,17 +219,23 @@ class Store:
                 self._note_created(place, content)
         return changed
 
-    def is_intact(self, content: Content, path: str, *, root: str) -> bool:
-        """Whether `path`, which holds `content`, looks as `checkout` makes it where nothing is.
+    def intact(self, content: Content, path: str, *, root: str) -> Content | None:
+        """What is at `path`, if it holds `content` and looks as `checkout` makes it.
 
-        That is more than to hold it: files that DVC ignores are part of no content.
+        Files that DVC ignores are part of no content, but of how it looks.
         """
         from exprun.store.intact import Intactness
 
         place = confine(path, root)
         layout = self._layout(content.legacy)
         with reporting("look at", path):
-            return Intactness(objects=layout.objects, modes=self._modes).is_intact(content, place)
+            intactness = Intactness(
+                objects=layout.objects,
+                inspector=layout.inspector,
+                modes=self._modes,
+                types=self.config.link_types,
+            )
+            return intactness.intact(content, place)
 
     def remove_output(self, path: str, *, root: str) -> None:
         """Removes a file, symlink or directory, read-only ones too, if there is one."""

@@ -12,8 +12,8 @@ from exprun.model.values import dataclass
 from exprun.store.clock import horizon
 from exprun.store.hashing import hash_file, hash_files
 from exprun.store.manifest import build_manifest, manifest_oid
-from exprun.store.modes import ANY_EXEC
-from exprun.store.objects import Objects, weigh
+from exprun.store.modes import ANY_EXEC, OBJECT_MODE
+from exprun.store.objects import Links, Objects, weigh
 from exprun.store.walk import Listing, fingerprint, list_files, require_regular, same_state
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Inspector:
         self._legacy = objects.legacy
         self.keys: dict[str, str] = {}
         """The fingerprints of directories, by path, that a record knew when last looked at."""
+        self.links: Links | None = None
+        """The directory that was looked at last, if a record knew it and all of it was links."""
 
     def content(self, path: str) -> Content | None:
         """What is at `path`, following a symlink there; None if there is nothing.
@@ -89,7 +91,7 @@ class Inspector:
         """The content of the directory `path`, listed a moment ago."""
         require_regular(listing, path)
         key = fingerprint(listing.files, legacy=self._legacy)
-        known = self._recorded(path, key)
+        known = self._recorded(path, key, listing)
         if known is not None:
             return known
         hashes = self.hashes(path, listing)
@@ -100,14 +102,15 @@ class Inspector:
         """The content of the directory `path`, listed a moment ago, if a record knows it."""
         if listing.odd:
             return None
-        return self._recorded(path, fingerprint(listing.files, legacy=self._legacy))
+        return self._recorded(path, fingerprint(listing.files, legacy=self._legacy), listing)
 
-    def _recorded(self, path: str, key: str) -> Content | None:
+    def _recorded(self, path: str, key: str, listing: Listing) -> Content | None:
         self.keys.pop(path, None)
         record = self._stats.directory(key)
         if record is None:
             return None
         self.keys[path] = key
+        self.links = _links(record.oid, key, listing)
         return Content(oid=record.oid, size=record.size, nfiles=record.nfiles, legacy=self._legacy)
 
     def remember(self, oid: Oid, listing: Listing, key: str | None) -> Content:
@@ -150,3 +153,13 @@ class Inspector:
             else None
             for record, state in zip(records, states, strict=True)
         ]
+
+
+def _links(oid: Oid, key: str, listing: Listing) -> Links | None:
+    states = listing.files.values()
+    if all(s.st_nlink > 1 and stat.S_IMODE(s.st_mode) == OBJECT_MODE for s in states):
+        devices = {found.st_dev for found in states}
+        if len(devices) == 1:
+            inodes = frozenset(found.st_ino for found in states)
+            return Links(oid=oid, fingerprint=key, device=devices.pop(), inodes=inodes)
+    return None

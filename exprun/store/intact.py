@@ -10,9 +10,11 @@ from exprun.model.values import dataclass
 from exprun.store.modes import OBJECT_MODE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Iterable
 
     from exprun.model.lock import Content, Oid
+    from exprun.store.inspecting import Inspector
+    from exprun.store.links import LinkType
     from exprun.store.modes import Modes
     from exprun.store.objects import Objects
 
@@ -22,53 +24,60 @@ class Intactness:
     """Knows how a path looks that was checked out of one layout of the cache."""
 
     objects: Objects
+    inspector: Inspector
     modes: Modes
+    types: Container[LinkType]
+    """How files may be linked; a copy is always right, as that is what is made of empty ones."""
 
-    def is_intact(self, content: Content, path: str) -> bool:
-        """Whether the names and modes at `path`, which holds `content`, are those of a check-out.
+    def intact(self, content: Content, path: str) -> Content | None:
+        """What is at `path`, if that is `content`, with the names and modes of a check-out.
 
         What counts for no content (empty directories, ignored files) must not be there either.
-        Raises OSError.
+        Raises StoreError, OSError.
         """
-        if content.is_dir:
-            return self._is_directory(path, self.objects.manifest(content.oid))
         found = os.lstat(path)
-        is_plain = (found.st_mode, found.st_nlink > 1) in self._plain
-        return (is_plain and not content.isexec) or self._is_symlink(found, path, content.oid)
+        if stat.S_ISDIR(found.st_mode):
+            now = self._directory(content, path) if content.is_dir else None
+        elif stat.S_ISLNK(found.st_mode):
+            now = self.inspector.content(path) if self._is_link(path, content.oid) else None
+        else:
+            is_right = self._is_plain(found) and not content.isexec
+            now = self.inspector.content(path) if is_right else None
+        return now if content.same_data(now) else None
 
-    def _is_directory(self, path: str, files: Mapping[str, Oid]) -> bool:
-        plain, directory = self._plain, stat.S_IFDIR | 0o777 & ~self.modes.umask
-        directories = {name[:at] for name in files for at in _slashes(name)}
-        if os.lstat(path).st_mode != directory:
-            return False
-        seen = 0
-        pending = [""]
-        while pending:
-            prefix = pending.pop()
-            with os.scandir(f"{path}/{prefix}") as entries:
-                for entry in entries:
-                    relpath = prefix + entry.name
-                    found = entry.stat(follow_symlinks=False)
-                    if found.st_mode == directory and relpath in directories:
-                        pending.append(f"{relpath}/")
-                    elif (oid := files.get(relpath)) is not None and (
-                        (found.st_mode, found.st_nlink > 1) in plain
-                        or self._is_symlink(found, entry.path, oid)
-                    ):
-                        seen += 1
-                    else:
-                        return False
-        return seen == len(files)
+    def _directory(self, content: Content, path: str) -> Content | None:
+        listing = self.inspector.listing(path)
+        files = self.objects.manifest(content.oid)
+        is_right = (
+            listing.files.keys() == files.keys()
+            and listing.directories.keys() == _directories(files)
+            and set(listing.directories.values()) == {stat.S_IFDIR | 0o777 & ~self.modes.umask}
+            and not listing.odd
+            and not listing.skips
+            and all(
+                self._is_link(f"{path}/{relpath}", files[relpath])
+                if relpath in listing.symlinks
+                else self._is_plain(found)
+                for relpath, found in listing.files.items()
+            )
+        )
+        return self.inspector.directory(path, listing) if is_right else None
 
-    @property
-    def _plain(self) -> frozenset[tuple[int, bool]]:
-        """The modes of copies, and those of hard links."""
-        copies = stat.S_IFREG | self.modes.plain_file
-        return frozenset({(copies, False), (stat.S_IFREG | OBJECT_MODE, True)})
+    def _is_plain(self, found: os.stat_result) -> bool:
+        """Whether a file is a copy or a hard link."""
+        if found.st_nlink > 1:
+            return "hardlink" in self.types and found.st_mode == stat.S_IFREG | OBJECT_MODE
+        return found.st_mode == stat.S_IFREG | self.modes.plain_file
 
-    def _is_symlink(self, found: os.stat_result, path: str, oid: Oid) -> bool:
-        return stat.S_ISLNK(found.st_mode) and os.readlink(path) == self.objects.path(oid)
+    def _is_link(self, path: str, oid: Oid) -> bool:
+        return "symlink" in self.types and os.readlink(path) == self.objects.path(oid)
 
 
-def _slashes(path: str) -> list[int]:
-    return [at for at, char in enumerate(path) if char == "/"]
+def _directories(files: Iterable[str]) -> set[str]:
+    """The directories that files are in, and those above."""
+    found = {""}
+    for directory in {relpath.rpartition("/")[0] for relpath in files}:
+        while directory not in found:
+            found.add(directory)
+            directory = directory.rpartition("/")[0]
+    return found

@@ -38,6 +38,19 @@ class Checked:
     missing: tuple[Oid, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """The files of the directory `oid`, all of them names of what looks like objects.
+
+    A record of the `fingerprint` tells that they hold what they should.
+    """
+
+    oid: Oid
+    fingerprint: str
+    device: int
+    inodes: frozenset[int]
+
+
 class Manifests:
     """The manifests that were read last. Thread-safe."""
 
@@ -116,6 +129,24 @@ class Objects:
             for member, state in self._states(self.manifest(oid))
             if state is None or (state.st_mode & 0o7777 != OBJECT_MODE and not self.has(member))
         )
+
+    def has_linked(self, links: Links) -> bool:
+        """Whether `links` lead to all the files of their directory, which saves looking at each."""
+        prefixes: dict[str, set[str]] = {}
+        for member in self.manifest(links.oid).values():
+            prefixes.setdefault(member[:2], set()).add(member[2:])
+        try:
+            if os.stat(self.root).st_dev != links.device:
+                return False
+            for prefix, names in prefixes.items():
+                with os.scandir(f"{self.root}/{prefix}") as entries:
+                    names -= {entry.name for entry in entries if entry.inode() in links.inodes}
+                if names:
+                    return False
+        except OSError:
+            return False
+        self.verified[links.oid] = links.fingerprint
+        return True
 
     def is_sound(self, oid: Oid) -> bool:
         """Whether the object is there and holds what its name says."""

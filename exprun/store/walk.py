@@ -36,12 +36,15 @@ class Listing:
     """The files below a directory by relative path, in code point order.
 
     Symlinks to files have their target's stat; symlinks to directories are left out, as DVC does.
-    `odd` names broken symlinks and special files.
+    `odd` names broken symlinks and special files. `directories` has the modes of directories, the
+    listed one, ``""``, among them; `skips` tells whether there is anything besides all these.
     """
 
     files: Mapping[str, os.stat_result]
     symlinks: frozenset[str] = field(default=frozenset())
     odd: frozenset[str] = field(default=frozenset())
+    directories: Mapping[str, int] = field(default_factory=dict)
+    skips: bool = False
 
     @property
     def size(self) -> int:
@@ -60,8 +63,13 @@ def list_files(path: str, ignore: IgnoreRules | None = None) -> Listing:
         pending.extend(
             (f"{directory}/{name}", f"{prefix}{name}/") for name in walker.visit(directory, prefix)
         )
-    files = {relpath: walker.files[relpath] for relpath in sorted(walker.files)}
-    return Listing(files=files, symlinks=frozenset(walker.symlinks), odd=frozenset(walker.odd))
+    return Listing(
+        files={relpath: walker.files[relpath] for relpath in sorted(walker.files)},
+        symlinks=frozenset(walker.symlinks),
+        odd=frozenset(walker.odd),
+        directories=walker.directories,
+        skips=walker.skips,
+    )
 
 
 def require_regular(listing: Listing, path: str) -> None:
@@ -133,13 +141,17 @@ class _Walker:
         self.files: dict[str, os.stat_result] = {}
         self.symlinks: set[str] = set()
         self.odd: set[str] = set()
+        self.directories: dict[str, int] = {}
+        self.skips = False
 
     def visit(self, directory: str, prefix: str) -> list[str]:
         """Notes the files of one directory; the sub-directories to descend into."""
-        found, directories, links = _look_into(directory)
+        found, directories, links, self.directories[prefix[:-1]] = _look_into(directory)
         names = list(found)
         if self.ignore is not None:
+            count = len(directories) + len(names)
             directories, names = self.ignore.filter(directory, directories, names)
+            self.skips |= len(directories) + len(names) < count
         if IGNORE_FILE in names:
             raise StoreError(
                 f"a {IGNORE_FILE} cannot be inside data",
@@ -156,18 +168,23 @@ class _Walker:
         if not links:
             return directories
         self.symlinks.update(prefix + name for name in links.intersection(names))
-        return [name for name in directories if name not in links]
+        real = [name for name in directories if name not in links]
+        self.skips |= len(real) < len(directories)
+        return real
 
 
-def _look_into(directory: str) -> tuple[dict[str, os.stat_result | None], list[str], set[str]]:
+def _look_into(
+    directory: str,
+) -> tuple[dict[str, os.stat_result | None], list[str], set[str], int]:
     """The files of a directory with their stats, None for what is none; the names of directories,
-    linked ones too; and which of all these are symlinks.
+    linked ones too; which of all these are symlinks; and the directory's mode.
     """
     files: dict[str, os.stat_result | None] = {}
     directories = []
     links = set()
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        mode = os.fstat(fd).st_mode
         with os.scandir(fd) as entries:
             for entry in entries:
                 name = entry.name
@@ -184,4 +201,4 @@ def _look_into(directory: str) -> tuple[dict[str, os.stat_result | None], list[s
                     files[name] = state if S_ISREG(state.st_mode) else None
     finally:
         os.close(fd)
-    return files, directories, links
+    return files, directories, links, mode

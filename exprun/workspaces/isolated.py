@@ -4,6 +4,7 @@ It lives in a *slot*, a directory made for re-use::
 
     <slot>/lock     held (flock) by the process that uses the slot
     <slot>/state    what was written and when, with a checksum; empty while that is not certain
+    <slot>/left     what was left besides; only there while the slot is kept for a later process
     <slot>/root/    the workspace
 
 The state is emptied before anything is touched and is written last, so a crash at any moment leaves
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from exprun.git.repository import Repository
+
+_KEY_BYTES = 65
 
 LOCATION = "exprun"
 """The directory of slots below ``.dvc/tmp/exps``: DVC looks only at others there."""
@@ -90,13 +93,20 @@ class Slot:
         self.root = os.path.join(directory, "root")
         self._lock = lock
         self._state = os.path.join(directory, "state")
-        self._left: tuple[str, ...] = ()
+        self._kept = os.path.join(directory, "left")
+        self._is_used = False
+        self._left: Sequence[str] = _read_names(self._kept)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def number(self) -> int:
+        """The slot's name in its directory."""
+        return int(os.path.basename(self.directory))
 
     def close(self) -> None:
         """Let others have the slot; what it holds stays for them to switch from."""
@@ -112,9 +122,31 @@ class Slot:
         """
         self._left = tuple(paths)
 
+    def keep(self) -> bool:
+        """Have what is left, and the tree's files as they were written, still be there for a later
+        process; whether there is anything to keep. All else is removed.
+        """
+        if not self._is_used or not self._left:
+            return bool(self._left)
+        written, mtime_ns = self._read_state()
+        cleaning = Cleaning(
+            self.root,
+            written,
+            {path: file.entry for path, file in written.items()},
+            spared=(),
+            left=self._left,
+            racy_from_ns=mtime_ns,
+            umask=0,
+        )
+        cleaning.run()
+        if cleaning.left:
+            rewrite(self._kept, b"\0".join(map(os.fsencode, cleaning.left)))
+        return bool(cleaning.left)
+
     def clear(self) -> None:
         """Delete the workspace; the slot stays."""
         self._left = ()
+        _unlink(self._kept)
         _unlink(self._state)
         remove_tree(self.root)
 
@@ -140,6 +172,8 @@ class Slot:
             check_path(path)
         key = _conversion_key(source, wanted)
         left, self._left = self._left, ()
+        self._is_used = True
+        _unlink(self._kept)
         written, over, there = self._start(source, key, wanted, left)
         repository = self._make_git(source, baseline)
         written |= write_files(repository, source.repository, wanted, set(written), over=over)
@@ -204,15 +238,15 @@ class Slot:
         os.mkdir(self.root, 0o700)
         return {}, {}, ()
 
-    def _read_state(self, key: bytes) -> tuple[dict[str, Written], int]:
-        """What a clean slot holds, if it was written under the same conversions."""
+    def _read_state(self, key: bytes = b"") -> tuple[dict[str, Written], int]:
+        """What a clean slot holds, if it was written under these conversions, or under any."""
         try:
             with open(self._state, "rb") as file:
                 mtime_ns = os.fstat(file.fileno()).st_mtime_ns
                 data = file.read()
         except FileNotFoundError:
             return {}, 0
-        text = data.removeprefix(key)
+        text = data[_KEY_BYTES:]
         if not data.startswith(key) or not is_whole_index(text):
             return {}, 0
         return {
@@ -245,6 +279,14 @@ def open_slot(directory: str) -> Slot | None:
             return Slot(directory, lock)
         # The slot was removed between opening its lock and getting it.
         os.close(lock)
+
+
+def _read_names(path: str) -> tuple[str, ...]:
+    try:
+        with open(path, "rb") as file:
+            return tuple(map(os.fsdecode, file.read().split(b"\0")))
+    except FileNotFoundError:
+        return ()
 
 
 def _write_extra(root: str, source: WorkspaceSource, wanted: Mapping[str, Entry]) -> None:

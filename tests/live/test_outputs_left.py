@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -138,3 +139,45 @@ def test_what_git_tracks_by_now_is_not_taken_for_what_was_left(project: Project,
         ).split()
         tracked = project.git("ls-tree", "-r", "--name-only", ref).split()
         assert {"data/a", "data/sub/b", "one.bin"} <= set(tracked)
+
+
+def _run_temp(project: Project, x: int) -> str:
+    """Which inode the data had that the experiment saw."""
+    done = project.run("run", "--temp", "-n", f"t{x}", "-S", f"x={x}")
+    assert done.code == 0, done.stdout + done.stderr
+    return (project.place.root / "seen").read_text().split()[-1]
+
+
+def _kept(project: Project) -> set[str]:
+    """What there is of a workspace that was kept."""
+    place = project.place.repo / ".dvc/tmp/exps/exprun/0/root"
+    return {str(path.relative_to(place)) for path in place.rglob("*") if ".git" not in path.parts}
+
+
+def test_linked_data_is_kept_for_the_next_command(project: Project, dvc: Tool) -> None:
+    _prepare(project, dvc, "echo > droppings; ", links="symlink")
+    _run_temp(project, 1)
+    kept = _kept(project)
+    assert {"data/a", "data/sub/b", "one.bin", "dvc.yaml", "params.yaml"} <= kept
+    assert "droppings" not in kept
+    link = project.place.repo / ".dvc/tmp/exps/exprun/0/root/data/sub/b"
+    inode = link.lstat().st_ino
+    _run_temp(project, 2)
+    assert link.lstat().st_ino == inode
+
+    # Whatever happens to it meanwhile, the next experiment has what it should.
+    for number, harm in enumerate(
+        ("rm data/a", "ln -sf b data/sub/b", "touch data/x", "rm -r ."), 3
+    ):
+        subprocess.run(harm, shell=True, cwd=link.parent.parent.parent, check=False)
+        _run_temp(project, number)
+
+
+def test_copies_of_data_are_not_kept(project: Project, dvc: Tool) -> None:
+    _prepare(project, dvc, "", links="hardlink")
+    _run_temp(project, 1)
+    assert "data/a" in _kept(project)
+    project.write(".dvc/config", "[cache]\n    type = copy\n")
+    project.write("train.sh", (project.place.repo / "train.sh").read_text().replace("444", "644"))
+    _run_temp(project, 2)
+    assert not _kept(project)

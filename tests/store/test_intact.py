@@ -32,8 +32,8 @@ def checked_out(box: Sandbox, store: Store) -> tuple[Content, Content]:
 def test_what_was_just_checked_out_is_intact(box: Sandbox, kind: str) -> None:
     store = box.store(link_types=(kind,))
     directory, file = checked_out(box, store)
-    assert store.is_intact(directory, str(box.ws / "data"), root=box.root)
-    assert store.is_intact(file, str(box.ws / "file"), root=box.root)
+    assert store.intact(directory, str(box.ws / "data"), root=box.root)
+    assert store.intact(file, str(box.ws / "file"), root=box.root)
 
 
 CHANGES = {
@@ -56,7 +56,7 @@ def test_whatever_was_done_to_a_directory_shows(box: Sandbox, change: str) -> No
     store = box.store(link_types=("copy",))
     directory, _ = checked_out(box, store)
     subprocess.run(["sh", "-c", CHANGES[change]], cwd=box.ws, check=True)
-    assert not store.is_intact(directory, str(box.ws / "data"), root=box.root)
+    assert not store.intact(directory, str(box.ws / "data"), root=box.root)
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o444, 0o755])
@@ -64,4 +64,4 @@ def test_the_mode_of_a_file_shows(box: Sandbox, mode: int) -> None:
     store = box.store(link_types=("copy",))
     _, file = checked_out(box, store)
     (box.ws / "file").chmod(mode)
-    assert not store.is_intact(file, str(box.ws / "file"), root=box.root)
+    assert not store.intact(file, str(box.ws / "file"), root=box.root)

@@ -439,3 +439,47 @@ def test_a_workspace_that_was_cleared_leaves_nothing(project: GitProject, slot: 
     own.write("data/x", "x")
     assert _make_again(project, slot) == []
     assert files(own.root) == files(project.root)
+
+
+def test_what_is_left_is_kept_for_a_later_process(project: GitProject, slot: Slot) -> None:
+    base(project)
+    own = make(project, slot)
+    own.write("data/deep/x", "x")
+    own.write("huge", "h")
+    own.write("a", "changed")
+    slot.leave(["data", "not/there"])
+    assert slot.keep()
+    assert not (own.root / "huge").exists()
+
+    slot.close()
+    again = open_slot(slot.directory)
+    assert again is not None
+    assert again.keep()
+    assert _make_again(project, again) == ["data"]
+    assert (own.root / "data/deep/x").read_text() == "x"
+    assert (own.root / "a").read_text() == "a\n"
+
+
+def test_what_a_killed_process_used_is_not_kept(project: GitProject, slot: Slot) -> None:
+    base(project)
+    own = make(project, slot)
+    own.write("data/x", "x")
+    slot.leave(["data"])
+    assert slot.keep()
+    _make_again(project, slot)
+    slot.close()  # As a kill does.
+    again = open_slot(slot.directory)
+    assert again is not None
+    assert not again.keep()
+
+
+def test_nothing_left_is_nothing_to_keep(project: GitProject, slot: Slot) -> None:
+    base(project)
+    own = make(project, slot)
+    assert not slot.keep()
+    slot.leave(["data"])
+    assert not slot.keep()
+    own.write("data/x", "x")
+    slot.leave(["data"])
+    slot.clear()
+    assert not slot.keep()

@@ -3,7 +3,7 @@
 The layout is ruamel.yaml's as DVC uses it: block style, two spaces a level, sequences not indented,
 lines of 80. A bare scalar wraps at a space; that space stays at the end of the line unless the line
 was full already. What is not surely written so (long quoted text, long keys, aliases, dates, …)
-raises `NotSimple`, and `roundtrip` lets ruamel.yaml itself write it.
+raises `NotSimple`: then ruamel.yaml itself has to write it.
 """
 
 from __future__ import annotations
