@@ -18,6 +18,7 @@ from rich.text import Text
 
 from exprun import events
 from exprun.model.experiment import StageResult
+from exprun.model.patterns import pattern
 from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _PERIOD_S = 0.25
 _LONGEST_LINE = 400
-_ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_ESCAPES = pattern(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 
 
 class _Screen(Console):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-import re
 import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.model.job import Command
+from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ DEFAULT_SHELL = "/bin/sh"
 _PATIENCE_S = 5.0
 
 _FLAGS = {"bash": ("--noprofile", "--norc"), "zsh": ("--no-rcs",)}
-_FISH_VERSION = re.compile(r"(\d+)\.(\d+)\S*\s*\Z")
+_FISH_VERSION = pattern(r"(\d+)\.(\d+)\S*\s*\Z")
 _PYENV = ("PYENV_DIR", "PYENV_HOOK_PATH", "PYENV_VERSION", "PYENV_ROOT")
 
 

@@ -7,17 +7,17 @@ on one line without escapes. Whatever else a line holds raises `NotSimple`, and 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from exprun.formats.plain import NotSimple, is_plain, read_plain
+from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _DEEPEST = 40
 
-_QUOTED_KEY = re.compile(r"'([^']+)':(?: (.*))?")
+_QUOTED_KEY = pattern(r"'([^']+)':(?: (.*))?")
 
 
 def read_mapping(text: str, indent: int) -> dict[str, object]:

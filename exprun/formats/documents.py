@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from typing import TYPE_CHECKING, Any
 
 from exprun.errors import ParamsError
 from exprun.formats.reading import YamlReader, read_yaml
 from exprun.formats.text import DEFAULT_LIMITS, Limits, conflict_hint, decode
+from exprun.model.patterns import pattern
 from exprun.model.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_DOTTED = re.compile(r"""(?<![\w\-"'.])(?:[\w\-"']++[ \t]*+\.[ \t]*+)++""")
+_DOTTED = pattern(r"""(?<![\w\-"'.])(?:[\w\-"']++[ \t]*+\.[ \t]*+)++""")
 """A run of words joined by dots."""
 
 

@@ -8,10 +8,10 @@ raises `NotSimple`: then ruamel.yaml itself has to write it.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from exprun.formats.plain import NotSimple, is_one_line, is_plain
+from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,9 +24,9 @@ _LONGEST_KEY = 100
 _STEP = "  "
 
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"})
-_WORDS = re.compile(r"( *)([^ ]+)")
+_WORDS = pattern(r"( *)([^ ]+)")
 
-_STABLE_FLOAT = re.compile(r"-?[0-9]+\.[0-9]+|-?[0-9](?:\.[0-9]{1,5})?e[-+][0-9]{2}")
+_STABLE_FLOAT = pattern(r"-?[0-9]+\.[0-9]+|-?[0-9](?:\.[0-9]{1,5})?e[-+][0-9]{2}")
 """Floats that ruamel.yaml writes as it read them: it rounds the last digits of some others."""
 
 

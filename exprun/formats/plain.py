@@ -6,8 +6,9 @@ import re
 from functools import cache, lru_cache
 
 from exprun.formats.scalars import YAML_1_2, resolve_plain
+from exprun.model.patterns import pattern
 
-_NEEDS_QUOTES = re.compile(
+_NEEDS_QUOTES = pattern(
     r"""\A(?:[#,\[\]{}&*!|>'"%@`\ ]|---|\.\.\.|[-?:](?:\ |\Z))
     |:(?:\ |\Z)
     |\ (?:\#|\Z)""",
@@ -16,7 +17,7 @@ _NEEDS_QUOTES = re.compile(
 """Indicators, and space at the ends."""
 
 
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,15})(\.[0-9]{1,15})?")
+_DECIMAL = pattern(r"-?(?:0|[1-9][0-9]{0,15})(\.[0-9]{1,15})?")
 """The numbers that Python spells as YAML does."""
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from exprun.model.patterns import pattern
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -49,7 +51,7 @@ _WORDS_1_1: dict[str, object] = _WORDS | {
     for variant in (word, word.capitalize(), word.upper())
 }
 
-_FLOAT = re.compile(
+_FLOAT = pattern(
     r"""[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
     |[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+
     |[-+]?\.[0-9_]+(?:[eE][-+][0-9]+)?
@@ -57,7 +59,7 @@ _FLOAT = re.compile(
     |\.(?:nan|NaN|NAN)""",
     re.VERBOSE,
 )
-_FLOAT_1_1 = re.compile(
+_FLOAT_1_1 = pattern(
     r"""[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
     |[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+
     |\.[0-9_]+(?:[eE][-+][0-9]+)?
@@ -66,19 +68,19 @@ _FLOAT_1_1 = re.compile(
     |\.(?:nan|NaN|NAN)""",
     re.VERBOSE,
 )
-_INT = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|[0-9_]+|0x[0-9a-fA-F_]+)")
-_INT_1_1 = re.compile(
+_INT = pattern(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|[0-9_]+|0x[0-9a-fA-F_]+)")
+_INT_1_1 = pattern(
     r"""[-+]?(?:0b[01_]+|0?[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+
     |[1-9][0-9_]*(?::[0-5]?[0-9])+)""",
     re.VERBOSE,
 )
-_TIMESTAMP = re.compile(
+_TIMESTAMP = pattern(
     r"""[0-9]{4}-[0-9]{2}-[0-9]{2}
     |[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}
      (?:\.[0-9]*)?(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?""",
     re.VERBOSE,
 )
-_TIMESTAMP_PARTS = re.compile(
+_TIMESTAMP_PARTS = pattern(
     r"""([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})
     (?:(?:[Tt]|[ \t]+)([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]*))?
     (?:[ \t]*(Z|([-+])([0-9]{1,2})(?::([0-9]{2}))?))?)?""",

@@ -6,16 +6,17 @@ DVC refuses the file, so a file that exprun took would break for everybody who u
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from yaml.events import ScalarEvent
 
+from exprun.model.patterns import pattern
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_COMMENT = re.compile(r"(?:^|(?<=[ \t]))#.*")
-_NOT_NEWLINE = re.compile(r"[^\n]")
+_COMMENT = pattern(r"(?:^|(?<=[ \t]))#.*")
+_NOT_NEWLINE = pattern(r"[^\n]")
 
 
 def misplaced_tab(text: str, events: Iterable[Any]) -> int | None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
 from exprun.git.command import run_git
 from exprun.git.index_file import Index, IndexEntry, Stat
+from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ENTRY = re.compile(
+_ENTRY = pattern(
     rb"([0-7]{6}) ([0-9a-f]{40}) ([0-3])\t([^\0]*)\0"
     rb"  ctime: (\d+):(\d+)\n  mtime: (\d+):(\d+)\n"
     rb"  dev: \d+\tino: (\d+)\n  uid: (\d+)\tgid: (\d+)\n  size: (\d+)\tflags: ([0-9a-f]+)\n"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-import re
 from typing import TYPE_CHECKING
+
+from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SPECIAL = re.compile(r"[\\\[\]!*#?]")
+_SPECIAL = pattern(r"[\\\[\]!*#?]")
 
 
 def ignore_line(name: str) -> str:

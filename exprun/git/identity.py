@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
+from exprun.model.patterns import pattern
 from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from exprun.git.config import GitConfig
 
-_INTERNAL = re.compile(r"[0-9]+ ([+-])([0-9]{0,4})")
-_ISO_OFFSET = re.compile(r"[0-9] ?([+-])([0-9]{2})(?::(?=[0-9]{2}))?([0-9]{2})?$")
-_NOT_ALLOWED = re.compile(r"[<>\n\0]")
+_INTERNAL = pattern(r"[0-9]+ ([+-])([0-9]{0,4})")
+_ISO_OFFSET = pattern(r"[0-9] ?([+-])([0-9]{2})(?::(?=[0-9]{2}))?([0-9]{2})?$")
+_NOT_ALLOWED = pattern(r"[<>\n\0]")
 _LOGIN_NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
 
 

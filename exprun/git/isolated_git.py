@@ -7,11 +7,11 @@ It has its own HEAD, index, refs and new objects; of the other it shares (read-o
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
 from exprun.git.repository import Repository
+from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from exprun.git.config import GitConfig
 
 # What says where a repository is, how it is stored, or makes Git run programs of the original.
-_NOT_SHARED = re.compile(
+_NOT_SHARED = pattern(
     r"(extensions|include|includeif|index|gc|maintenance|submodule)\."
     r"|core\.(worktree|bare|repositoryformatversion|hookspath|fsmonitor|untrackedcache"
     r"|sparsecheckout|sparsecheckoutcone|splitindex|logallrefupdates)$|lfs\.storage$"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from exprun.errors import UsageError
 from exprun.git.words import ADJECTIVES, NOUNS
+from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 200
 
-_FORBIDDEN = re.compile(r"[\000-\040\177~^:?*\[\\/]|\.\.|@\{")
-_FULL_SHA = re.compile(r"[0-9a-fA-F]{40}")
+_FORBIDDEN = pattern(r"[\000-\040\177~^:?*\[\\/]|\.\.|@\{")
+_FULL_SHA = pattern(r"[0-9a-fA-F]{40}")
 
 
 def is_ref_component(name: str) -> bool:

@@ -8,17 +8,17 @@ for an existing ref before it locks, so two creators of one ref could both succe
 from __future__ import annotations
 
 import os
-import re
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError, RefConflict
 from exprun.git.lockfile import LockFile
+from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_SHA = re.compile(r"[0-9a-f]{40}")
+_SHA = pattern(r"[0-9a-f]{40}")
 _MAX_LINKS = 5
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from exprun.git.config import GitConfig, read_config
 from exprun.git.index_file import Index, UnknownFormat, parse_index
 from exprun.git.objects import ObjectStore
 from exprun.git.refs import RefStore
+from exprun.model.patterns import pattern
 from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pygit2
 
 _BRANCHES = "refs/heads/"
-_UNCLEAR = re.compile(r"/(\.{0,2}/|\.{0,2}$)")  # what normalising would change
+_UNCLEAR = pattern(r"/(\.{0,2}/|\.{0,2}$)")  # what normalising would change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError
 from exprun.git.objects import EMPTY_TREE
+from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +24,7 @@ GITLINK = 0o160000
 
 _MAX_DEPTH = 200
 _REMEMBERED = 2000
-_ENTRY = re.compile(rb"[0-7]+ [^\0]+\0.{20}", re.DOTALL)
+_ENTRY = pattern(rb"[0-7]+ [^\0]+\0.{20}", re.DOTALL)
 
 
 class Entry(NamedTuple):

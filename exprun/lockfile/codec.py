@@ -22,23 +22,24 @@ from exprun.lockfile.entries import from_checked, to_data
 from exprun.lockfile.layout import is_written_so, read_entry
 from exprun.lockfile.schema import VERSION, Unacceptable, check_entry, check_lock
 from exprun.model.lock import LockedStage
+from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _HEADER = f"schema: '{VERSION}'\nstages:\n"
 
-_BLOCK = re.compile(r"  (?:([A-Za-z_][\w@.+/-]*)|'([^'\n]+)'):\n((?:    [^\n]*\n)+)", re.ASCII)
+_BLOCK = pattern(r"  (?:([A-Za-z_][\w@.+/-]*)|'([^'\n]+)'):\n((?:    [^\n]*\n)+)", re.ASCII)
 """A stage: its name, and all lines that are indented further."""
 
-_ODD = re.compile(
+_ODD = pattern(
     r"[|>#&*!%@`?\[{'\"\0-\x09\x0b-\x1f\x7f-\xa0\u2028\u2029\ufeff\U00010000-\U0010ffff]"
 )
 """What may make a block reach past its lines when a scalar starts with it."""
 
-_HARMLESS = re.compile(r"""(?:'[^'\n]*'|"[^"\\\n]*"|\[\]|\{\})$""", re.MULTILINE)
+_HARMLESS = pattern(r"""(?:'[^'\n]*'|"[^"\\\n]*"|\[\]|\{\})$""", re.MULTILINE)
 
-_TIED = re.compile(r"(?:^|\s)#|(?:^ *|- |: )[&*!<]", re.MULTILINE)
+_TIED = pattern(r"(?:^|\s)#|(?:^ *|- |: )[&*!<]", re.MULTILINE)
 """Comments, anchors, aliases, tags and merges: what ties a block to the rest of the document."""
 
 

@@ -15,6 +15,7 @@ from exprun.formats.blocks import read_mapping
 from exprun.formats.emit import emit_mapping
 from exprun.formats.plain import NotSimple, is_plain
 from exprun.model.lock import Content, LockedPath, LockedStage, Oid
+from exprun.model.patterns import pattern
 
 _REMEMBERED = 256
 
@@ -27,9 +28,9 @@ _ITEM_PATTERN = r"""
     (?:\ {6}nfiles:\ (0|[1-9][0-9]*)\n)?
     (?:\ {6}isexec:\ (true)\n)?
 """
-_ITEM = re.compile(_ITEM_PATTERN, re.VERBOSE)
+_ITEM = pattern(_ITEM_PATTERN, re.VERBOSE)
 _ITEMS = re.sub(r"\((?!\?)", "(?:", _ITEM_PATTERN)
-_ENTRY = re.compile(
+_ENTRY = pattern(
     rf"""
     \ {{4}}cmd:\ ([^\n]*)\n((?:\ {{6}}[^\n]*\n)*)
     (?:\ {{4}}deps:\n((?:{_ITEMS})+))?

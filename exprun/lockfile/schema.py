@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from exprun.errors import LockfileError
+from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ Path = tuple[str | int, ...]
 
 VERSION: Final = "2.0"
 
-_OBJECT_NAME = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
+_OBJECT_NAME = pattern(r"[0-9a-f]{32}(?:\.dir)?")
 
 
 class Unacceptable(Exception):

@@ -7,14 +7,15 @@ or a URL. ``os.path.join(root, location)`` is the file for all but URLs, in ever
 """
 
 import posixpath
-import re
 from typing import NewType
+
+from exprun.model.patterns import pattern
 
 Location = NewType("Location", str)
 
 ROOT = Location(".")
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_URL = pattern(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def is_url(path: str) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", re.IGNORECASE)
+from exprun.model.patterns import pattern
+
+_SIZE = pattern(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _UNITS_S = {"d": 86400, "h": 3600, "m": 60, "s": 1, "": 1}
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?) ?([dhms]|$) ?)+", re.IGNORECASE)
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?) ?([dhms]|$)", re.IGNORECASE)
+_DURATION = pattern(r"(?:(\d+(?:\.\d+)?) ?([dhms]|$) ?)+", re.IGNORECASE)
+_DURATION_PART = pattern(r"(\d+(?:\.\d+)?) ?([dhms]|$)", re.IGNORECASE)
 
 
 def parse_size(value: object) -> int:

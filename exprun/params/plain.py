@@ -6,8 +6,7 @@ Only spellings of which Hydra's lexer leaves no doubt are read here; everything 
 
 from __future__ import annotations
 
-import re
-
+from exprun.model.patterns import pattern
 from exprun.model.values import dataclass
 
 MAX_CHOICES = 20_000
@@ -21,14 +20,14 @@ _POINT = rf"(?:{_WHOLE}\.|{_WHOLE}?\.[0-9]{{1,20}})"
 _FLOAT = rf"[+-]?(?:(?:{_WHOLE}|{_POINT})[eE][+-]?[0-9]{{1,3}}|{_POINT})"
 _WORD = r"[A-Za-z_][A-Za-z0-9_]*(?:[-./][A-Za-z0-9_]+)*"
 
-_OVERRIDE = re.compile(
+_OVERRIDE = pattern(
     rf"(?P<prefix>\+\+?|~)?(?P<key>{_KEY})="
     rf"(?:(?P<values>[A-Za-z0-9_+./,-]+)|range\((?P<range>{_INTEGER}(?:,{_INTEGER}){{1,2}})\))"
 )
-_DELETION = re.compile(rf"~(?P<key>{_KEY})")
-_IS_SCALAR = re.compile(rf"{_INTEGER}|{_FLOAT}|{_WORD}")
-_IS_INTEGER = re.compile(_INTEGER)
-_IS_FLOAT = re.compile(_FLOAT)
+_DELETION = pattern(rf"~(?P<key>{_KEY})")
+_IS_SCALAR = pattern(rf"{_INTEGER}|{_FLOAT}|{_WORD}")
+_IS_INTEGER = pattern(_INTEGER)
+_IS_FLOAT = pattern(_FLOAT)
 
 _RESERVED: dict[str, object] = {"true": True, "false": False, "null": None}
 _NOT_FINITE = frozenset({"inf", "nan"})

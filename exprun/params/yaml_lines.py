@@ -9,12 +9,13 @@ and takes the long way; the tests hold the two side by side.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from exprun.model.patterns import pattern
 from exprun.params.overrides import Operation
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Sequence
 
     from exprun.params.overrides import Override
@@ -27,13 +28,13 @@ _NUMBER = (
     r"(?:0|-?(?:[1-9][0-9]{0,17}|(?:0|[1-9][0-9]{0,6})\.[0-9]{1,8}"
     r"|[1-9](?:\.[0-9]{1,7})?e-?(?:[1-9][0-9]?|0[1-9])))"
 )
-_ENTRY = re.compile(
+_ENTRY = pattern(
     rf"(?P<head>(?P<indent> *)(?:(?P<key>{_KEY}):|-))"
     rf"(?: (?P<value>{_WORD}|{_NUMBER}))?(?:(?P<gap> +)(?P<comment>#.*))?"
 )
-_REMARK = re.compile(r" *#.*")
-_IS_WORD = re.compile(_WORD)
-_IS_NEW_FLOAT = re.compile(r"-?[0-9]+\.[0-9]+|-?[0-9](?:\.[0-9]+)?e-[0-9]+")
+_REMARK = pattern(r" *#.*")
+_IS_WORD = pattern(_WORD)
+_IS_NEW_FLOAT = pattern(r"-?[0-9]+\.[0-9]+|-?[0-9](?:\.[0-9]+)?e-[0-9]+")
 _AMBIGUOUS = frozenset(("true", "false", "null"))
 _BOOLEANS = frozenset(("true", "false"))
 

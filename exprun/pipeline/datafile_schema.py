@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from exprun.model.patterns import pattern
 from exprun.pipeline.checks import (
     Check,
     anything,
@@ -20,7 +20,7 @@ from exprun.pipeline.problem import Problem
 if TYPE_CHECKING:
     from exprun.pipeline.problem import Path
 
-_OBJECT_NAME = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
+_OBJECT_NAME = pattern(r"[0-9a-f]{32}(?:\.dir)?")
 
 
 def check_data_file(document: object) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
+from exprun.model.patterns import pattern
 from exprun.pipeline.problem import Problem
 
 OPENING = "${"
 ESCAPED = "\\${"
 
-EXPRESSION = re.compile(r"(?<!\\)\$\{(.*?)\}")
+EXPRESSION = pattern(r"(?<!\\)\$\{(.*?)\}")
 
 _WORD = r"[^.\[\]]+"
-_GRAMMAR = re.compile(rf"{_WORD}(?:[ \t]*(?:\.{_WORD}|\[{_WORD}[ \t]*\]))*[ \t]*")
+_GRAMMAR = pattern(rf"{_WORD}(?:[ \t]*(?:\.{_WORD}|\[{_WORD}[ \t]*\]))*[ \t]*")
 
 
 def has_expression(text: str) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from exprun.model.patterns import pattern
 from exprun.model.values import dataclass
 from exprun.queue import specs
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from exprun.model.experiment import ExperimentSpec
     from exprun.queue.journal import Line
 
-_ID = re.compile(r"[0-9a-f]{8,40}")
-_SHA = re.compile(r"[0-9a-f]{40}")
-_HASHES = re.compile(rf"{_ID.pattern} {_ID.pattern} {_SHA.pattern} {_SHA.pattern}")
+_ID = pattern(r"[0-9a-f]{8,40}")
+_SHA = pattern(r"[0-9a-f]{40}")
+_HASHES = pattern(rf"{_ID.pattern} {_ID.pattern} {_SHA.pattern} {_SHA.pattern}")
 _LONGEST_NAME = 200
 _TEXT = (str, type(None))
 _COUNT = (int, type(None))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from exprun.errors import GitError, UsageError
 from exprun.git.experiment_refs import find_experiment, list_experiments
 from exprun.model.near import did_you_mean
+from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from exprun.git.repository import Head, Repository
 
 _BRANCHES, _TAGS, _REMOTES = "refs/heads/", "refs/tags/", "refs/remotes/"
-_FULL_SHA = re.compile(r"[0-9a-f]{40}")
-_COMMIT = re.compile(
+_FULL_SHA = pattern(r"[0-9a-f]{40}")
+_COMMIT = pattern(
     r"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)author .*\ncommitter .* (-?[0-9]+) [^ \n]+\n"
 )
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from exprun.model.patterns import pattern
 from exprun.project.root import DVC_DIR
 from exprun.runner.presence import is_present
 from exprun.workspaces.overwriting import rewrite
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 _RUNNING = 2
 _OURS = "exprun"
-_OURS_TEXT = re.compile(r"([0-9a-f]{32}) (\d+)")
+_OURS_TEXT = pattern(r"([0-9a-f]{32}) (\d+)")
 # What is being written, or removed; see `_write`.
-_HIDDEN = re.compile(r"\.[0-9a-f]{40}")
+_HIDDEN = pattern(r"\.[0-9a-f]{40}")
 _WORKSPACE = "workspace"
 
 

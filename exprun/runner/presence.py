@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-_MARK = re.compile(r"[0-9a-f]{32}")
+_MARK = pattern(r"[0-9a-f]{32}")
 _GRACE_S = 2.0
 _SETTLED_S = 60.0
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from exprun import events
 from exprun.errors import ConfigError
 from exprun.git.command import run_git
+from exprun.model.patterns import pattern
 from exprun.model.values import dataclass
 from exprun.runner import threads
 from exprun.runner.failures import FAULTS
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from exprun.runner.reproduction import Emit
     from exprun.runner.site import Site
 
-_YES = re.compile("1|y|yes|true", re.IGNORECASE)
+_YES = pattern("1|y|yes|true", re.IGNORECASE)
 
 
 def is_yes(value: str) -> bool:

@@ -7,11 +7,11 @@ path, in Python's default layout; the MD5 of these bytes, with ``.dir``, names t
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
 from exprun.model.lock import DIR_SUFFIX, Oid
+from exprun.model.patterns import pattern
 from exprun.store.confine import is_safe_relpath
 from exprun.store.hashing import hash_bytes
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 MAX_BYTES = 512 * 1024 * 1024
 """No manifest larger than this is read; DVC has some 100 bytes per file."""
 
-_OID = re.compile(r"[0-9a-f]{32}(\.dir)?")
-_FILE_OID = re.compile(r"[0-9a-f]{32}")
-_FILE_OIDS = re.compile(r"(?:[0-9a-f]{32}\n)*+")
+_OID = pattern(r"[0-9a-f]{32}(\.dir)?")
+_FILE_OID = pattern(r"[0-9a-f]{32}")
+_FILE_OIDS = pattern(r"(?:[0-9a-f]{32}\n)*+")
 
-_NOT_SIMPLE = re.compile(r"\n[/.\n]|/[/.\n]|\0")
+_NOT_SIMPLE = pattern(r"\n[/.\n]|/[/.\n]|\0")
 """In relative paths, one a line: a part that is empty or begins with a dot."""
 
 

@@ -6,11 +6,11 @@ DVC's layout: ``runs/<2>/<key>/<value>``, both SHA-256 of texts the lockfile roo
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from exprun.errors import ExprunError, StoreError
+from exprun.model.patterns import pattern
 from exprun.store.failures import reporting
 from exprun.store.links import write_file
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 MAX_BYTES = 10 * 1024 * 1024
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256 = pattern(r"[0-9a-f]{64}")
 
 
 class RunCache:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
 from exprun.model.lock import Oid, is_dir_oid
+from exprun.model.patterns import pattern
 from exprun.model.values import dataclass
 from exprun.store.exchange import Transferred
 from exprun.store.failures import store_error
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from exprun.store.remotes import RemoteFiles
     from exprun.store.runcache import RunCache
 
-_RUN = re.compile(r"runs/([0-9a-f]{2})/(\1[0-9a-f]{62})/([0-9a-f]{64})")
+_RUN = pattern(r"runs/([0-9a-f]{2})/(\1[0-9a-f]{62})/([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import re
 
-_SECTION = re.compile(r"""\s*\[\s*(['"]?)(.*?)\1\s*\]\s*(?:#.*)?$""")
-_OPTION = re.compile(r"""\s*([^=#\s][^=]*?)\s*=\s*(.*?)\s*$""")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|~|/")
+from exprun.model.patterns import pattern
+
+_SECTION = pattern(r"""\s*\[\s*(['"]?)(.*?)\1\s*\]\s*(?:#.*)?$""")
+_OPTION = pattern(r"""\s*([^=#\s][^=]*?)\s*=\s*(.*?)\s*$""")
+_SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*://|~|/")
 _PATH_OPTIONS = {
     "remote": ("url", "credentialpath", "keyfile", "cert_path", "key_path"),
     "cache": ("dir",),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from exprun.errors import GitError
 from exprun.git.index_file import Stat
 from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry
+from exprun.model.patterns import pattern
 from exprun.model.values import dataclass
 from exprun.workspaces.overwriting import overwrite, write_all
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from exprun.git.objects import ObjectStore
 
 # ``.git`` as HFS+ and NTFS would also read it.
-_DOT_GIT = re.compile(r"\.git[ .]*|git~[0-9]+[ .]*", re.IGNORECASE)
+_DOT_GIT = pattern(r"\.git[ .]*|git~[0-9]+[ .]*", re.IGNORECASE)
 _FILES = frozenset({FILE, EXECUTABLE})
-_IGNORABLE = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+_IGNORABLE = pattern("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
