@@ -29,6 +29,8 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _CHUNK = 1 << 20
 _MAX_HEADER = 64
 _SMALL = 1 << 14
+_WINDOW_BITS = 12
+_SMALL_TABLES = 5
 _REMEMBERED = 500
 
 
@@ -69,10 +71,9 @@ class ObjectStore:
         header = b"%s %d\0" % (kind.encode(), len(data))
         oid = object_name(kind, data)
         if not self._freshen(oid):
-            compress = zlib.compressobj(1)
+            compress = _compressor(len(data))
             with self._new_file() as file:
-                file.write(compress.compress(header))
-                file.write(compress.compress(data) + compress.flush())
+                file.write(compress.compress(header) + compress.compress(data) + compress.flush())
                 self._publish(file, oid)
         return oid
 
@@ -82,7 +83,7 @@ class ObjectStore:
             size = os.fstat(source.fileno()).st_size
             header = b"blob %d\0" % size
             digest = hashlib.sha1(header, usedforsecurity=False)
-            compress = zlib.compressobj(1)
+            compress = _compressor(size)
             file.write(compress.compress(header))
             while chunk := source.read(_CHUNK):
                 size -= len(chunk)
@@ -242,6 +243,13 @@ class ObjectStore:
 
 def _create_read_only(path: str, flags: int) -> int:
     return os.open(path, flags, 0o444)
+
+
+def _compressor(size: int) -> zlib._Compress:
+    """Compresses `size` bytes: to prepare the usual window takes longer than a small file does."""
+    if size < 1 << _WINDOW_BITS:
+        return zlib.compressobj(1, wbits=_WINDOW_BITS, memLevel=_SMALL_TABLES)
+    return zlib.compressobj(1)
 
 
 def object_name(kind: Kind, data: bytes) -> str:

@@ -119,6 +119,11 @@ class Journal:
         self._count += len(texts)
         return news
 
+    def _take_own(self, data: bytes) -> News:
+        """The news that a line is which this process has appended, with all before it read."""
+        self._offset += len(data)
+        return self._news(False, [data[:-1]])
+
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         """Be the only writer for the length of a ``with`` block. Raises ProjectError."""
@@ -129,7 +134,7 @@ class Journal:
             try:
                 _end_torn_line(descriptor)
                 self._written = descriptor
-                yield Writer(descriptor, self.path)
+                yield Writer(descriptor, self.path, self._take_own)
             finally:
                 self._written = None
                 os.close(descriptor)
@@ -200,12 +205,16 @@ class Journal:
 class Writer:
     """Appends to a journal. What was appended survives a kill; `sync` makes it survive all."""
 
-    def __init__(self, descriptor: int, path: str) -> None:
+    def __init__(self, descriptor: int, path: str, take: Callable[[bytes], News]) -> None:
         self._descriptor = descriptor
         self._path = path
+        self._take = take
 
-    def append(self, line: Line) -> None:
-        """Append one line whole, or raise OSError and leave the file as it was."""
+    def append(self, line: Line) -> News:
+        """Append one line whole, or raise OSError and leave the file as it was.
+
+        What `Journal.read` would say of it; all that others wrote must have been read.
+        """
         data = format_line(line)
         before = os.fstat(self._descriptor).st_size
         try:
@@ -216,6 +225,7 @@ class Writer:
             os.ftruncate(self._descriptor, before)
             error.filename = self._path
             raise
+        return self._take(data)
 
     def sync(self) -> None:
         """Make everything appended so far durable."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from exprun.model.experiment import ExperimentSpec
-    from exprun.queue.journal import Line, Writer
+    from exprun.queue.journal import Line, News, Writer
 
 _SLACK = 2000
 _SLACK_OF_DIRECT_RUNS = 200
@@ -74,6 +74,7 @@ class Queue:
         )
         self._leases = os.path.join(directory, "alive")
         self._ledger = Ledger(self._set_aside)
+        self._heard = 0
         self._damaged: list[bytes] = []
         self._warn = warn
         self._turn = threading.RLock()
@@ -83,6 +84,12 @@ class Queue:
     def stamp(self) -> tuple[int, int, int]:
         """Differs from an earlier one if the queue has changed; costs one ``stat``."""
         return self._journal.stamp()
+
+    def heard(self) -> int:
+        """Differs from an earlier one if other processes have changed the queue."""
+        with self._turn:
+            self._refresh()
+            return self._heard
 
     def entries(self) -> list[Entry]:
         """All experiments in the order in which they are to be run."""
@@ -363,7 +370,7 @@ class Queue:
                 os.fsync(file.fileno())
             self._damaged.clear()
         self._journal.replace(self._ledger.compact())
-        self._refresh()
+        self._take(self._journal.read())
 
     # Writing
 
@@ -378,8 +385,7 @@ class Queue:
 
     def _write(self, writer: Writer, line: Line) -> None:
         if line.get("ids") != []:
-            writer.append(line)
-            self._refresh()
+            self._take(writer.append(line))
 
     def _change(self, what: str, ids: Sequence[str]) -> None:
         with self._writing() as writer:
@@ -391,7 +397,12 @@ class Queue:
         return entry is not None and entry.state in WAITING
 
     def _refresh(self) -> None:
+        """Take into account what others have written."""
         news = self._journal.read()
+        self._heard += news.anew + len(news.lines)
+        self._take(news)
+
+    def _take(self, news: News) -> None:
         if news.anew:
             self._ledger = Ledger(self._set_aside)
             self._damaged.clear()

@@ -52,12 +52,13 @@ class Announcement(NamedTuple):
 class Announcements:
     """What the session of one mark tells of what it runs. Thread-safe.
 
-    To announce costs nothing: only what still runs at the next `tell` gets files.
+    To announce costs nothing: only what still runs at the second `tell` from then gets files.
     """
 
     def __init__(self, place: Place, mark: str) -> None:
         self._place = place
         self._mark = mark
+        self._new: dict[str, Announcement] = {}
         self._waiting: dict[str, Announcement] = {}
         self._told: set[str] = set()
         self._lock = threading.Lock()
@@ -66,7 +67,7 @@ class Announcements:
         """Have it told that an experiment runs in the project at `root`, until `withdraw`."""
         key = self._key(root, id)
         with self._lock:
-            self._waiting[key] = Announcement(
+            self._new[key] = Announcement(
                 rev=key,
                 id=id,
                 name=name,
@@ -79,11 +80,11 @@ class Announcements:
 
     @property
     def are_waiting(self) -> bool:
-        """Whether there is something to `tell`."""
-        return bool(self._waiting)
+        """Whether there is something to `tell`, by now or the next time."""
+        return bool(self._waiting or self._new)
 
     def tell(self) -> None:
-        """Tell of what was announced since the last time.
+        """Tell of what had been announced by the last time, and still runs.
 
         What cannot be written is not told: nothing else depends on it.
         """
@@ -93,6 +94,7 @@ class Announcements:
                 with suppress(OSError):
                     self._write(announcement)
                     self._told.add(key)
+            self._waiting, self._new = self._new, {}
 
     def withdraw(self, root: str, id: str) -> None:
         """Tell no longer that an experiment runs there."""
@@ -102,7 +104,7 @@ class Announcements:
     def withdraw_all(self) -> None:
         """Tell of nothing any more."""
         with self._lock:
-            for key in [*self._waiting, *self._told]:
+            for key in [*self._new, *self._waiting, *self._told]:
                 self._forget(key)
 
     def _key(self, root: str, id: str) -> str:
@@ -126,6 +128,7 @@ class Announcements:
             os.rename(new, directory)
 
     def _forget(self, key: str) -> None:
+        self._new.pop(key, None)
         self._waiting.pop(key, None)
         if key not in self._told:
             return

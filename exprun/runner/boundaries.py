@@ -12,7 +12,7 @@ from exprun.errors import PipelineError
 from exprun.model.paths import is_outside, is_url
 from exprun.pipeline.outputs import describe
 from exprun.project.ignore import IgnoreRules
-from exprun.store.confine import FORBIDDEN
+from exprun.store.confine import FORBIDDEN, real_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ class Boundaries:
 
     def __init__(self, root: str) -> None:
         self._root = root
-        self._real_root = os.path.realpath(root)
+        self._real_root = real_directory(root)
         self._ignore = IgnoreRules(root)
         self._real_parents = {root: self._real_root}
 

@@ -45,19 +45,19 @@ class Watch:
         """Tell of more experiments, of a wish to stop, and of what those leave that run a part of
         the queue, and stop or are killed. Ends when it is cancelled.
         """
+        heard = await threads.run_sync(self._queue.heard)
         entries = await threads.run_sync(self._queue.unfinished)
         known = {entry.id for entry in entries}
         theirs = self._run_elsewhere(entries)
-        stamp = self._queue.stamp()
         while True:
             await anyio.sleep(POLL_S)
             if self._orchestrator.is_draining:
                 tell(words.DrainRequested())
+            before, heard = heard, await threads.run_sync(self._queue.heard)
             if await self._are_gone(set(theirs.values())):
                 await self._session.make_way()
-            elif self._queue.stamp() == stamp:
+            elif heard == before:
                 continue
-            stamp = self._queue.stamp()
             entries = await threads.run_sync(self._queue.unfinished)
             offered = [e.id for e in entries if e.state in WAITING and e.id in theirs]
             new = [e for e in entries if e.state in WAITING and e.id not in known]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 
 from exprun.errors import StoreError
 
@@ -17,7 +18,7 @@ def confine(path: str, root: str) -> str:
     Raises StoreError if the place is outside `root`, is `root`, or is in ``.git`` or ``.dvc``.
     """
     absolute = os.path.abspath(path)
-    real_root = os.path.realpath(root)
+    real_root = real_directory(root)
     parent, name = os.path.split(absolute)
     place = os.path.join(real_root if parent == root else os.path.realpath(parent), name)
     inside = os.path.relpath(place, real_root)
@@ -31,6 +32,20 @@ def confine(path: str, root: str) -> str:
     if not FORBIDDEN.isdisjoint(part.lower() for part in parts):
         raise StoreError("refusing to write or remove inside .git or .dvc", where=path)
     return place
+
+
+def real_directory(path: str) -> str:
+    """``os.path.realpath``, which is asked once for as long as the directory is the same one."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return os.path.realpath(path)
+    return _real_directory(path, found.st_dev, found.st_ino)
+
+
+@lru_cache(maxsize=64)
+def _real_directory(path: str, device: int, inode: int) -> str:
+    return os.path.realpath(path)
 
 
 def is_safe_relpath(relpath: str) -> bool:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
-from exprun.store.confine import confine
+from exprun.store.confine import confine, real_directory
 from exprun.store.removal import remove
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def remove_unused(
 
     Returns the paths removed.
     """
-    real_root = os.path.realpath(root)
+    real_root = real_directory(root)
     in_use = {_physical(path) for path in used}
     removed, gone = [], []
     for place, content in stats.created(real_root):

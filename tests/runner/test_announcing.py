@@ -35,6 +35,7 @@ def test_what_runs_is_told_until_it_has_ended(place: Place, tmp_path: Path) -> N
     for number, name in enumerate(["one-with-a-long-name", "two"]):
         announce(announcements, "/elsewhere", number, name)
         announcements.tell()
+        announcements.tell()
         [told] = list_announced(place)
         assert (told.name, told.log_dir, told.root) == (name, f"logs/{name}", "/elsewhere")
         directory = tmp_path / STANDALONE / "run" / told.rev
@@ -50,6 +51,8 @@ def test_of_several_those_that_have_not_ended_are_told(place: Place) -> None:
     announcements = Announcements(place, MARK)
     for number, name in enumerate(["over", "lasts"]):
         announce(announcements, f"/elsewhere/{number}", number, name)
+    assert announcements.are_waiting
+    announcements.tell()
     assert announcements.are_waiting
     assert not list(list_announced(place))
     announcements.withdraw("/elsewhere/0", f"{0:08x}")
