@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _SLACK = 2000
 _SLACK_OF_DIRECT_RUNS = 200
+_WORTH_TIDYING = 100
 _SETTLED_S = 60.0
 
 
@@ -348,9 +349,10 @@ class Queue:
             return self._ledger.batches
 
     def tidy(self) -> None:
-        """Make the journal compact, and remove what dead processes left."""
+        """Make the journal compact, if that is worth it, and remove what dead processes left."""
         with self._writing():
-            self._compact()
+            if self._damaged or self._ledger.lines > len(self._ledger) + _WORTH_TIDYING:
+                self._compact()
             attempts, batches = self._ledger.attempts, self._ledger.batches
             for kind, needed in (("logs", attempts), ("copies", batches)):
                 remove_unneeded(os.path.join(self.directory, kind), needed, self.is_alive)

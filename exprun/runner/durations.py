@@ -1,7 +1,8 @@
 """How long stages took the last time, to guess how long they will take: hints, never trusted.
 
 A line of JSON for each run of a stage is appended to one file, so a kill loses nothing and several
-processes may write at a time. Of a file that has grown large only the end is read, and kept.
+processes may write at a time. Of a file that has grown large only the end is read, and kept; of
+one that is mostly out of date, only what is not.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _READ = 1 << 20
 _LARGEST = 2 * _READ
+_SLACK = 200
 _UNKNOWN_S = 1.0
 
 
@@ -73,7 +75,7 @@ class Durations:
                 lines = file.read(_READ).split(b"\n")
             for line in lines:
                 _take(line, known)
-            if size > _LARGEST:
+            if size > _LARGEST or len(lines) > 2 * len(known) + _SLACK:
                 self._compact(known)
         return known
 

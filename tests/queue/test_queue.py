@@ -53,6 +53,12 @@ def queue(tmp_path: Path) -> Queue:
     return Queue(str(tmp_path / "queue"))
 
 
+@pytest.fixture(autouse=True)
+def always_tidy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short the journal is, `tidy` makes it compact."""
+    monkeypatch.setattr("exprun.queue.queue._WORTH_TIDYING", -1)
+
+
 def add(queue: Queue, *names: str) -> list[str]:
     return [entry.id for entry in queue.add([draft(name) for name in names], NAMES)]
 
@@ -404,6 +410,25 @@ def test_a_result_about_to_be_stored_is_no_success(queue: Queue) -> None:
         assert entry.last is not None
         assert entry.last.rev == REV
         queue.tidy()
+
+
+def test_a_journal_is_made_compact_once_it_is_worth_it(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exprun.queue.queue._WORTH_TIDYING", 10)
+    journal = f"{queue.directory}/journal.jsonl"
+    [id] = add(queue, "e")
+    for _ in range(4):
+        queue.hold([id])
+        queue.release([id])
+    long = os.path.getsize(journal)
+    queue.tidy()
+    assert os.path.getsize(journal) == long
+    for _ in range(2):
+        queue.hold([id])
+        queue.release([id])
+    queue.tidy()
+    assert os.path.getsize(journal) < long
 
 
 def test_direct_runs_that_are_over_do_not_pile_up(queue: Queue) -> None:

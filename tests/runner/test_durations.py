@@ -62,6 +62,19 @@ def test_the_file_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert os.listdir(tmp_path) == ["durations"]
 
 
+def test_what_is_out_of_date_does_not_pile_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembering, "_SLACK", 10)
+    path = str(tmp_path / "durations")
+    for number in range(20):
+        Durations(path).record(stage("a"), number)
+        Durations(path).record(stage("b"), number)
+    assert Durations(path).expect([stage("a"), stage("b")]) == [19.0, 19.0]
+    with open(path) as file:
+        assert len(file.readlines()) == 2
+
+
 NAMES = [*"abcdefghijk", "long"]
 PIPELINE = "stages:\n" + "".join(
     f"  {name}: {{cmd: 'echo ${{lr}} > {name}; sleep {0.3 * (name == 'long')}', outs: [{name}]}}\n"
