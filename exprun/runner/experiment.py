@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun import events
@@ -22,19 +21,15 @@ from exprun.git.index_guard import IndexMark, undo_index_changes
 from exprun.git.names import check_name, random_name
 from exprun.model.experiment import ExperimentResult
 from exprun.runner import threads
-from exprun.runner.data_stages import (
-    commit_data,
-    ignore_data,
-)
+from exprun.runner.carrying_out import carry_out
+from exprun.runner.data_stages import commit_data, ignore_data
 from exprun.runner.editing import edit_params, parse_edits
-from exprun.runner.failures import FAULTS
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
 from exprun.runner.planning import plan_stages
 from exprun.runner.prepared import Prepared, check_out, concerned
-from exprun.runner.publishing import build_tree, files_to_add, publish_experiment
+from exprun.runner.publishing import build_tree, files_to_add
 from exprun.runner.queues import queue_at
-from exprun.runner.recording import recorded
 from exprun.runner.repro import workspace_site
 from exprun.runner.sharing import open_sharing, share
 from exprun.runner.writing import replace_file
@@ -151,51 +146,6 @@ async def _run_in_workspace(
     finally:
         undo_index_changes(opened.repository, mark.changes())
         site.store.close()
-
-
-async def carry_out(
-    session: Session,
-    prepared: Prepared,
-    site: Site,
-    *,
-    guard: Guard,
-    worktree: Repository,
-    tree: str,
-) -> Published:
-    """Run the stages and store the experiment, which starts from `tree`.
-
-    What is left of one that fails is kept. Raises as `run_experiment`.
-    """
-    async with recorded(session, prepared, tree) as recording:
-        reproduction = session.reproduction(
-            prepared.stages,
-            site,
-            options=prepared.spec.options,
-            guard=guard,
-            experiment=(prepared.ref.name, prepared.ref.baseline),
-            id=recording.id,
-        )
-        try:
-            states = await session.drive(reproduction, beside=recording.watch)
-            session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
-            store = partial(publish_experiment, announce=recording.store)
-            published = await threads.run_sync(
-                store, session.opened, prepared, reproduction, states, worktree
-            )
-        except FAULTS as error:
-            kept = await threads.run_sync(recording.fail, reproduction, error, worktree)
-            _tell_what_is_kept(error, prepared.ref.name, kept)
-            raise
-        await threads.run_sync(recording.succeed)
-        return published
-
-
-def _tell_what_is_kept(error: ExprunError | OSError, name: str, kept: str | None) -> None:
-    if kept and isinstance(error, ExprunError):
-        hint = f"what there was: exprun apply {name}; to run it again: exprun retry {name}"
-        error.hint = "\n".join(filter(None, [error.hint, hint]))
-    if isinstance(error, ExperimentFailed):
-        error.kept = kept
 
 
 def _set_out(

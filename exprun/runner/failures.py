@@ -12,10 +12,9 @@ from exprun.model.values import dataclass
 from exprun.store.failures import NoSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from exprun.model.job import Command, JobOutcome
-    from exprun.runner.reproduction import Reproduction
 
 FAULTS = (ExprunError, OSError)
 """What fails the stage that it happens to; anything else is a bug."""
@@ -52,12 +51,14 @@ def _system_failure(error: OSError) -> Failure:
     return Failure(message=f"{where}{reason}", kind=kind)
 
 
-def failure_of_plan(reproduction: Reproduction) -> tuple[FailureClass, str, int | None]:
-    """Why a plan failed in which a stage did: its kind, in words, and the exit code if any."""
-    index = min(reproduction.failures)
-    failure = reproduction.failures[index]
+def failure_of_plan(
+    failures: Mapping[int, Failure], address: Callable[[int], str]
+) -> tuple[FailureClass, str, int | None]:
+    """Why a plan failed in which stages did: the kind, in words, and the exit code if any."""
+    index = min(failures)
+    failure = failures[index]
     code = failure.outcome.code if isinstance(failure.outcome, Exited) else None
-    text = f"failed to reproduce '{reproduction.address(index)}': {failure.message}"
+    text = f"failed to reproduce '{address(index)}': {failure.message}"
     return failure.kind, text, code
 
 

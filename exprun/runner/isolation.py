@@ -12,8 +12,8 @@ from anyio import CancelScope
 from exprun.git.snapshot import take_snapshot
 from exprun.pipeline.datafile import update_data_file
 from exprun.runner import threads
+from exprun.runner.carrying_out import carry_out
 from exprun.runner.data_stages import commit_data
-from exprun.runner.experiment import carry_out
 from exprun.runner.guard import Guard
 from exprun.runner.left_behind import warn_of_left_behind
 from exprun.runner.prepared import Prepared, concerned

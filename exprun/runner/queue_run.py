@@ -269,7 +269,9 @@ class QueueRun:
             return
         # Whatever filled the disk makes room before anything else is written.
         await threads.run_sync(opened.slot.clear)
-        await self._fail(attempt, *failure_of_plan(reproduction), kept=kept)
+        await self._fail(
+            attempt, *failure_of_plan(reproduction.failures, reproduction.address), kept=kept
+        )
 
     async def _fail(
         self,

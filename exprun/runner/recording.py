@@ -173,7 +173,7 @@ class Recording:
         if self._session.cancelled is not None:
             return replace(attempt, reason=FailureClass.INTERRUPTED.value)
         if reproduction.failures:
-            kind, message, code = failure_of_plan(reproduction)
+            kind, message, code = failure_of_plan(reproduction.failures, reproduction.address)
             return replace(attempt, reason=kind.value, message=message, exit_code=code)
         failure = failure_from(error)
         return replace(attempt, reason=failure.kind.value, message=failure.message)
