@@ -94,7 +94,7 @@ class Slot:
         self._lock = lock
         self._state = os.path.join(directory, "state")
         self._kept = os.path.join(directory, "left")
-        self._is_used = False
+        self._umask: int | None = None
         self._left: Sequence[str] = _read_names(self._kept)
 
     def __enter__(self) -> Self:
@@ -126,7 +126,7 @@ class Slot:
         """Have what is left, and the tree's files as they were written, still be there for a later
         process; whether there is anything to keep. All else is removed.
         """
-        if not self._is_used or not self._left:
+        if self._umask is None or not self._left:
             return bool(self._left)
         written, mtime_ns = self._read_state()
         cleaning = Cleaning(
@@ -136,7 +136,7 @@ class Slot:
             spared=(),
             left=self._left,
             racy_from_ns=mtime_ns,
-            umask=0,
+            umask=self._umask,
         )
         cleaning.run()
         if cleaning.left:
@@ -172,7 +172,7 @@ class Slot:
             check_path(path)
         key = _conversion_key(source, wanted)
         left, self._left = self._left, ()
-        self._is_used = True
+        self._umask = source.umask
         _unlink(self._kept)
         written, over, there = self._start(source, key, wanted, left)
         repository = self._make_git(source, baseline)
@@ -303,8 +303,9 @@ def _write_extra(root: str, source: WorkspaceSource, wanted: Mapping[str, Entry]
 
 
 def _conversion_key(source: WorkspaceSource, wanted: Mapping[str, Entry]) -> bytes:
-    """Equal for two trees only if Git would write equal blobs as equal files."""
+    """Equal for two trees only if Git would write equal blobs as equal files of equal modes."""
     digest = hashlib.sha256(source.settings.encode(errors="surrogateescape"))
+    digest.update(f"{source.umask:o}\0".encode())
     for path in sorted(wanted):
         if path.endswith(ATTRIBUTES_FILE):
             digest.update(f"{path}\0{wanted[path].oid}\0".encode(errors="surrogateescape"))

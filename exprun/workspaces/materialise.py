@@ -160,6 +160,7 @@ class Cleaning:
                 continue
             if item.is_dir(follow_symlinks=False):
                 if path in self._directories:
+                    self._give_usual_mode(item)
                     self.run(path + "/")
                 else:
                     remove_tree(item.path)
@@ -173,6 +174,14 @@ class Cleaning:
                 self.over[path] = permissions_of(wanted.mode) & ~self._umask
             elif path not in self._spared:
                 os.unlink(item.path)
+
+    def _give_usual_mode(self, directory: os.DirEntry[str]) -> None:
+        """What a stage did to a directory of the tree must not be in another's way."""
+        mode = stat.S_IMODE(directory.stat(follow_symlinks=False).st_mode)
+        # Bits beyond these are inherited from the directory above.
+        usual = mode & ~0o777 | 0o777 & ~self._umask
+        if mode != usual:
+            os.chmod(directory.path, usual)
 
     def _is_as_written(self, path: str, found: os.stat_result) -> bool:
         written = self._kept.get(path)

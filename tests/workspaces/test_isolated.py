@@ -162,6 +162,45 @@ def test_switching_writes_only_what_differs(project: GitProject, slot: Slot) -> 
     assert take_snapshot(inside(project, slot).open()) != EMPTY_TREE
 
 
+def _modes(root: Path) -> dict[str, int]:
+    return {
+        str(path.relative_to(root)): path.lstat().st_mode
+        for path in root.rglob("*")
+        if ".git" not in path.relative_to(root).parts
+    }
+
+
+def test_modes_are_those_of_the_umask_in_force(project: GitProject, slot: Slot) -> None:
+    base(project)
+    own = make(project, slot)
+    usual = _modes(own.root)
+    later = (Path(slot.directory) / "state").stat().st_mtime_ns + 10**9
+    os.utime(Path(slot.directory) / "state", ns=(later, later))
+    before = os.umask(0o077)
+    try:
+        make(project, slot)
+    finally:
+        os.umask(before)
+    private = _modes(own.root)
+    assert private["a"] & 0o777 == 0o600
+    assert private["d"] & 0o777 == private["run"] & 0o777 == 0o700
+    make(project, slot)
+    assert _modes(own.root) == usual
+
+
+@pytest.mark.parametrize("mode", [0o555, 0o777, 0o000])
+def test_directories_of_a_tree_get_their_modes_back(
+    project: GitProject, slot: Slot, mode: int
+) -> None:
+    base(project)
+    own = make(project, slot)
+    usual = _modes(own.root)
+    (own.root / "d/deep").chmod(mode)
+    (own.root / "d").chmod(mode)
+    make(project, slot)
+    assert _modes(own.root) == usual
+
+
 def _git_inode(own: GitProject) -> int:
     return (own.root / ".git").stat().st_ino
 
