@@ -140,13 +140,15 @@ class Store:
         return not {"hardlink", "symlink"}.isdisjoint(self.config.link_types)
 
     def lends_to(self, directory: str) -> bool:
-        """Whether data that is checked out below `directory` takes no space of its own there."""
+        """Whether data below `directory` takes no space of its own there, be it checked out or
+        what stages have made.
+        """
         try:
             cache, device = os.stat(self.cache_dir).st_dev, os.stat(directory).st_dev
         except OSError:
             return False
-        first = Linker(self.config.link_types, self._refused).first(cache, device)
-        return first in ("hardlink", "symlink")
+        linker = Linker(self.config.link_types, self._refused)
+        return not linker.accepts_copies and linker.first(cache, device) in ("hardlink", "symlink")
 
     def damaged(self, content: Content, *, at: str | None = None) -> tuple[Oid, ...]:
         """The objects of `content` that are there but damaged. They are set aside.
@@ -229,11 +231,14 @@ class Store:
         place = confine(path, root)
         layout = self._layout(content.legacy)
         with reporting("look at", path):
+            linker = Linker(self.config.link_types, self._refused)
+            first = linker.first(os.stat(self.cache_dir).st_dev, os.lstat(place).st_dev)
             intactness = Intactness(
                 objects=layout.objects,
                 inspector=layout.inspector,
                 modes=self._modes,
-                types=self.config.link_types,
+                types=linker.types,
+                copies=linker.accepts_copies or first == "copy",
             )
             return intactness.intact(content, place)
 

@@ -27,7 +27,9 @@ class Intactness:
     inspector: Inspector
     modes: Modes
     types: Container[LinkType]
-    """How files may be linked; a copy is always right, as that is what is made of empty ones."""
+    """How files may be linked."""
+    copies: bool
+    """Whether they may be copies; empty ones always may, as that is what is made of them."""
 
     def intact(self, content: Content, path: str) -> Content | None:
         """What is at `path`, if that is `content`, with the names and modes of a check-out.
@@ -67,7 +69,8 @@ class Intactness:
         """Whether a file is a copy or a hard link."""
         if found.st_nlink > 1:
             return "hardlink" in self.types and found.st_mode == stat.S_IFREG | OBJECT_MODE
-        return found.st_mode == stat.S_IFREG | self.modes.plain_file
+        may_be_copy = self.copies or not found.st_size
+        return may_be_copy and found.st_mode == stat.S_IFREG | self.modes.plain_file
 
     def _is_link(self, path: str, oid: Oid) -> bool:
         return "symlink" in self.types and os.readlink(path) == self.objects.path(oid)

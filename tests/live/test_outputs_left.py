@@ -181,3 +181,13 @@ def test_copies_of_data_are_not_kept(project: Project, dvc: Tool) -> None:
     project.write("train.sh", (project.place.repo / "train.sh").read_text().replace("444", "644"))
     _run_temp(project, 2)
     assert not _kept(project)
+
+
+@pytest.mark.parametrize(("links", "is_kept"), [("hardlink", True), ("reflink,hardlink", False)])
+def test_what_takes_space_is_not_kept(
+    project: Project, dvc: Tool, links: str, is_kept: bool
+) -> None:
+    # With reflink first, what a stage has made stays as it is.
+    _prepare(project, dvc, "", links=links)
+    _run_temp(project, 1)
+    assert ("out.txt" in _kept(project)) == is_kept

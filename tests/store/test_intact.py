@@ -59,6 +59,29 @@ def test_whatever_was_done_to_a_directory_shows(box: Sandbox, change: str) -> No
     assert not store.intact(directory, str(box.ws / "data"), root=box.root)
 
 
+@pytest.mark.parametrize("kind", ["hardlink", "symlink"])
+def test_a_copy_instead_of_a_link_shows(box: Sandbox, kind: str) -> None:
+    store = box.store(link_types=(kind,))
+    directory, file = checked_out(box, store)
+    for name in ("data/a", "file"):
+        path = box.ws / name
+        data = path.read_bytes()
+        path.unlink()
+        path.write_bytes(data)
+    assert not store.intact(directory, str(box.ws / "data"), root=box.root)
+    assert not store.intact(file, str(box.ws / "file"), root=box.root)
+
+
+def test_empty_files_are_copies_whatever_links_there_are(box: Sandbox) -> None:
+    store = box.store(link_types=("hardlink",))
+    box.write({"data/a": "1", "data/empty": ""})
+    path = str(box.ws / "data")
+    content = store.collect(path, root=box.root)
+    store.remove_output(path, root=box.root)
+    store.checkout(content, path, root=box.root)
+    assert store.intact(content, path, root=box.root)
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o444, 0o755])
 def test_the_mode_of_a_file_shows(box: Sandbox, mode: int) -> None:
     store = box.store(link_types=("copy",))
