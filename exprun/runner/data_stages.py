@@ -121,8 +121,8 @@ def _recorded_outputs(site: Site, stages: Iterable[Stage]) -> Iterator[tuple[Loc
 def _is_intact(site: Site, path: str, location: Location, content: Content) -> bool:
     with suppress(StoreError):
         now = site.store.intact(content, path, root=site.root)
-        if now is not None:
-            site.probe.start.note(location, now, held=False)
+        if now is not None and site.store.has(now):
+            site.probe.start.note(location, now)
             return True
     return False
 

@@ -80,11 +80,10 @@ class Glance:
             self._contents[key] = self._probe.content(location, legacy=legacy)
         return self._contents[key]
 
-    def note(self, location: Location, content: Content, *, held: bool = True) -> None:
-        """Take `content` for what `probe` would see at `location`, of objects that are `held`."""
+    def note(self, location: Location, content: Content) -> None:
+        """Take `content`, of which the cache has all, for what `probe` would see at `location`."""
         self._contents[location, content.legacy] = content
-        if held:
-            self._held[content] = True
+        self._held[content] = True
 
     def forget(self, location: Location | None = None) -> None:
         """Forget what was seen, or what was seen at `location`: it is going to change."""

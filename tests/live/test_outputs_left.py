@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -171,6 +173,27 @@ def test_linked_data_is_kept_for_the_next_command(project: Project, dvc: Tool) -
     ):
         subprocess.run(harm, shell=True, cwd=link.parent.parent.parent, check=False)
         _run_temp(project, number)
+
+
+def test_what_the_cache_has_lost_is_missing_though_a_workspace_was_kept(
+    project: Project, dvc: Tool
+) -> None:
+    _prepare(project, dvc, "", links="hardlink")
+    _run_temp(project, 1)
+    shutil.rmtree(project.place.repo / "data")
+    kept = project.place.repo / ".dvc/tmp/exps/exprun/0/root/data/sub/b"
+    # Another workspace may have it still.
+    os.link(kept, project.place.root / "elsewhere")
+    [lost] = [
+        path
+        for path in (project.place.repo / ".dvc/cache/files").rglob("*")
+        if path.is_file() and path.samefile(kept)
+    ]
+    lost.unlink()
+    for tool, command in ((project.tool, ["run"]), (dvc, ["exp", "run"])):
+        done = tool.run([*command, "--temp", "-S", "x=2"], place=project.place)
+        assert done.code
+        assert "failed to reproduce 'data.dvc'" in done.stdout + done.stderr
 
 
 def test_copies_of_data_are_not_kept(project: Project, dvc: Tool) -> None:
