@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pygit2
 
 _BRANCHES = "refs/heads/"
+_PLACE_LENGTH = 12
 _UNCLEAR = pattern(r"/(\.{0,2}/|\.{0,2}$)")  # what normalising would change
 
 
@@ -116,6 +117,18 @@ class Repository:
         if relative == ".." or relative.startswith("../"):
             raise UsageError(f"'{path}' is outside of git repository '{self.workdir}'")
         return relative
+
+    def own_refs(self, kind: str, prefix: str = "") -> str:
+        """How refs of ours begin that concern this worktree alone, or the project at `prefix` in
+        it, though all worktrees share them.
+        """
+        linked = os.path.basename(self.git_dir) if self.git_dir != self.common_dir else ""
+        if not linked and not prefix:
+            return f"refs/exprun/{kind}/"
+        from hashlib import sha256
+
+        place = sha256(os.fsencode(f"{linked}\0{prefix}")).hexdigest()[:_PLACE_LENGTH]
+        return f"refs/exprun/{kind}-{place}/"
 
 
 def open_repository(path: str, *, env: Mapping[str, str]) -> Repository:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from exprun.git.repository import Repository
 
-PREFIX = "refs/exprun/apply/"
+_KIND = "apply"
 _DATA = "Data: "
 _ATTEMPTS = 20
 
@@ -60,21 +60,22 @@ def keep(
         committer=committer,
     )
     repository.objects.sync()
+    refs = repository.own_refs(_KIND)
     for _ in range(_ATTEMPTS):
-        taken = [ref for ref, _ in repository.refs.iterate(PREFIX)]
-        number = int(taken[-1].removeprefix(PREFIX)) + 1 if taken else 1
-        ref = f"{PREFIX}{number:06}"
+        taken = [ref for ref, _ in repository.refs.iterate(refs)]
+        number = int(taken[-1].removeprefix(refs)) + 1 if taken else 1
+        ref = f"{refs}{number:06}"
         try:
             repository.refs.write(ref, commit, expected=None)
         except RefConflict:
             continue
         return Kept(ref=ref, commit=commit, tree=tree, data=data)
-    raise RefConflict(f"refs below {PREFIX} keep changing")
+    raise RefConflict(f"refs below {refs} keep changing")
 
 
 def last_kept(repository: Repository) -> Kept:
     """The state kept last. Raises UsageError if there is none."""
-    kept = list(repository.refs.iterate(PREFIX))
+    kept = list(repository.refs.iterate(repository.own_refs(_KIND)))
     if not kept:
         raise UsageError("no experiment was applied here", hint="exprun apply EXPERIMENT")
     ref, commit = kept[-1]

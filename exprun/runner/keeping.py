@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from exprun.runner.opening import Opened
     from exprun.runner.reproduction import Reproduction
 
-REFS = "refs/exprun/failed/"
-
 _LARGEST_METRICS = 10_000_000
 _ATTEMPTS = 5
 
@@ -40,15 +38,15 @@ def keep_state(opened: Opened, reproduction: Reproduction, worktree: Repository)
     tells of them. None, and a warning, if it cannot be stored.
     """
     try:
-        return _store(opened.repository, reproduction, worktree)
+        return _store(opened, reproduction, worktree)
     except FAULTS as fault:
         opened.warn(f"the state of experiment '{reproduction.experiment}' is not kept: {fault}")
         return None
 
 
-def _store(repository: Repository, reproduction: Reproduction, worktree: Repository) -> str:
+def _store(opened: Opened, reproduction: Reproduction, worktree: Repository) -> str:
     assert reproduction.baseline is not None
-    site = reproduction.site
+    repository, site = opened.repository, reproduction.site
     site.records.flush()
     files = files_to_add(reproduction.stages, site.project)
     tree = build_tree(worktree, site.root, files, target=repository)
@@ -66,14 +64,19 @@ def _store(repository: Repository, reproduction: Reproduction, worktree: Reposit
         committer=committer,
     )
     repository.objects.sync()
-    _point(repository, REFS + reproduction.id, commit)
+    _point(repository, _refs(opened) + reproduction.id, commit)
     return commit
 
 
-def kept_refs(repository: Repository, needed: Iterable[str]) -> list[str]:
+def kept_refs(opened: Opened, needed: Iterable[str]) -> list[str]:
     """The refs that hold what is left of other experiments than those of the ids `needed`."""
-    wanted = {REFS + id for id in needed}
-    return [ref for ref, _ in repository.refs.iterate(REFS) if ref not in wanted]
+    refs = _refs(opened)
+    wanted = {refs + id for id in needed}
+    return [ref for ref, _ in opened.repository.refs.iterate(refs) if ref not in wanted]
+
+
+def _refs(opened: Opened) -> str:
+    return opened.repository.own_refs("failed", opened.place.prefix)
 
 
 def _cached_metrics(reproduction: Reproduction) -> Iterator[str]:

@@ -33,7 +33,7 @@ from exprun.runner.editing import edit_params, parse_edits
 from exprun.runner.left_behind import warn_of_left_behind
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
-from exprun.runner.queues import LABEL, REFS, open_queue
+from exprun.runner.queues import open_queue, queue_refs
 from exprun.store.durability import sync_files
 from exprun.workspaces.copying import copy_path
 
@@ -138,7 +138,8 @@ def _store(
 ) -> tuple[list[Draft], Names]:
     """Make all that the experiments need durable, short of telling the queue."""
     repository = opened.repository
-    with PackWriter(repository.objects, label=LABEL + batch) as objects:
+    held = queue_refs(opened) + batch
+    with PackWriter(repository.objects, label=held) as objects:
         with _project_lock(opened):
             baseline = repository.head().commit
             taken = _names(repository, baseline)
@@ -163,7 +164,7 @@ def _store(
             )
             for tree in trees
         ]
-        hold(repository, objects, REFS + batch, commits, who)
+        hold(repository, objects, held, commits, who)
     stored = zip(drafts, commits, strict=True)
     return [replace(draft, commit=commit) for draft, commit in stored], taken
 

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from exprun.project.root import Place
     from exprun.runner.opening import Opened
 
-REFS = "refs/exprun/queue/"
-LABEL = "exprun-queue-"
-
 
 def open_queue(opened: Opened) -> Queue:
     """The queue of a project."""
@@ -31,22 +28,27 @@ def queue_at(place: Place, warn: Callable[[str], None]) -> Queue:
     return Queue(os.path.join(place.state_dir, "queue"), warn=warn)
 
 
+def queue_refs(opened: Opened) -> str:
+    """How the refs begin that hold a queue's commits; so do the labels of its packs."""
+    return opened.repository.own_refs("queue", opened.place.prefix)
+
+
 def tidy_queue(opened: Opened, queue: Queue | None = None) -> None:
     """Let go of what is not needed any more: commits, copied files, logs, dead locks."""
     queue = queue or open_queue(opened)
     queue.tidy()
-    repository = opened.repository
-    held = [ref for ref, _ in repository.refs.iterate(REFS)]
+    repository, refs = opened.repository, queue_refs(opened)
+    held = [ref for ref, _ in repository.refs.iterate(refs)]
     # Whoever is alive may still be queueing; whoever is not is in the journal by now, or never.
-    left = [ref for ref in held if not queue.is_alive(ref.removeprefix(REFS))]
+    left = [ref for ref in held if not queue.is_alive(ref.removeprefix(refs))]
     needed = queue.batches()
     unfinished = [entry.id for entry in queue.unfinished()]
-    stale = [ref for ref in left if ref.removeprefix(REFS) not in needed]
+    stale = [ref for ref in left if ref.removeprefix(refs) not in needed]
     try:
-        let_go(repository, [*stale, *kept_refs(repository, unfinished)])
+        let_go(repository, [*stale, *kept_refs(opened, unfinished)])
     except GitError as error:
         opened.warn(f"refs of the queue were not removed: {error}")
     remove_stale_keeps(
         repository.objects,
-        lambda label: label.startswith(LABEL) and not queue.is_alive(label.removeprefix(LABEL)),
+        lambda label: label.startswith(refs) and not queue.is_alive(label.removeprefix(refs)),
     )

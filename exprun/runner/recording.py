@@ -26,7 +26,7 @@ from exprun.runner import threads
 from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.keeping import keep_state
 from exprun.runner.queueing import committer, copy_paths, request_of
-from exprun.runner.queues import REFS, open_queue, tidy_queue
+from exprun.runner.queues import open_queue, queue_refs, tidy_queue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -61,7 +61,7 @@ def _begin(session: Session, prepared: Prepared, queue: Queue, lease: str, tree:
         copy_paths(opened, spec, queue.copies_dir(lease))
     else:
         spec = replace(spec, copy_paths=())
-    commit = _hold(opened.repository, REFS + lease, ref.baseline, tree)
+    commit = _hold(opened.repository, queue_refs(opened) + lease, ref.baseline, tree)
     draft = Draft(name=ref.name, baseline=ref.baseline, commit=commit, batch=lease, spec=spec)
     attempt = AttemptRecord(
         id=os.path.basename(session.log_dir),
@@ -141,8 +141,9 @@ class Recording:
             shutil.rmtree(self._queue.copies_dir(batch), ignore_errors=True)
             # Otherwise it is let go when the queue is tidied.
             with suppress(RefConflict):
+                held = queue_refs(self._session.opened) + batch
                 refs = self._session.opened.repository.refs
-                refs.change([RefEdit(REFS + batch, self._draft.commit, None)])
+                refs.change([RefEdit(held, self._draft.commit, None)])
             if self._leaves_refs:
                 tidy_queue(self._session.opened, self._queue)
         except FAULTS as fault:

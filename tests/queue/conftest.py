@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["git_env"]
 
+REFS = "refs/exprun/queue/"
+
 
 @dataclass(frozen=True)
 class DvcProject(GitProject):

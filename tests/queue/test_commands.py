@@ -16,7 +16,7 @@ import pytest
 import exprun
 from exprun.cli.main import run
 from exprun.model.job import FailureClass
-from exprun.runner.queues import REFS
+from tests.queue.conftest import REFS
 
 if TYPE_CHECKING:
     from tests.queue.conftest import DvcProject

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from exprun.model.experiment import ExperimentSpec
 from exprun.runner.queueing import queue_experiments
-from exprun.runner.queues import REFS, tidy_queue
+from exprun.runner.queues import tidy_queue
+from tests.queue.conftest import REFS
 from tests.support.dying import die_at
 
 if TYPE_CHECKING:
