@@ -173,14 +173,7 @@ class Conversion:
     @cached_property
     def _has_distant_attributes(self) -> bool:
         """Whether attributes are given outside the worktree."""
-        env = self._repository.env
-        home = env.get("XDG_CONFIG_HOME") or os.path.join(env.get("HOME", ""), ".config")
-        files = (
-            os.path.join(self._repository.common_dir, "info", "attributes"),
-            os.path.join(home, "git", "attributes"),
-            _SYSTEM_ATTRIBUTES,
-        )
-        return any(map(os.path.exists, files)) or (
+        return any(map(os.path.exists, _distant_attributes(self._repository))) or (
             self._repository.config.get("core.attributesfile") is not None
         )
 
@@ -193,6 +186,37 @@ class Conversion:
             data,
         )
         return text.decode("ascii").strip()
+
+
+def conversion_state(repository: Repository) -> bytes:
+    """What decides, besides the attributes in a tree, how Git converts: the settings, whoever made
+    them, and the attributes outside the worktree.
+    """
+    settings = [f"{key}={value}" for _, key, value in repository.config.settings]
+    state = ["\n".join(settings).encode(errors="surrogateescape")]
+    for path in _distant_attributes(repository):
+        try:
+            with open(path, "rb") as file:
+                state.append(os.fsencode(path) + b"\n" + file.read())
+        except OSError:
+            continue
+    return b"\0".join(state)
+
+
+def _distant_attributes(repository: Repository) -> list[str]:
+    """Where attributes may be given outside the worktree."""
+    env = repository.env
+    home = env.get("HOME", "")
+    config_home = env.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    files = [
+        os.path.join(repository.common_dir, "info", "attributes"),
+        os.path.join(config_home, "git", "attributes"),
+        _SYSTEM_ATTRIBUTES,
+    ]
+    named = repository.config.get("core.attributesfile")
+    if named is not None:
+        files.append(os.path.join(home, named[2:]) if named.startswith("~/") else named)
+    return files
 
 
 def _looks_binary(data: bytes) -> bool:

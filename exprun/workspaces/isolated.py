@@ -20,7 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
-from exprun.git.conversion import ATTRIBUTES_FILE
+from exprun.git.conversion import ATTRIBUTES_FILE, conversion_state
 from exprun.git.index_file import format_index, is_whole_index, parse_index
 from exprun.git.isolated_git import (
     create_isolated_git,
@@ -68,6 +68,7 @@ class WorkspaceSource:
 
     repository: Repository
     settings: str
+    conversions: bytes
     umask: int
     extra_files: Mapping[str, bytes] = field(default_factory=dict)
     """Files besides the tree's, by path in the worktree: ``.dvc/config.local``."""
@@ -80,6 +81,7 @@ def workspace_source(
     return WorkspaceSource(
         repository=repository,
         settings=isolated_settings(repository),
+        conversions=conversion_state(repository),
         umask=Modes.current().umask,
         extra_files=extra_files or {},
     )
@@ -304,8 +306,7 @@ def _write_extra(root: str, source: WorkspaceSource, wanted: Mapping[str, Entry]
 
 def _conversion_key(source: WorkspaceSource, wanted: Mapping[str, Entry]) -> bytes:
     """Equal for two trees only if Git would write equal blobs as equal files of equal modes."""
-    digest = hashlib.sha256(source.settings.encode(errors="surrogateescape"))
-    digest.update(f"{source.umask:o}\0".encode())
+    digest = hashlib.sha256(b"%o\0%s\0" % (source.umask, source.conversions))
     for path in sorted(wanted):
         if path.endswith(ATTRIBUTES_FILE):
             digest.update(f"{path}\0{wanted[path].oid}\0".encode(errors="surrogateescape"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exprun.errors import GitError
+from exprun.git.conversion import conversion_state
 from exprun.git.objects import EMPTY_TREE
 from exprun.git.snapshot import take_snapshot
 from exprun.git.tree import FILE, SYMLINK, Entry, edit_tree, format_tree
@@ -345,6 +346,35 @@ def test_conversions(project: GitProject, slot: Slot, autocrlf: str) -> None:
     assert own.git("status", "--porcelain") == ""
     workspace = own.open()
     assert take_snapshot(workspace) == project.git("rev-parse", f"{head}^{{tree}}")
+
+
+@pytest.mark.parametrize("converts", ["settings", "attributes"])
+def test_files_are_converted_as_is_told_now(project: GitProject, slot: Slot, converts: str) -> None:
+    base(project)
+    own = make(project, slot)
+    assert (own.root / "a").read_bytes() == b"a\n"
+    later = (Path(slot.directory) / "state").stat().st_mtime_ns + 10**9
+    os.utime(Path(slot.directory) / "state", ns=(later, later))
+    if converts == "settings":
+        told = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.autocrlf"}
+        project = GitProject(project.root, project.env | told | {"GIT_CONFIG_VALUE_0": "true"})
+    else:
+        (project.root / ".git/info/attributes").write_text("* eol=crlf\n")
+    make(project, slot)
+    assert (own.root / "a").read_bytes() == b"a\r\n"
+
+
+@pytest.mark.parametrize("file", [".config/git/attributes", "named"])
+def test_attributes_of_the_user_decide_about_conversions(
+    project: GitProject, tmp_path: Path, file: str
+) -> None:
+    (tmp_path / ".config/git").mkdir(parents=True)
+    (tmp_path / ".gitconfig").write_text("[core]\n\tattributesFile = ~/named\n")
+    home = GitProject(project.root, project.env | {"HOME": str(tmp_path)})
+    before = conversion_state(home.open())
+    assert conversion_state(home.open()) == before
+    (tmp_path / file).write_text("* eol=crlf\n")
+    assert conversion_state(home.open()) != before
 
 
 def test_submodules_are_checked_out_without_network(project: GitProject, slot: Slot) -> None:
