@@ -15,6 +15,7 @@ import anyio
 from exprun.cli import exits
 from exprun.cli.displays import Displays
 from exprun.cli.ending import Ending, received_signals
+from exprun.cli.event_files import STANDARD_OUTPUT, cannot_write
 from exprun.cli.messages import warn
 from exprun.cli.ndjson import write_events
 from exprun.cli.plain import PlainOutput
@@ -28,7 +29,7 @@ from exprun.runner.session import Session
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable, Coroutine
-    from typing import Any
+    from typing import Any, Literal, TextIO
 
     from exprun import events
     from exprun.model.experiment import ReproOptions
@@ -50,12 +51,12 @@ def run_session(
     What happens is given to `show`, which prints plain lines by default; `beside` runs meanwhile.
     `kept` says where the work is that a signal has cut short, if that is not in the workspace.
     """
-    namespace.quiet = namespace.quiet or namespace.events == "-"
+    namespace.quiet = namespace.quiet or namespace.events == STANDARD_OUTPUT
     with ExitStack() as stack:
         displays = _displays(namespace, show or _plain(namespace, options), stack)
         session = Session(
             opened,
-            LocalExecutor(console=Console() if namespace.events != "-" else None),
+            LocalExecutor(console=Console() if namespace.events != STANDARD_OUTPUT else None),
             emit=displays.emit,
             jobs=namespace.jobs,
             resources=resources(opened, namespace),
@@ -141,16 +142,23 @@ def _displays(
     if namespace.log_json:
         from exprun.cli.tracing import trace_to_json
 
-        file = open(namespace.log_json, "a", encoding="utf-8", buffering=1)
-        # What could not be written has been told of by then.
-        stack.enter_context(suppress(OSError))
-        stack.callback(file.close)
-        displays.add(trace_to_json(file))
+        displays.add(trace_to_json(_open(namespace.log_json, "a", stack)))
     if namespace.events:
-        to_file = namespace.events != "-"
-        stream = stack.enter_context(open(namespace.events, "w")) if to_file else sys.stdout
-        displays.add(write_events(stream))
+        to_file = namespace.events != STANDARD_OUTPUT
+        displays.add(write_events(_open(namespace.events, "w", stack) if to_file else sys.stdout))
     return displays
+
+
+def _open(path: str, mode: Literal["a", "w"], stack: ExitStack) -> TextIO:
+    """A file for events, that `stack` closes. Raises UsageError."""
+    try:
+        file = open(path, mode, encoding="utf-8", buffering=1)
+    except OSError as error:
+        raise cannot_write(path, error.strerror or str(error)) from error
+    # What could not be written has been told of by then.
+    stack.enter_context(suppress(OSError))
+    stack.callback(file.close)
+    return file
 
 
 async def _confirm(ending: Ending, question: str) -> bool:

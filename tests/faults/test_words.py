@@ -139,20 +139,60 @@ def test_the_json_log_is_one_object_a_line(place: Place, exprun: Tool) -> None:
     assert [event["seq"] for event in told] == list(range(1, len(told) + 1))
 
 
-def test_a_json_log_that_cannot_be_opened_stops_before_anything(place: Place, exprun: Tool) -> None:
+NOWHERE = {
+    "no directory": ("no/such/dir", "there is no directory '{repo}/no/such'"),
+    "a directory": (".dvc", "it is a directory"),
+    "no name": ("", "it is a directory"),
+    "a name that is too long": ("x" * 300, "File name too long"),
+}
+
+
+@pytest.mark.parametrize("option", ["--log-json", "--events"])
+@pytest.mark.parametrize("nowhere", NOWHERE)
+def test_a_file_for_events_that_cannot_be_opened_stops_before_anything(
+    place: Place, exprun: Tool, option: str, nowhere: str
+) -> None:
+    make_project(place, FORK)
+    name, why = NOWHERE[nowhere]
+
+    for command in (("run", "-n", "e"), ("repro",)):
+        ended = exprun.run((*command, option, name), place=place)
+
+        assert ended.code == 2, ended
+        assert ended.stderr.startswith("ERROR: events cannot be written to '")
+        assert ended.stderr.endswith(f"{name}': {why.format(repo=place.repo)}\n")
+        assert not (place.repo / "good").exists()
+
+
+@pytest.mark.parametrize("option", ["--log-json", "--events"])
+def test_no_sweep_is_queued_if_its_events_cannot_be_written(
+    place: Place, exprun: Tool, option: str
+) -> None:
+    make_project(place, FORK, write("params.yaml", "lr: 1\n"))
+
+    ended = exprun.run(("run", "-S", "lr=2,3", option, "no/such/dir"), place=place)
+
+    assert ended.code == 2, ended
+    assert not (place.repo / ".dvc/tmp/exprun/queue/journal.jsonl").exists()
+
+
+def test_a_file_for_events_is_found_from_where_the_command_is_said_to_start(place: Place) -> None:
+    make_project(place, FORK, write("sub/file", ""))
+
+    files = ("--log-json", "log.json", "--events", "events.json")
+    run(place, "--cd", "sub", "run", "../dvc.yaml:good", *files)
+
+    assert (place.repo / "sub/log.json").stat().st_size
+    assert (place.repo / "sub/events.json").stat().st_size
+
+
+@pytest.mark.parametrize("option", ["--log-json", "--events"])
+def test_a_full_file_for_events_does_not_fail_the_run(
+    place: Place, exprun: Tool, option: str
+) -> None:
     make_project(place, FORK)
 
-    ended = exprun.run(("run", "-n", "e", "--log-json", "no/such/dir"), place=place)
-
-    assert ended.code == 3
-    assert ended.stderr.startswith("ERROR: no/such/dir")
-    assert not (place.repo / "good").exists()
-
-
-def test_a_full_json_log_does_not_fail_the_run(place: Place, exprun: Tool) -> None:
-    make_project(place, FORK)
-
-    ended = exprun.run(("run", "-n", "e", "--log-json", "/dev/full", "good"), place=place)
+    ended = exprun.run(("run", "-n", "e", option, "/dev/full", "good"), place=place)
 
     assert ended.code == 0, ended
     assert "WARNING: events are no longer shown: " in ended.stderr

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
+from exprun.cli.event_files import settle_event_files
 from exprun.cli.messages import Warnings, not_changed, warn
 from exprun.cli.opening import open_here
 from exprun.cli.parsing import (
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     """Bring stages up to date in the workspace."""
     began_ns = file_clock()
     namespace = _parser().parse_args(arguments)
+    settle_event_files(namespace, cwd)
     heard = Warnings(warn)
     opened = open_here(cwd, warn=heard)
     options = repro_options(namespace, opened.place.cwd)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exprun.cli.event_files import settle_event_files
 from exprun.cli.opening import open_here
 from exprun.cli.parsing import Parser, add_failure_options, add_job_options, add_talk_options
 from exprun.cli.run_all import run_again
@@ -20,4 +21,5 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     add_job_options(parser)
     add_talk_options(parser)
     namespace = parser.parse_args(arguments)
+    settle_event_files(namespace, cwd)
     return run_again(open_here(cwd), namespace, namespace.names)

@@ -6,6 +6,7 @@ from argparse import SUPPRESS
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
+from exprun.cli.event_files import settle_event_files
 from exprun.cli.opening import open_here
 from exprun.cli.parsing import (
     Parser,
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     """Run one experiment."""
     namespace = _parser().parse_args(arguments)
     _check(namespace)
+    settle_event_files(namespace, cwd)
     opened = open_here(cwd)
     options = repro_options(namespace, opened.place.cwd)
     spec = ExperimentSpec(
