@@ -7,14 +7,17 @@ has and the experiment has nothing for. HEAD stays, and so does, unlike with DVC
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError, LockfileError
 from exprun.git.refs import RefEdit
 from exprun.git.tree import edit_tree
-from exprun.model.paths import is_outside
+from exprun.model.paths import is_outside, is_url
 from exprun.model.values import dataclass, replace
-from exprun.project.locks import Patience, RepoLock
+from exprun.project.locks import Busy, Patience, RepoLock
+from exprun.project.rwlock import ReadWriteLock
 from exprun.results.history import History
 from exprun.results.kept import Kept, keep, last_kept, workspace_tree
 from exprun.results.reading import CommitReader
@@ -22,16 +25,19 @@ from exprun.results.replacing import carried_over, plan_replacement
 from exprun.results.table import parsing_options
 from exprun.results.unfinished import resolve
 from exprun.runner.data_stages import check_out_outputs
+from exprun.runner.exclusion import WORKSPACE, Exclusion
 from exprun.runner.guard import Guard
 from exprun.runner.probe import content_like
 from exprun.runner.repro import workspace_site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from exprun.model.lock import Content
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
+    from exprun.results.replacing import Replacement
     from exprun.runner.opening import Opened
 
 
@@ -46,13 +52,13 @@ class Applied:
 def apply(opened: Opened, revision: str) -> Applied:
     """Make the workspace what an experiment, or any commit, holds.
 
-    Raises UsageError if there is no such thing, or if a file is in the way; then nothing was
-    changed. What the workspace held is kept first.
+    Raises UsageError if there is no such thing, or if a file is in the way, and Busy if stages run
+    in the workspace; then nothing was changed. What the workspace held is kept first.
     """
     repository = opened.repository
     commit = resolve(opened, History(repository), revision)
     wanted = repository.tree_of(commit)
-    with _guard(opened).working():
+    with _alone(opened) as using:
         present = workspace_tree(repository)
         target = wanted
         if present != repository.tree_of(repository.head().commit):
@@ -61,29 +67,57 @@ def apply(opened: Opened, revision: str) -> Applied:
             carried = carried_over(repository, present, wanted)
             target = edit_tree(repository.objects, wanted, carried)
         replacement = plan_replacement(repository, present, target)
-        kept = _keep(opened, present, target, before=f"applying {revision}")
-        replacement.carry_out()
-        return Applied(kept=kept, problems=_check_out(opened, {}))
+        with using(replacement):
+            kept = _keep(opened, present, target, before=f"applying {revision}")
+            replacement.carry_out()
+            return Applied(kept=kept, problems=_check_out(opened, {}))
 
 
 def undo(opened: Opened) -> Applied:
     """Make the workspace what it was before the last `apply` or `undo`; this can be undone, too."""
     repository = opened.repository
-    with _guard(opened).working():
+    with _alone(opened) as using:
         last = last_kept(repository)
         present = workspace_tree(repository)
         replacement = plan_replacement(repository, present, last.tree)
-        kept = _keep(opened, present, last.tree, before="undoing")
-        replacement.carry_out()
-        problems = _check_out(opened, last.data)
+        with using(replacement):
+            kept = _keep(opened, present, last.tree, before="undoing")
+            replacement.carry_out()
+            problems = _check_out(opened, last.data)
         if not problems:
             repository.refs.change([RefEdit(last.ref, last.commit, None)])
         return Applied(kept=kept, problems=problems)
 
 
-def _guard(opened: Opened) -> Guard:
+@contextmanager
+def _alone(opened: Opened) -> Iterator[Callable[[Replacement], AbstractContextManager[None]]]:
+    """Held while the workspace is changed; gives what is to be held, besides, by a change of it.
+
+    Both raise Busy: that what runs here ends is not waited for, as it may have hours to go.
+    """
     patience = Patience(limit_s=30.0, on_wait=lambda what: opened.warn(f"waiting for {what}"))
-    return Guard(RepoLock(opened.place.tmp_dir), None, patience)
+    with (
+        Exclusion(opened.place.state_dir).held_at_once(WORKSPACE) as is_free,
+        Guard(RepoLock(opened.place.tmp_dir), None, patience).working(),
+    ):
+        if not is_free:
+            raise Busy(
+                "an experiment runs in the workspace",
+                hint="wait until it has finished: exprun logs --follow",
+            )
+        yield partial(_using, opened)
+
+
+def _using(opened: Opened, replacement: Replacement) -> AbstractContextManager[None]:
+    """The files that are replaced and the outputs, held against stages that run here."""
+    root = opened.place.root
+    outs = [out.location for stage in opened.load().stages for out in stage.outs]
+    paths = [os.path.join(root, location) for location in outs if not is_url(location)]
+    paths += [
+        os.path.join(opened.repository.workdir, path)
+        for path in sorted(replacement.removed | replacement.added)
+    ]
+    return ReadWriteLock(opened.place.tmp_dir, cmd="exprun apply").held(read=(), write=paths)
 
 
 def _keep(opened: Opened, present: str, target: str, *, before: str) -> Kept:

@@ -9,15 +9,18 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from exprun.abc import StopRequest
+
+WORKSPACE = "workspace"
+"""What an experiment holds that runs in the user's workspace."""
 
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.5
@@ -25,10 +28,10 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Exclusion:
-    """Names that are held through files in `directory`."""
+    """Names that are held through files in `state_dir`, a project's."""
 
-    def __init__(self, directory: str) -> None:
-        self._directory = directory
+    def __init__(self, state_dir: str) -> None:
+        self._directory = os.path.join(state_dir, "locks")
 
     @asynccontextmanager
     async def held(
@@ -41,17 +44,24 @@ class Exclusion:
         with ExitStack() as locks:
             # All take them in the same order, so none waits for one that waits for it.
             for name in sorted(names):
-                lock = self._open(name)
-                locks.callback(os.close, lock)
-                # A command that is started just now has the descriptor, too, until its exec.
-                locks.callback(fcntl.flock, lock, fcntl.LOCK_UN)
+                lock = self._open(name, locks)
                 await _wait_for(lock, stop, lambda name=name: on_wait(name))  # type: ignore[misc]
             yield
 
-    def _open(self, name: str) -> int:
+    @contextmanager
+    def held_at_once(self, name: str) -> Iterator[bool]:
+        """Hold `name` unless another does; whether that is so."""
+        with ExitStack() as locks:
+            yield _take(self._open(name, locks))
+
+    def _open(self, name: str, locks: ExitStack) -> int:
         file = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
-        return os.open(os.path.join(self._directory, file), _FLAGS, 0o600)
+        lock = os.open(os.path.join(self._directory, file), _FLAGS, 0o600)
+        locks.callback(os.close, lock)
+        # A command that is started just now has the descriptor, too, until its exec.
+        locks.callback(fcntl.flock, lock, fcntl.LOCK_UN)
+        return lock
 
 
 async def _wait_for(lock: int, stop: StopRequest, on_wait: Callable[[], None]) -> None:

@@ -23,7 +23,7 @@ from exprun.runner import threads
 from exprun.runner.announcing import Announcements, forget_the_dead
 from exprun.runner.driver import Driver
 from exprun.runner.durations import Durations
-from exprun.runner.exclusion import Exclusion
+from exprun.runner.exclusion import WORKSPACE, Exclusion
 from exprun.runner.guard import Guard
 from exprun.runner.presence import end_what_the_dead_left, present
 from exprun.runner.pulling import Puller
@@ -83,7 +83,7 @@ class Session:
         self.limits = (resources or Resources()).limits(self.jobs, opened.env)
         self.mark = secrets.token_hex(16)
         self.log_dir = os.path.join(opened.place.state_dir, "logs", secrets.token_hex(6))
-        self._exclusion = Exclusion(os.path.join(opened.place.state_dir, "locks"))
+        self._exclusion = Exclusion(opened.place.state_dir)
         self._durations = Durations(os.path.join(opened.place.state_dir, "durations"))
         self._executor = executor
         self._grace_s = grace_s
@@ -125,7 +125,7 @@ class Session:
             return
         self._turn = StopRequest()
         async with self._exclusion.held(
-            ["workspace"],
+            [WORKSPACE],
             self._turn,
             lambda _: self.opened.warn(
                 "waiting for the experiment that runs in the workspace; "

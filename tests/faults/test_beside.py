@@ -213,6 +213,31 @@ def test_a_name_that_was_taken_while_a_run_waited_is_refused(place: Place, gate:
     assert (place.repo / "params.yaml").read_text() == "lr: 0\n"
 
 
+@pytest.mark.parametrize("command", ["run", "repro"])
+@pytest.mark.parametrize("args", [("apply", "done"), ("apply", "--undo")], ids=" ".join)
+def test_nothing_is_applied_to_a_workspace_in_which_stages_run(
+    place: Place, gate: Gate, command: str, args: tuple[str, ...]
+) -> None:
+    with Gate(place.root / "go") as _:
+        (place.root / "go").write_text("\n")
+        assert run(place, "run", "--temp", "-n", "done", "-S", "lr=1").code == 0
+        gate.passed()
+        assert run(place, "apply", "done").code == 0
+        (place.repo / "code").write_text("edited\n")
+        with Program(place, command) as program:
+            gate.passed()
+            before = git(place, "for-each-ref", "refs/exprun"), git_state(place)
+            refused = run(place, *args)
+            assert (refused.code, refused.stdout) == (2, ""), refused
+            words = "runs in the workspace" if command == "run" else "is in use by 'exprun repro'"
+            assert words in refused.stderr
+            assert (git(place, "for-each-ref", "refs/exprun"), git_state(place)) == before
+            assert (place.repo / "code").read_text() == "edited\n"
+            (place.root / "go").write_text("\n")
+            assert program.end().code == 0
+        assert run(place, *args).code == 0
+
+
 def test_a_torn_and_a_foreign_record_are_named_and_harm_no_other(place: Place, gate: Gate) -> None:
     _queue(place, "1")
     journal = place.repo / ".dvc/tmp/exprun/queue/journal.jsonl"

@@ -25,7 +25,7 @@ def unasked(name: str) -> None:
 
 
 async def test_a_name_is_held_once_and_others_beside_it(tmp_path: Path) -> None:
-    one, two = Exclusion(str(tmp_path / "locks")), Exclusion(str(tmp_path / "locks"))
+    one, two = Exclusion(str(tmp_path / "state")), Exclusion(str(tmp_path / "state"))
     waits: list[str] = []
     story: list[str] = []
     waiting = anyio.Event()
