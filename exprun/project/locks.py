@@ -11,12 +11,12 @@ import fcntl
 import os
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError, ProjectError
-from exprun.model.values import dataclass
+from exprun.model.values import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _RETRY_S = 0.02
 _SLOWEST_RETRY_S = 0.2
 _HARDLINK_LIFETIME_S = 365 * 24 * 3600
+_CLOCK_TOLERANCE_S = 10
+_LONGEST_WAIT_S = 30.0
 
 
 class Busy(ProjectError):
@@ -64,7 +66,8 @@ class FileLock:
 
     Usually a ``flock``, which the kernel drops when its holder dies; the pid in the file is for
     people only. With `hardlink`, for file systems without ``flock``, the file exists as long as
-    somebody holds the lock. Each `held` block excludes all others, those of other threads too.
+    somebody holds the lock, or has died with it: then no wait is without limit. Each `held` block
+    excludes all others, those of other threads too.
     """
 
     def __init__(self, path: str, *, hardlink: bool = False) -> None:
@@ -72,6 +75,7 @@ class FileLock:
         self._try: Callable[[str], _Release | None] = _try_hardlink if hardlink else _try_flock
         self._turn = threading.Lock()
         self._hint = "wait until it has finished, and try again"
+        self._is_lasting = hardlink
         if hardlink:
             self._hint += f"; if nothing runs any more, remove {path}"
 
@@ -82,6 +86,8 @@ class FileLock:
         Raises Busy, or ExprunError if the file cannot be a lock at all.
         """
         patience = patience or Patience()
+        if self._is_lasting and patience.limit_s is None:
+            patience = replace(patience, limit_s=_LONGEST_WAIT_S)
         # Threads take turns among themselves: that is neither news nor worth polling a file.
         if not self._take_turn(patience):
             raise self._busy()
@@ -176,11 +182,19 @@ def _try_hardlink(path: str) -> _Release | None:
         os.link(claim, path)
     except FileExistsError:
         os.unlink(claim)
+        _remove_expired(path)
         return None
     except BaseException:
         os.unlink(claim)
         raise
     return partial(_unlink_both, path, claim)
+
+
+def _remove_expired(path: str) -> None:
+    """Remove what is no lock any more, if it ever was: the file of a ``flock`` stays behind."""
+    with suppress(FileNotFoundError):
+        if os.stat(path).st_mtime + _CLOCK_TOLERANCE_S < time.time():
+            os.unlink(path)
 
 
 def _unlink_both(path: str, claim: str) -> None:

@@ -16,8 +16,7 @@ from exprun.git.refs import RefEdit
 from exprun.git.tree import edit_tree
 from exprun.model.paths import is_outside, is_url
 from exprun.model.values import dataclass, replace
-from exprun.project.locks import Busy, Patience, RepoLock
-from exprun.project.rwlock import ReadWriteLock
+from exprun.project.locks import Busy, Patience
 from exprun.results.history import History
 from exprun.results.kept import Kept, keep, last_kept, workspace_tree
 from exprun.results.reading import CommitReader
@@ -26,7 +25,7 @@ from exprun.results.table import parsing_options
 from exprun.results.unfinished import resolve
 from exprun.runner.data_stages import check_out_outputs
 from exprun.runner.exclusion import WORKSPACE, Exclusion
-from exprun.runner.guard import Guard
+from exprun.runner.guard import Guard, path_locks, repo_lock
 from exprun.runner.probe import content_like
 from exprun.runner.repro import workspace_site
 
@@ -98,7 +97,7 @@ def _alone(opened: Opened) -> Iterator[Callable[[Replacement], AbstractContextMa
     patience = Patience(limit_s=30.0, on_wait=lambda what: opened.warn(f"waiting for {what}"))
     with (
         Exclusion(opened.place.state_dir).held_at_once(WORKSPACE) as is_free,
-        Guard(RepoLock(opened.place.tmp_dir), None, patience).working(),
+        Guard(repo_lock(opened), None, patience).working(),
     ):
         if not is_free:
             raise Busy(
@@ -117,7 +116,7 @@ def _using(opened: Opened, replacement: Replacement) -> AbstractContextManager[N
         os.path.join(opened.repository.workdir, path)
         for path in sorted(replacement.removed | replacement.added)
     ]
-    return ReadWriteLock(opened.place.tmp_dir, cmd="exprun apply").held(read=(), write=paths)
+    return path_locks(opened, cmd="exprun apply").held(read=(), write=paths)
 
 
 def _keep(opened: Opened, present: str, target: str, *, before: str) -> Kept:

@@ -15,10 +15,26 @@ if TYPE_CHECKING:
     from exprun.model.stage import Stage
     from exprun.project.locks import Patience, RepoLock
     from exprun.project.rwlock import ReadWriteLock
+    from exprun.runner.opening import Opened
     from exprun.runner.site import Site
     from exprun.runner.turns import Turns
 
 T = TypeVar("T")
+
+
+def repo_lock(opened: Opened) -> RepoLock:
+    """DVC's lock of the project, of the kind that its configuration asks for."""
+    from exprun.project.locks import RepoLock
+
+    return RepoLock(opened.place.tmp_dir, hardlink=opened.config.core.hardlink_lock)
+
+
+def path_locks(opened: Opened, cmd: str) -> ReadWriteLock:
+    """DVC's list of the paths that commands use, as `cmd` sees it."""
+    from exprun.project.rwlock import ReadWriteLock
+
+    hardlink = opened.config.core.hardlink_lock
+    return ReadWriteLock(opened.place.tmp_dir, cmd=cmd, hardlink=hardlink)
 
 
 class Guard:

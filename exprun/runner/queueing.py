@@ -26,10 +26,11 @@ from exprun.model.values import dataclass, replace
 from exprun.params.overrides import DEFAULT_FILE
 from exprun.params.sweeps import expand, is_sweep, names
 from exprun.pipeline.datafile import update_data_file
-from exprun.project.locks import Patience, RepoLock
+from exprun.project.locks import Patience
 from exprun.queue.queue import Draft, Names, Queue
 from exprun.runner.data_stages import commit_data, concerned_stages
 from exprun.runner.editing import edit_params, parse_edits
+from exprun.runner.guard import repo_lock
 from exprun.runner.left_behind import warn_of_left_behind
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
@@ -171,8 +172,7 @@ def _store(
 
 def _project_lock(opened: Opened) -> AbstractContextManager[None]:
     """DVC's lock: nobody writes lock files or data while the workspace is looked at."""
-    lock = RepoLock(opened.place.tmp_dir, hardlink=opened.config.core.hardlink_lock)
-    return lock.held(
+    return repo_lock(opened).held(
         Patience(limit_s=None, on_wait=lambda what: opened.warn(f"waiting for {what}"))
     )
 

@@ -17,14 +17,13 @@ from exprun.executors.descendants import with_mark
 from exprun.executors.shell import ask_fish_version
 from exprun.git.command import without_repository
 from exprun.model.values import replace
-from exprun.project.locks import Patience, RepoLock
-from exprun.project.rwlock import ReadWriteLock
+from exprun.project.locks import Patience
 from exprun.runner import threads
 from exprun.runner.announcing import Announcements, forget_the_dead
 from exprun.runner.driver import Driver
 from exprun.runner.durations import Durations
 from exprun.runner.exclusion import WORKSPACE, Exclusion
-from exprun.runner.guard import Guard
+from exprun.runner.guard import Guard, path_locks, repo_lock
 from exprun.runner.presence import end_what_the_dead_left, present
 from exprun.runner.pulling import Puller
 from exprun.runner.reproduction import JobSettings, Reproduction
@@ -161,10 +160,9 @@ class Session:
 
     def shared_guard(self) -> Guard:
         """DVC's locks of the user's own workspace."""
-        tmp = self.opened.place.tmp_dir
         return Guard(
-            RepoLock(tmp),
-            ReadWriteLock(tmp, cmd=" ".join(["exprun", *sys.argv[1:]])),
+            repo_lock(self.opened),
+            path_locks(self.opened, cmd=" ".join(["exprun", *sys.argv[1:]])),
             Patience(
                 limit_s=30.0,
                 on_wait=lambda what: self.opened.warn(f"waiting for {what}"),

@@ -171,6 +171,15 @@ def _dvc(place: Place, *args: str) -> str:
     return done.stdout
 
 
+def test_hardlinks_are_locks_where_dvc_is_told_so(place: Place, gate: Gate) -> None:
+    (place.repo / ".dvc/config").write_text("[core]\n    hardlink_lock = true\n")
+    (place.root / "go").write_text("\n")
+    for command in (("run", "-n", "e"), ("repro",), ("apply", "e"), ("run", "--queue")):
+        assert run(place, *command).code == 0
+        assert not (place.repo / ".dvc/tmp/lock").exists()
+        assert not (place.repo / ".dvc/tmp/rwlock.lock").exists()
+
+
 def test_readers_wait_for_nobody(place: Place, gate: Gate, exprun: Tool) -> None:
     _queue(place, "1")
     with (

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,6 +72,31 @@ def test_hardlink_locks_exclude_those_of_dvc(tmp_path: Path) -> None:
     with ours.held(NOW):
         pass
     assert list((tmp_path / "locks").iterdir()) == []
+
+
+def test_what_a_flock_leaves_is_no_hardlink_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with FileLock(str(path)).held():
+        pass
+    an_hour_ago = time.time() - 3600
+    os.utime(path, (an_hour_ago, an_hour_ago))
+    with FileLock(str(path), hardlink=True).held():
+        assert path.stat().st_nlink == 2
+    assert not path.exists()
+
+
+def test_nobody_waits_for_ever_for_a_hardlink_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who holds it may be dead: there is no telling."""
+    monkeypatch.setattr("exprun.project.locks._LONGEST_WAIT_S", 0.1)
+    path = str(tmp_path / "lock")
+    with (
+        FileLock(path, hardlink=True).held(),
+        pytest.raises(Busy),
+        FileLock(path, hardlink=True).held(Patience(limit_s=None)),
+    ):
+        pass
 
 
 def test_waiting_is_told_once_and_ends_when_the_holder_is_gone(tmp_path: Path) -> None:
