@@ -31,8 +31,8 @@ def start() -> "NoReturn":
         sys.modules["threading"]._shutdown()
     atexit._run_exitfuncs()
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
     except OSError:  # As when a disk is full. Python would complain of it in words of its own.
         code = code or 3
     os._exit(code)
@@ -44,7 +44,11 @@ def main() -> int:
     if arguments in (["--version"], ["-V"]):
         from exprun import __version__
 
-        sys.stdout.write(f"exprun {__version__}\n")
+        try:
+            if sys.stdout:
+                sys.stdout.write(f"exprun {__version__}\n")
+        except OSError:
+            return 3
         return 0
     from exprun.cli.main import run
 

@@ -38,6 +38,11 @@ class Parser(argparse.ArgumentParser):
         self._width = shutil.get_terminal_size().columns - 2
         return super().format_help()
 
+    def print_help(self, file: object = None) -> None:
+        """Print the help. That it cannot be written is an error, which argparse passes over."""
+        sys.stdout.write(self.format_help())
+        sys.stdout.flush()
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see `{self.prog} --help`")
 

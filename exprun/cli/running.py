@@ -68,7 +68,10 @@ def run_session(
         displays.on_deaf = partial(ending.begin, signal.SIGPIPE)
         # What is loaded by now lasts: whoever looks for garbage need not look there.
         gc.freeze()
-        return anyio.run(_until_the_end, session, work, ending, beside, kept)
+        code = anyio.run(_until_the_end, session, work, ending, beside, kept)
+        if displays.failure is not None and code == exits.OK:
+            raise displays.failure
+        return code
 
 
 async def _until_the_end(
@@ -134,7 +137,7 @@ def _displays(
 ) -> Displays:
     """`show` and the traces that were asked for."""
     displays = Displays()
-    displays.add(show)
+    displays.add(show, on_stdout=True)
     if namespace.verbose:
         from exprun.cli.tracing import trace_to_stderr
 
@@ -144,8 +147,9 @@ def _displays(
 
         displays.add(trace_to_json(_open(namespace.log_json, "a", stack)))
     if namespace.events:
-        to_file = namespace.events != STANDARD_OUTPUT
-        displays.add(write_events(_open(namespace.events, "w", stack) if to_file else sys.stdout))
+        on_stdout = namespace.events == STANDARD_OUTPUT
+        stream = sys.stdout if on_stdout else _open(namespace.events, "w", stack)
+        displays.add(write_events(stream), on_stdout=on_stdout)
     return displays
 
 

@@ -232,18 +232,44 @@ def test_missing_streams_do_no_harm(place: Place, closed: str) -> None:
     assert (place.repo / "o").read_bytes() == b""
 
 
-@pytest.mark.parametrize("args", [("run", "-n", "e"), ("queue", "status"), ("--version",)])
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-"])
+def test_the_version_is_told_to_nobody(place: Place, closed: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec {shlex.join(COMMAND)} --version {closed}"],
+        env=environ_of(place),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("run", "-n", "e"),
+        ("run", "-n", "e", "--events", "-"),
+        ("queue", "status"),
+        ("--version",),
+        ("--help",),
+        ("run", "--help"),
+        ("queue", "hold", "--help"),
+    ],
+    ids=" ".join,
+)
 def test_output_that_cannot_be_written_is_an_environment_error(
-    place: Place, args: tuple[str, ...]
+    place: Place, args: tuple[str, ...], unbuffered: str
 ) -> None:
     make_project(place, "stages:\n  s: {cmd: echo > o, outs: [o]}\n")
 
     with open("/dev/full", "wb") as full:
-        ended = run(place, *args, stdout=full)
+        ended = run(place, *args, stdout=full, env={"PYTHONUNBUFFERED": unbuffered})
 
     assert ended.code == 3, ended
     assert "Exception ignored" not in ended.stderr
-    assert experiments(place) == (["e"] if "run" in args else [])
+    assert experiments(place) == (["e"] if "-n" in args else [])
 
 
 def test_nothing_is_run_without_a_project(place: Place) -> None:
