@@ -109,6 +109,17 @@ def test_renaming(rich: Place, dvc: Tool, exprun: Tool) -> None:
     assert git(rich, "rev-list", "-1", "--glob", "refs/exps/*/*/three") == before
 
 
+def test_no_name_is_given_that_a_queued_experiment_will_need(rich: Place, exprun: Tool) -> None:
+    assert exprun.run(("run", "--queue", "-n", "waits", "-S", "lr=3"), place=rich).code == 0
+
+    refused = exprun.run(("rename", "two", "waits"), place=rich)
+
+    assert refused.code == 2
+    assert "'waits'" in refused.stderr
+    assert "[two]" in exprun.run(("list",), place=rich).stdout
+    assert exprun.run(("rename", "-f", "two", "waits"), place=rich).code == 0
+
+
 def test_branching(rich: Place, exprun: Tool) -> None:
     done = exprun.run(("branch", "one"), place=rich)
 

@@ -9,8 +9,9 @@ from exprun.cli import exits
 from exprun.cli.opening import open_here
 from exprun.cli.parsing import PlainParser
 from exprun.errors import UsageError
-from exprun.results.handling import rename
+from exprun.results.handling import find_all, rename
 from exprun.results.unfinished import find_unfinished, standing
+from exprun.runner.queues import open_queue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,9 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     opened = open_here(cwd)
     repository, old = opened.repository, namespace.experiment
     try:
+        if not namespace.force:
+            [(ref, _)] = find_all(repository, [old])
+            open_queue(opened).check_name(ref.baseline, namespace.name)
         renamed = rename(repository, old, namespace.name, replace=namespace.force)
     except UsageError:
         found = find_unfinished(opened, old, head=repository.head().commit)
