@@ -66,6 +66,8 @@ class LiveOutput:
     To be entered; leaving it takes the live part away and leaves the terminal as it was.
     """
 
+    lends_stdout = False
+
     def __init__(self, *, total: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._counts = _Counts(total)
         self._clock = clock

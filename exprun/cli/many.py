@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 
 
 class ManyOutput:
-    """Prints what happens as it happens, marked with the experiment, and output with the stage."""
+    """Prints what happens as it happens, marked with the experiment.
 
-    def __init__(self, *, quiet: bool) -> None:
+    The output of stages is printed here, marked with the stage, if they run `at_once`. One after
+    the other, they write on standard output themselves.
+    """
+
+    def __init__(self, *, quiet: bool, at_once: bool) -> None:
         self._quiet = quiet
-        self._lines = MarkedLines()
+        self._lines = MarkedLines() if at_once and not quiet else None
+        self.lends_stdout = not at_once and not quiet
 
     def __enter__(self) -> Self:
         return self
@@ -51,13 +56,13 @@ class ManyOutput:
             case events.CommandStarted(command=command):
                 self._tell(event, f"> {command}")
             case events.StageOutput(data=data):
-                if not self._quiet:
+                if self._lines:
                     self._lines.add(_whose(event), data)
             case events.StageRetrying(stage=stage, delay_s=delay_s):
-                self._lines.end(_whose(event))
+                self._end_output(event)
                 self._tell(event, f"Stage '{stage}' is tried again in {delay_s:g} s")
             case events.StageFinished(result=result, message=message):
-                self._lines.end(_whose(event))
+                self._end_output(event)
                 if result is StageResult.FAILED:
                     warn(f"{event.experiment}: {message}")
             case events.ExperimentFinished(experiment=name, rev=rev, reason=reason):
@@ -73,6 +78,10 @@ class ManyOutput:
             self._say(f"\nRan experiment(s): {', '.join(succeeded)}")
         if failed:
             warn(f"failed experiment(s): {', '.join(failed)}")
+
+    def _end_output(self, event: StageEvent) -> None:
+        if self._lines:
+            self._lines.end(_whose(event))
 
     def _tell(self, event: StageEvent, text: str) -> None:
         self._say(f"{event.experiment}: {text}")

@@ -8,9 +8,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
+from exprun.cli.event_files import STANDARD_OUTPUT
 from exprun.cli.many import ManyOutput
 from exprun.cli.running import resources, run_session
 from exprun.errors import ExperimentFailed, UsageError
+from exprun.executors.console import Console
 from exprun.model.experiment import ReproOptions
 from exprun.queue.records import State
 from exprun.runner.queue_run import run_queued
@@ -75,7 +77,9 @@ def _run(
     queue: Queue,
     ids: list[str] | None,
 ) -> int:
-    with _output(namespace, queue, ids) as output:
+    with _output(namespace, queue, ids) as output, open(os.devnull, "rb") as nothing:
+        # Whatever stands on standard input is not meant for one of many.
+        console = Console(stdin=nothing.fileno())
 
         async def work(session: Session) -> int:
             run = await run_queued(
@@ -98,6 +102,7 @@ def _run(
             options,
             work,
             show=output.show,
+            console=console if output.lends_stdout else None,
             beside=output.keep_fresh,
             kept="what has not finished stays in the queue: exprun run --run-all goes on",
         )
@@ -122,9 +127,10 @@ def _output(
     namespace: argparse.Namespace, queue: Queue, ids: list[str] | None
 ) -> ManyOutput | LiveOutput:
     """A live view on a terminal, unless something else writes there too; else plain lines."""
-    talks = namespace.quiet or namespace.verbose or namespace.events == "-"
+    talks = namespace.quiet or namespace.verbose or namespace.events == STANDARD_OUTPUT
     if talks or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
-        return ManyOutput(quiet=namespace.quiet or namespace.events == "-")
+        quiet = namespace.quiet or namespace.events == STANDARD_OUTPUT
+        return ManyOutput(quiet=quiet, at_once=namespace.jobs > 1)
     from exprun.cli.live import LiveOutput
 
     if ids is not None:

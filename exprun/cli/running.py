@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from exprun.model.experiment import ReproOptions
     from exprun.runner.opening import Opened
 
+_CONSOLE = Console()
+
 
 def run_session(
     opened: Opened,
@@ -43,12 +45,14 @@ def run_session(
     work: Callable[[Session], Awaitable[int]],
     *,
     show: Callable[[events.Event], None] | None = None,
+    console: Console | None = _CONSOLE,
     beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
     kept: str | None = None,
 ) -> int:
     """Carry out `work` in a session and return its exit code, or that of the signal it got.
 
-    What happens is given to `show`, which prints plain lines by default; `beside` runs meanwhile.
+    What happens is given to `show`, which prints plain lines by default. Stages that run one after
+    the other have the `console`, ours by default. `beside` runs meanwhile.
     `kept` says where the work is that a signal has cut short, if that is not in the workspace.
     """
     namespace.quiet = namespace.quiet or namespace.events == STANDARD_OUTPUT
@@ -56,12 +60,12 @@ def run_session(
         displays = _displays(namespace, show or _plain(namespace, options), stack)
         session = Session(
             opened,
-            LocalExecutor(console=Console() if namespace.events != STANDARD_OUTPUT else None),
+            LocalExecutor(console=console if namespace.events != STANDARD_OUTPUT else None),
             emit=displays.emit,
             jobs=namespace.jobs,
             resources=resources(opened, namespace),
             grace_s=namespace.grace,
-            shows_output=_shows_output(namespace, is_many=show is not None),
+            shows_output=_shows_output(namespace, is_lent=console is not None),
         )
         ending = Ending(session, grace_s=namespace.grace)
         session.confirm = partial(_confirm, ending)
@@ -117,9 +121,9 @@ def resources(opened: Opened, namespace: argparse.Namespace) -> Resources:
     return asked.or_else(load_resources(directories))
 
 
-def _shows_output(namespace: argparse.Namespace, *, is_many: bool) -> bool:
-    """Whether some display wants what stages write, apart from the terminal lent to one of them."""
-    shown = is_many or namespace.jobs > 1 or namespace.log_json or namespace.verbose > 1
+def _shows_output(namespace: argparse.Namespace, *, is_lent: bool) -> bool:
+    """Whether some display wants what stages write, apart from the console lent to one of them."""
+    shown = not is_lent or namespace.jobs > 1 or namespace.log_json or namespace.verbose > 1
     return bool(namespace.events) or bool(shown and not namespace.quiet)
 
 

@@ -205,7 +205,7 @@ class Session:
                 cwd=options.selection.cwd,
                 log_dir=log_dir or self.log_dir,
                 experiment=experiment,
-                foreground=self.jobs == 1 and is_attended,
+                foreground=self.jobs == 1,
                 shows_output=self._shows_output,
                 audience=self._audience,
                 grace_s=self._grace_s,

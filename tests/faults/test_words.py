@@ -86,7 +86,8 @@ def test_a_line_that_a_failed_attempt_left_open_is_its_own(place: Place, exprun:
 
     alone = exprun.run(("repro", "-j", "2"), place=place).stdout.splitlines()
     (place.repo / "again").unlink()
-    many = exprun.run(("run", "-f", "--temp", "-S", "+x=1,2"), place=place).stdout.splitlines()
+    command = ("run", "-f", "--temp", "-S", "+x=1,2", "-j", "2")
+    many = exprun.run(command, place=place).stdout.splitlines()
 
     assert alone.count("s | tried") == 2
     assert len([line for line in many if line.endswith(":s | tried")]) == 4

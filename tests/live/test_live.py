@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import termios
+from subprocess import PIPE
 from typing import TYPE_CHECKING
 
 import pytest
@@ -133,10 +134,23 @@ def test_a_signal_leaves_the_terminal_sane(
 
 def test_a_pipe_gets_plain_lines(project: Project) -> None:
     project.setup(f"echo hello; {OK}")
-    done = project.run("run", "-S", "x=1,2", "-n", "e")
+    done = project.run("run", "-S", "x=1,2", "-n", "e", "-j", "2")
     assert done.code == 0
     assert "e-1:train | hello\n" in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_pipe_gets_what_stages_write_as_it_is_where_one_runs_at_a_time(project: Project) -> None:
+    project.setup(f"printf '10%%\\r100%%\\n'; cat; {OK}")
+    process = project.start("run", "-S", "x=1,2", "-n", "e", stdin=PIPE, stdout=PIPE)
+    said, _ = process.communicate(b"not for one of many", timeout=60)
+    assert process.returncode == 0
+    assert said.count(b"\n10%\r100%\n") == 2
+    assert b"not for" not in said
+    log = project.place.repo / ".dvc/tmp/exprun/queue/logs"
+    assert [file.read_bytes() for file in log.rglob("train.log")] == [b"10%\r100%\n"] * 2
+    quiet = project.run("run", "-S", "x=3,4", "-q")
+    assert (quiet.code, quiet.stdout, quiet.stderr) == (0, "", "")
 
 
 def test_events_have_standard_output_to_themselves(project: Project) -> None:
