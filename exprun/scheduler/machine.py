@@ -353,11 +353,17 @@ class Scheduler:
             self._offers
             and not self._draining
             and len(self._opening) + len(self._open) + len(self._closing) < self._max_open
-            and self._demand() < self._budget.limits.jobs + 1
+            and self._demand() < self._budget.limits.jobs + self._ahead()
         ):
             experiment = self._offers.take()
             self._opening[experiment] = None
             self._instructions.append(words.OpenExperiment(experiment))
+
+    def _ahead(self) -> int:
+        """How much is made ready besides what can run: nothing before the only job slot is taken,
+        or the second experiment might get it.
+        """
+        return int(self._budget.limits.jobs > 1 or self._budget.jobs > 0)
 
     def _demand(self) -> int:
         """How many job slots what is open could fill now or soon."""

@@ -236,6 +236,17 @@ def test_few_experiments_are_open_at_once() -> None:
     assert len(driver.finished) == 50
 
 
+def test_no_other_gets_the_only_job_slot_before_the_first() -> None:
+    driver = Driver({name: chain(1) for name in "abc"}, Limits(jobs=1), max_open=3)
+    driver.start()
+    assert driver.effects == [words.OpenExperiment("a")]
+    answer_all_but_runs(driver)
+    # Now something runs, so there is time to make the next one ready.
+    assert {key.experiment for key in driver.running} == {"a"}
+    driver.finish()
+    assert [key.experiment for key in driver.started] == ["a", "b", "c"]
+
+
 def test_draining_finishes_what_is_open() -> None:
     driver = Driver({f"e{i}": chain(1) for i in range(5)}, Limits(jobs=1), max_open=1)
     driver.start()
