@@ -11,6 +11,7 @@ ExprunError
 │   └── MissingDependency
 ├── StoreError               the DVC cache and its remotes
 ├── GitError                 the Git repository
+│   ├── IndexConflict
 │   └── RefConflict
 ├── ExecutorError            starting and following jobs
 └── ExperimentFailed         a stage failed; only raised when asked to
@@ -80,6 +81,10 @@ class StoreError(ExprunError):
 
 class GitError(ExprunError):
     """The Git repository refused or failed an operation."""
+
+
+class IndexConflict(GitError):
+    """A merge has left conflicts in the index, so that there is no telling what the files are."""
 
 
 class RefConflict(GitError):

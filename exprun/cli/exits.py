@@ -14,6 +14,7 @@ _CODES: tuple[tuple[type[ExprunError], int], ...] = (
     (errors.ExperimentFailed, FAILED),
     (errors.UsageError, REFUSED),
     (errors.ProjectError, REFUSED),
+    (errors.IndexConflict, REFUSED),
     (errors.RefConflict, REFUSED),
     (ExprunError, BROKEN),
 )

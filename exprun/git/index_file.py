@@ -12,7 +12,7 @@ import struct
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from exprun.errors import GitError
+from exprun.errors import GitError, IndexConflict
 from exprun.git.tree import GITLINK
 from exprun.model.values import dataclass, field
 
@@ -238,11 +238,11 @@ def _format_trees(trees: Mapping[str, CachedTree]) -> bytes:
 
 
 def refuse_conflicts(index: Index) -> None:
-    """Raise GitError, naming the paths, if a merge has left conflicts: no tree can be made."""
+    """Raise IndexConflict if there are any, naming the paths: no tree can be made."""
     paths = sorted({entry.path for entry in index.entries if entry.stage})
     if paths:
         shown = ", ".join(paths[:_SHOWN_CONFLICTS]) + (", …" if paths[_SHOWN_CONFLICTS:] else "")
-        raise GitError(
+        raise IndexConflict(
             f"the git index has unresolved conflicts: {shown}",
             hint="resolve them, then: git add <paths>",
         )

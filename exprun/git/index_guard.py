@@ -33,7 +33,7 @@ class IndexChange:
 
 
 class IndexMark:
-    """The user's index before a command. Raises GitError if it has conflicts."""
+    """The user's index before a command. Raises IndexConflict."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository

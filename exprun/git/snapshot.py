@@ -43,7 +43,7 @@ def take_snapshot(
     """The tree of the worktree now, stored in `objects` (default: the repository's own).
 
     `include` and the keys of `edited` are relative to the worktree; one that does not exist (or is
-    ignored and not tracked) adds nothing. Raises GitError if the index has conflicts.
+    ignored and not tracked) adds nothing. Raises IndexConflict.
     """
     return Snapshot(repository, objects or repository.objects).take(include, edited or {})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exprun.errors import ExperimentFailed, RefConflict
+from exprun.errors import ExperimentFailed, IndexConflict, RefConflict
 from exprun.git.experiments import default_message, publish, write_commit
 from exprun.git.identity import signatures
 from exprun.git.snapshot import take_snapshot
@@ -130,16 +130,18 @@ def publish_experiment(
     """Commit what is in `repository`'s worktree to the user's repository, under the ref.
 
     `announce` is called with the commit before the ref is written. Raises ExperimentFailed if the
-    name has been taken meanwhile.
+    name has been taken meanwhile, or a merge was begun.
     """
-    commit = write_experiment(opened, prepared, reproduction, states, repository)
-    announce(commit)
+    # The stages have run, so it is too late to refuse.
     try:
+        commit = write_experiment(opened, prepared, reproduction, states, repository)
+        announce(commit)
         return publish_commit(opened, prepared, reproduction, commit)
     except RefConflict as taken:
-        # The stages have run, so it is too late to refuse.
         hint = "first rename or remove the other one"
         raise ExperimentFailed(taken.message, hint=hint) from taken
+    except IndexConflict as unmerged:
+        raise ExperimentFailed(unmerged.message, hint=unmerged.hint) from unmerged
 
 
 def publish_commit(

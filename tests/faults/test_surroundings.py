@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.environment import Place
-from tests.support.program import experiments, git, git_state, make_project, run
+from tests.support.program import (
+    Gate,
+    Program,
+    experiments,
+    git,
+    git_state,
+    make_project,
+    run,
+)
 from tests.support.project import write
 
 if TYPE_CHECKING:
     from tests.support.tools import Tool
 
 PIPELINE = "stages:\n  s: {cmd: 'cat in > ö; echo ✓', deps: [in], outs: [ö]}\n"
+GATED = """\
+stages:
+  s: {{cmd: 'echo > {root}/gate; until [ -e {root}/go ]; do sleep 0.05; done', deps: [in]}}
+"""
 IN = write("in", "in\n")
 
 
@@ -117,3 +130,45 @@ def test_staged_changes_and_the_stash_stay(place: Place, exprun: Tool) -> None:
     assert git_state(place) == before
     assert git(place, "show", f"{_ref(place, 'e')}:other") == "edited\n"
     assert (place.repo / "other").read_text() == "edited\n"
+
+
+def _leave_conflict(place: Place) -> None:
+    oid = git(place, "rev-parse", "HEAD:in").strip()
+    subprocess.run(
+        ["git", "update-index", "--index-info"],
+        cwd=place.repo, env=place.environ(), input=f"100644 {oid} 2\tin\n".encode(), check=True,
+        timeout=30,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["run -n e", "run -n e --temp", "run -n e --queue", "run -S x=1,2", "apply HEAD"],
+)
+def test_what_a_merge_has_left_unresolved_is_refused(
+    place: Place, exprun: Tool, command: str
+) -> None:
+    make_project(place, PIPELINE, IN, write("params.yaml", "x: 0\n"))
+    _leave_conflict(place)
+    before = git_state(place)
+
+    ended = exprun.run(command.split(), place=place)
+
+    assert ended.code == 2, ended
+    assert "ERROR: the git index has unresolved conflicts: in\n" in ended.stderr
+    assert git_state(place) == before
+    assert exprun.run(("queue", "status"), place=place).stdout == "No experiments in the queue.\n"
+    assert not (place.repo / "ö").exists()
+
+
+def test_a_merge_that_was_begun_meanwhile_fails_the_experiment(place: Place) -> None:
+    make_project(place, GATED.format(root=place.root), IN)
+    with Gate(place.root / "gate") as gate, Program(place, "run", "-n", "e") as program:
+        gate.passed()
+        _leave_conflict(place)
+        (place.root / "go").touch()
+        ended = program.end()
+
+    assert ended.code == 1, ended
+    assert "ERROR: the git index has unresolved conflicts: in\n" in ended.stderr
+    assert experiments(place) == []

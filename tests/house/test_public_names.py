@@ -36,6 +36,7 @@ NAMES = {
         "ExperimentFailed",
         "ExprunError",
         "GitError",
+        "IndexConflict",
         "LockfileError",
         "MissingDependency",
         "NotAProject",
