@@ -9,8 +9,10 @@ import pytest
 from tests.support.project import Delete, Write, perform, write
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.environment import Place
-    from tests.support.project import Action
+    from tests.support.project import Action, Builder
     from tests.support.tools import Tool
 
 IGNORED: dict[str, tuple[list[Action], str]] = {
@@ -72,6 +74,21 @@ def test_without_git_its_ignore_files_do_not_count(place: Place, dvc: Tool, expr
         perform(action, place, tool=dvc, dvc_tool=dvc, at=0)
     assert dvc.run(["status", "prepare"], place=place).code == 0
     assert exprun.run(["status", "prepare"], place=place).code == 0
+
+
+def test_without_git_nobody_is_told_to_add_to_it(
+    builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool
+) -> None:
+    start = (
+        Write(".dvc/config", "[core]\n    no_scm = true\n"),
+        Write("dvc.yaml", "stages:\n  s: {cmd: echo > o, outs: [o]}\n"),
+    )
+    told = [
+        tool.run(["repro"], place=builder.build(start, into=tmp_path / tool.name))
+        for tool in (dvc, exprun)
+    ]
+    assert told[0] == told[1]
+    assert "git add" not in told[0].stdout
 
 
 def test_an_ignored_pipeline_file_cannot_be_a_target(place: Place, dvc: Tool, exprun: Tool) -> None:

@@ -103,7 +103,8 @@ def _say_what_next(opened: Opened, reproduced: Reproduced, cwd: str) -> None:
         sys.stdout.write(f"{_UP_TO_DATE}\n")
         return
     files = [os.path.relpath(file, cwd) for file in reproduced.written]
-    if files and not opened.config.core.autostage:
+    core = opened.config.core
+    if files and not (core.autostage or core.no_scm):
         names = " ".join(map(shlex.quote, files))
         sys.stdout.write(
             f"\nTo track the changes with git, run:\n\n\tgit add {names}\n"
