@@ -57,11 +57,12 @@ class Resources:
 
     def _gpu_ids(self, env: Mapping[str, str]) -> tuple[str, ...]:
         if isinstance(self.gpus, tuple):
-            return self.gpus
+            return tuple(dict.fromkeys(self.gpus))
         visible = env.get("CUDA_VISIBLE_DEVICES")
         if visible is None:
             return tuple(map(str, range(self.gpus or 0)))
-        ids = tuple(id for part in visible.split(",") if (id := part.strip()) not in ("", "-1"))
+        named = dict.fromkeys(part.strip() for part in visible.split(","))
+        ids = tuple(id for id in named if id not in ("", "-1"))
         if self.gpus is None:
             return ids
         if self.gpus > len(ids):

@@ -161,6 +161,12 @@ def test_gpus_are_those_that_are_left_to_us() -> None:
         Resources(gpus=4).limits(1, env)
 
 
+def test_no_gpu_is_there_twice() -> None:
+    """A stage that needs two would wait for itself."""
+    assert Resources().limits(1, {"CUDA_VISIBLE_DEVICES": "0,0"}).gpus == ("0",)
+    assert Resources(gpus=("0", "0")).limits(1, {}).gpus == ("0",)
+
+
 def test_files_say_what_the_command_line_does_not(tmp_path: Path) -> None:
     project, user = tmp_path / "project", tmp_path / "user"
     for directory, text in {project: "gpus = [0, 'a']", user: "gpus = 8\nmem = '1G'"}.items():
