@@ -12,6 +12,7 @@ from exprun.model.experiment import OnError, ReproOptions, Selection
 
 if TYPE_CHECKING:
     from exprun.model.paths import Location
+    from exprun.runner.resources import Resources
 
 
 JOBS_HELP = "stages to run at a time (default: 1)"
@@ -84,6 +85,7 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-j", "--jobs", type=positive, default=1, metavar="N", help=JOBS_HELP)
     parser.add_argument(
         "--resources",
+        type=_resources,
         metavar="NAME=N,...",
         help="what running stages share: gpus=2 (or ids: gpus=0:3), cpus=8, mem=16G",
     )
@@ -128,6 +130,12 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds < math.inf:
         raise argparse.ArgumentTypeError(f"must be a number of seconds, not '{text}'")
     return seconds
+
+
+def _resources(text: str) -> Resources:
+    from exprun.runner.resources import parse_resources
+
+    return parse_resources(text)
 
 
 def add_repro_options(parser: argparse.ArgumentParser) -> None:

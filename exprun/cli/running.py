@@ -23,7 +23,7 @@ from exprun.errors import ExprunError
 from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
 from exprun.project.config_files import user_config_dir
-from exprun.runner.resources import Resources, load_resources, parse_resources
+from exprun.runner.resources import Resources, load_resources
 from exprun.runner.session import Session
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _what_is_kept(session: Session, failure: ExprunError | None) -> str:
 
 def resources(opened: Opened, namespace: argparse.Namespace) -> Resources:
     """The budget: of the command line, of the project, of the user."""
-    asked = parse_resources(namespace.resources) if namespace.resources else Resources()
+    asked: Resources = namespace.resources or Resources()
     user = user_config_dir(opened.env, "exprun", platform=sys.platform)
     directories = (opened.place.root, user) if user else (opened.place.root,)
     return asked.or_else(load_resources(directories))

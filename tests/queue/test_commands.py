@@ -139,6 +139,7 @@ def test_what_has_succeeded_does_not_wait(cli: Cli, command: str) -> None:
     "options",
     [
         "--run-all -S lr=2", "--run-all train", "--run-all --queue", "--run-all -n other",
+        "--run-all --dry", "--run-all --dry --detach", "--run-all -f", "--run-all --pull",
         "--retry-failed", "--detach",
     ],
 )  # fmt: skip
@@ -146,6 +147,12 @@ def test_options_that_would_mean_nothing_are_refused(cli: Cli, options: str) -> 
     cli("run", "--queue", "-n", "one")
     assert "exprun run" in cli("run", *options.split(), code=2)
     assert cli.states() == {"one": "queued"}
+
+
+@pytest.mark.parametrize("how", ["--dry", "--queue", "--temp", "--run-all --detach"])
+def test_a_budget_that_is_none_is_refused_whether_it_is_needed_or_not(cli: Cli, how: str) -> None:
+    assert "'x' is no resource" in cli("run", *how.split(), "--resources", "x", code=2)
+    assert cli.states() == {}
 
 
 def test_removing(cli: Cli, project: DvcProject) -> None:

@@ -84,7 +84,12 @@ def _is_sweep(spec: ExperimentSpec) -> bool:
     return is_sweep(parse_edits(spec))
 
 
-_OF_ONE = ("queue", "name", "set_param", "params", "message", "copy_paths")
+# What --run-all has no use for. That of --temp, and -k, it does anyway.
+_OF_ONE = (
+    "queue", "dry", "name", "set_param", "params", "message", "copy_paths", "no_hydra", "force",
+    "force_downstream", "single_item", "pipeline", "all_pipelines", "recursive", "downstream",
+    "pull", "allow_missing", "interactive",
+)  # fmt: skip
 
 
 def _check(namespace: argparse.Namespace) -> None:
