@@ -67,10 +67,13 @@ class Question:
         return answer
 
     def keep(self, answer: str, paths: Iterable[str], *, began_ns: int) -> None:
-        """Keep an answer that rests on `paths`, unless one changed since `began_ns`."""
+        """Keep an answer that rests on `paths`, unless one changed since `began_ns`.
+
+        Nor is it kept if one is relative, as it is where the environment names a directory so.
+        """
         fields = [answer]
         for path in dict.fromkeys(paths):
-            state = _settled_state(path, began_ns)
+            state = _settled_state(path, began_ns) if os.path.isabs(path) else None
             if state is None or len(fields) > 2 * _MOST_PATHS:
                 return
             fields += [path, state]

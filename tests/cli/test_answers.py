@@ -149,6 +149,13 @@ def test_a_file_that_changes_meanwhile_keeps_no_answer(tmp_path: Path) -> None:
     assert question.recall() is None
 
 
+def test_directories_that_the_environment_names_relatively(place: Place, exprun: Tool) -> None:
+    for name in ("XDG_CONFIG_HOME", "HOME", "DVC_GLOBAL_CONFIG_DIR"):
+        done = exprun.run(["status", *TARGETS], place=place, env={name: "nowhere"})
+        assert (done.code, done.stderr) == (0, "")
+        assert _recall(place, "status") is None
+
+
 @pytest.fixture
 def touched(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     """Every path that is read, listed or looked at."""
