@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from exprun.runner.resources import Resources
 
 
+_MOST_DIGITS = 1000  # No number that a file holds as such has more.
 JOBS_HELP = "stages to run at a time (default: 1)"
 
 
@@ -115,10 +116,12 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def natural(text: str) -> int:
-    """A whole number, as an argument type."""
+def digits(text: str) -> int:
+    """How many digits of a number to show, as an argument type."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"must be a whole number, not '{text}'")
+    if int(text) > _MOST_DIGITS:
+        raise argparse.ArgumentTypeError(f"must be at most {_MOST_DIGITS}, not {text}")
     return int(text)
 
 

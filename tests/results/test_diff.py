@@ -37,3 +37,15 @@ def test_tables_are_those_of_dvc(builder: Builder, tmp_path: Path, dvc: Tool, ex
         ours = exprun.run(("diff", *args), place=place)
         assert sorted(ours.stdout.splitlines()) == sorted(theirs.stdout.splitlines())
     assert exprun.run(("diff", "one", "nobody"), place=place).code == 2
+
+
+def test_digits_that_cannot_be_shown_are_refused(
+    builder: Builder, tmp_path: Path, exprun: Tool
+) -> None:
+    place = builder.build(RICH, into=tmp_path / "place")
+    for number in ("-1", "x", "9" * 12):
+        refused = exprun.run(("diff", "--precision", number), place=place)
+        assert refused.code == 2
+        assert f"--precision: must be {'at most' if number[0] == '9' else 'a whole'}" in (
+            refused.stderr
+        )

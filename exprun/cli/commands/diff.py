@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exprun.cli import exits
 from exprun.cli.opening import open_here
-from exprun.cli.parsing import PlainParser
+from exprun.cli.parsing import PlainParser, digits
 from exprun.cli.render import markdown_table, plain_table, write_json
 from exprun.results.columns import format_value
 from exprun.results.differences import compare_states
@@ -75,5 +75,5 @@ def _parser() -> PlainParser:
     add("--json", action="store_true", help="print JSON, in the schema of `dvc exp diff --json`")
     add("--md", action="store_true", dest="markdown", help="print Markdown tables")
     add("--no-path", action="store_true", help="leave out the files' names")
-    add("--precision", type=int, metavar="N", help="digits of metrics (default: 5)")
+    add("--precision", type=digits, metavar="N", help="digits of metrics (default: 5)")
     return parser

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from exprun.cli import exits
 from exprun.cli.opening import open_here
-from exprun.cli.parsing import PlainParser, add_baseline_options, natural
+from exprun.cli.parsing import PlainParser, add_baseline_options, digits
 from exprun.cli.render import can_print, markdown_table, plain_table, write_csv, write_json
 from exprun.results.columns import Style, Table, build_table, select_columns
 from exprun.results.table import Results, Wanted
@@ -128,7 +128,7 @@ def _parser() -> PlainParser:
     add("--hide-queued", action="store_true", help="leave out what waits to be run")
     add("--hide-failed", action="store_true", help="leave out what has failed or was stopped")
     add("--hide-workspace", action="store_true", help="leave the workspace out")
-    add("--precision", type=natural, metavar="N", help="digits of numbers (default: 5)")
+    add("--precision", type=digits, metavar="N", help="digits of numbers (default: 5)")
     add("-f", "--force", action="store_true", help="read every commit again")
     add("--no-pager", action="store_true", help="cut what is wider than the terminal instead")
     return parser
