@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from exprun.errors import StoreError
 from exprun.model.lock import LockedPath, LockedStage
 from exprun.model.paths import is_outside, is_url
+from exprun.model.values import replace
 from exprun.runner.boundaries import Boundaries
 from exprun.runner.probe import content_like
 from exprun.store.confine import confine
@@ -92,8 +93,11 @@ def _collect(site: Site, out: Output, recorded: Content | None) -> Content | Non
 
 
 def _updated(recorded: LockedPath, content: Content | None) -> LockedPath:
-    if content is None or content.same_data(recorded.content):
+    """What is there now, its mode included."""
+    if content is None:
         return recorded
+    if content.same_data(recorded.content):
+        return replace(recorded, content=content)
     return LockedPath(path=recorded.path, content=content)
 
 

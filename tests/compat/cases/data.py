@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.compat.case import case, flat
 from tests.support.project import (
+    Chmod,
     Delete,
     MakeDirectory,
     commit,
@@ -77,6 +78,15 @@ CASES = (
         write("dvc.yaml", "stages:\n  s:\n    cmd: ./tool > o\n    deps: [tool]\n    outs: [o]\n"),
         commit(),
         steps=run("-n", "e"),
+    ),
+    case(
+        "data-file-mode-changed",
+        write("on", "#!/bin/sh\n"),
+        write("off", "#!/bin/sh\n", 0o755),
+        dvc("add", "on", "off"),
+        write("dvc.yaml", "stages:\n  s:\n    cmd: ls > o\n    deps: [on, off]\n    outs: [o]\n"),
+        commit(),
+        steps=(Chmod("on", 0o755), Chmod("off", 0o644), run("-n", "t", "--temp"), run("-n", "e")),
     ),
     case(
         "data-file-as-target",
