@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import UsageError
 from exprun.model.paths import Location, is_outside, join
+from exprun.model.values import dataclass, field
 from exprun.params.edits import apply_overrides
 from exprun.params.overrides import DEFAULT_FILE
 from exprun.params.pairs import parse_pairs
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
     from exprun.params.overrides import Override
     from exprun.runner.opening import Opened
 
-Overrides = "Mapping[str, tuple[Override, ...]]"
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """The new `contents` of files, and what those are edits of (None: there was no file)."""
+
+    contents: dict[Location, bytes] = field(default_factory=dict)
+    bases: dict[Location, bytes | None] = field(default_factory=dict)
 
 
 def parse_edits(spec: ExperimentSpec) -> dict[str, tuple[Override, ...]]:
@@ -33,23 +40,34 @@ def parse_edits(spec: ExperimentSpec) -> dict[str, tuple[Override, ...]]:
 
 def edit_params(
     opened: Opened, spec: ExperimentSpec, overrides: Mapping[str, tuple[Override, ...]]
-) -> dict[Location, bytes]:
+) -> Edits:
     """The new contents of every parameters file that the experiment touches.
 
     Raises UsageError for overrides that do not fit, ParamsError for files that cannot be edited.
     """
     composed = _composed_file(opened, spec)
-    edits: dict[Location, bytes] = {}
+    edits = Edits()
     for file in dict.fromkeys([*overrides, *([DEFAULT_FILE] if composed else [])]):
         location = _locate(file, opened, spec)
         ours = overrides.get(file, ())
         if composed is not None and file == DEFAULT_FILE:
             from exprun.params.hydra import compose
 
-            edits[location] = compose(composed, ours)
+            edits.contents[location] = compose(composed, ours)
         else:
-            edits[location] = apply_overrides(_read(opened, location), location, ours)
+            base = edits.bases[location] = _read(opened, location)
+            edits.contents[location] = apply_overrides(base, location, ours)
     return edits
+
+
+def require_unchanged(opened: Opened, edits: Edits) -> None:
+    """Raise UsageError if a file is no longer what its new content was made of."""
+    for location, base in edits.bases.items():
+        if _read(opened, location) != base:
+            raise UsageError(
+                f"'{location}' was changed while the experiment waited to start",
+                hint="run it again",
+            )
 
 
 def _locate(file: str, opened: Opened, spec: ExperimentSpec) -> Location:

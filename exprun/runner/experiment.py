@@ -23,7 +23,7 @@ from exprun.model.experiment import ExperimentResult
 from exprun.runner import threads
 from exprun.runner.carrying_out import carry_out
 from exprun.runner.data_stages import commit_data, ignore_data
-from exprun.runner.editing import edit_params, parse_edits
+from exprun.runner.editing import edit_params, parse_edits, require_unchanged
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
 from exprun.runner.planning import plan_stages
@@ -100,7 +100,7 @@ def prepare(opened: Opened, spec: ExperimentSpec) -> Prepared:
         raise NotAProject("experiments need Git, and core.no_scm turns it off")
     ref = _choose_ref(opened, spec)
     edits = edit_params(opened, spec, parse_edits(spec))
-    project = opened.load(Overlay(opened.files, edits) if edits else None)
+    project = opened.load(Overlay(opened.files, edits.contents) if edits.contents else None)
     stages = plan_stages(opened, project, spec.options.selection)
     return Prepared(opened=opened, spec=spec, ref=ref, edits=edits, project=project, stages=stages)
 
@@ -155,11 +155,12 @@ def _set_out(
     with guard.working():
         # To get here may have taken a while.
         _require_free_name(prepared.opened, prepared.spec, prepared.ref)
+        require_unchanged(prepared.opened, prepared.edits)
         mark = IndexMark(repository)
         stages = concerned(prepared)
         ignore_data(site, stages)
         conversion = Conversion(repository, has_attributes=False)
-        for location, data in prepared.edits.items():
+        for location, data in prepared.edits.contents.items():
             path = site.path(location)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             # As DVC leaves them, which takes edits through the stash.
@@ -168,6 +169,6 @@ def _set_out(
             site.records.record(stage, entry)
         site.records.flush()
         check_out(site, prepared, stages)
-        added = [*prepared.edits, *files_to_add(prepared.stages, prepared.project)]
+        added = [*prepared.edits.contents, *files_to_add(prepared.stages, prepared.project)]
         tree = build_tree(repository, site.root, added, target=repository)
     return mark, tree

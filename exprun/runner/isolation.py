@@ -50,7 +50,7 @@ async def run_isolated(session: Session, prepared: Prepared, sharing: Sharing | 
 
 def snapshot(opened: Opened, prepared: Prepared) -> str:
     """The tree of the user's workspace with the experiment's edits, stored but not written out."""
-    edits = dict(prepared.edits)
+    edits = dict(prepared.edits.contents)
     site = opened.site(prepared.project, edits=edits)
     for stage, entry in commit_data(site, concerned(prepared)):
         edits[stage.file] = update_data_file(prepared.project.data[stage.file], entry)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exprun.model.values import dataclass
+from exprun.model.values import dataclass, field
 from exprun.runner.data_stages import check_out_outputs, concerned_stages
+from exprun.runner.editing import Edits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from exprun.git.experiment_refs import ExperimentRef
     from exprun.model.experiment import ExperimentSpec
-    from exprun.model.paths import Location
     from exprun.model.stage import Stage
     from exprun.runner.opening import Opened
     from exprun.runner.project import Project
@@ -29,9 +29,9 @@ class Prepared:
     opened: Opened
     spec: ExperimentSpec
     ref: ExperimentRef
-    edits: Mapping[Location, bytes]
     project: Project
     stages: Sequence[Stage]
+    edits: Edits = field(default_factory=Edits)
 
 
 def concerned(prepared: Prepared) -> Sequence[Stage]:

@@ -172,7 +172,7 @@ def write_experiment(
     site = reproduction.site
     finished = prepared.opened.load()
     locations = [
-        *prepared.edits,
+        *prepared.edits.contents,
         *files_to_add(reproduction.processed(states), finished),
     ]
     extra = site.git_ignores.files if opened.config.core.autostage and site.git_ignores else ()

@@ -197,7 +197,7 @@ def _trees(
     base = snapshot.take()
     data: dict[Location, bytes] | None = None
     for request in requests:
-        edits = edit_params(opened, spec, request.overrides)
+        edits = edit_params(opened, spec, request.overrides).contents
         is_first = data is None
         if data is None or spec.options.selection.targets:
             # What a target needs may depend on parameters; all stages are always the same ones.

@@ -41,7 +41,7 @@ def set_out_isolated(
     project = there.load()
     stages = project.plan(spec.options.selection)
     site = workspace_site(there, project, disposable=True)
-    prepared = Prepared(opened=there, spec=spec, ref=ref, edits={}, project=project, stages=stages)
+    prepared = Prepared(opened=there, spec=spec, ref=ref, project=project, stages=stages)
     concerning = concerned(prepared)
     remove_left(site, (f"{workspace.root}/{path}" for path in workspace.left), concerning)
     check_out(site, prepared, concerning)

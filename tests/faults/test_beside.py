@@ -222,6 +222,27 @@ def test_a_name_that_was_taken_while_a_run_waited_is_refused(place: Place, gate:
     assert (place.repo / "params.yaml").read_text() == "lr: 0\n"
 
 
+def test_parameters_that_were_edited_while_a_run_waited_are_not_overwritten(
+    place: Place, gate: Gate
+) -> None:
+    (place.repo / ".dvc/tmp").mkdir(exist_ok=True)
+    params = place.repo / "params.yaml"
+    with open(place.repo / ".dvc/tmp/lock", "a") as dvc:
+        fcntl.flock(dvc, fcntl.LOCK_EX)
+        with Program(place, "run", "-n", "e", "-S", "lr=1") as program:
+            assert program.process.stderr
+            assert b"waiting for" in program.process.stderr.readline()
+            params.write_text("lr: 0  # by hand\n")
+            before = git_state(place)
+            fcntl.flock(dvc, fcntl.LOCK_UN)
+            ended = program.end()
+
+    assert ended.code == 2, ended
+    assert "'params.yaml' was changed while the experiment waited" in ended.stderr
+    assert git_state(place) == before
+    assert params.read_text() == "lr: 0  # by hand\n"
+
+
 @pytest.mark.parametrize("command", ["run", "repro"])
 @pytest.mark.parametrize("args", [("apply", "done"), ("apply", "--undo")], ids=" ".join)
 def test_nothing_is_applied_to_a_workspace_in_which_stages_run(

@@ -64,7 +64,9 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         from exprun.runner.experiment import prepare
 
         prepared = prepare(opened, spec)
-        return show_plan(opened, prepared.project, prepared.stages, options, prepared.edits)
+        return show_plan(
+            opened, prepared.project, prepared.stages, options, prepared.edits.contents
+        )
 
     from exprun.cli.running import run_session
 
