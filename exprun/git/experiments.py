@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exprun.errors import RefConflict
+from exprun.git.objects import EMPTY_TREE, Pruned
+from exprun.git.refs import RefEdit
+from exprun.git.tree import GITLINK, TREE, read_tree
 from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from exprun.git.experiment_refs import ExperimentRef
     from exprun.git.identity import Signature
+    from exprun.git.objects import ObjectStore
     from exprun.git.repository import Repository
 
 _ATTEMPTS = 20
@@ -52,9 +56,11 @@ def publish(
 
     If the name is taken: an experiment with the same tree is kept and returned, one with another
     tree makes this raise RefConflict, and with `replace` either gives way. Of two processes that
-    publish one name at once, exactly one creates it.
+    publish one name at once, exactly one creates it. Raises Pruned, without a ref, if what the
+    commit adds to the baseline is not all there: it has to be written again.
     """
     repository.objects.sync()
+    _require_objects(repository, ref, commit)
     for _ in range(_ATTEMPTS):
         existing = repository.refs.read(str(ref))
         if existing is not None and not replace:
@@ -65,8 +71,45 @@ def publish(
             if repository.refs.read(str(ref)) == existing:
                 raise
         else:
+            try:
+                _require_objects(repository, ref, commit)
+            except Pruned:
+                # By one who had looked at the refs before.
+                repository.refs.change([RefEdit(str(ref), commit, existing)])
+                raise
             return Published(ref=ref, commit=commit, created=True)
     raise RefConflict(f"ref {ref} keeps changing")
+
+
+def _require_objects(repository: Repository, ref: ExperimentRef, commit: str) -> None:
+    objects = repository.objects
+    if objects.contains(commit):
+        old, new = repository.tree_of(ref.baseline), repository.tree_of(commit)
+        if _has_tree(objects, old, new):
+            return
+    raise Pruned(
+        f"what git stored of experiment '{ref.name}' has gone", hint="is git pruned all the time?"
+    )
+
+
+def _has_tree(objects: ObjectStore, old: str, new: str) -> bool:
+    """Whether all that the tree `new` adds to `old` is there."""
+    if new in (old, EMPTY_TREE):
+        return True
+    if not objects.contains(new):
+        return False
+    before = read_tree(objects, old)
+    for name, entry in read_tree(objects, new).items():
+        known = before.get(name)
+        if entry == known or entry.mode == GITLINK:
+            continue
+        if entry.mode == TREE:
+            below = known.oid if known and known.mode == TREE else EMPTY_TREE
+            if not _has_tree(objects, below, entry.oid):
+                return False
+        elif not objects.contains(entry.oid):
+            return False
+    return True
 
 
 def check_name_is_free(repository: Repository, ref: ExperimentRef) -> None:

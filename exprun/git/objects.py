@@ -34,6 +34,10 @@ _SMALL_TABLES = 5
 _REMEMBERED = 500
 
 
+class Pruned(GitError):
+    """Objects have gone, as they do if somebody prunes before a ref holds them."""
+
+
 class ObjectStore:
     """One repository's objects, alternates included.
 
@@ -237,7 +241,10 @@ class ObjectStore:
             os.rename(file.name, path)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            os.rename(file.name, path)
+            try:
+                os.rename(file.name, path)
+            except FileNotFoundError:
+                raise Pruned(f"git object {oid} has gone while it was written") from None
         self._note(path)
 
 

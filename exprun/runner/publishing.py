@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExperimentFailed, IndexConflict, RefConflict
 from exprun.git.experiments import default_message, publish, write_commit
 from exprun.git.identity import signatures
+from exprun.git.objects import Pruned
 from exprun.git.snapshot import take_snapshot
 from exprun.lockfile.keys import experiment_hash
 from exprun.model.paths import is_outside, is_url
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from exprun.runner.project import Project
     from exprun.runner.reproduction import Reproduction
     from exprun.scheduler.vocabulary import StageState
+
+STORED_AGAIN = 4
+"""How often an experiment is stored once more if Git prunes it before it has a ref."""
 
 
 def files_to_add(processed: Iterable[Stage], project: Project) -> Iterator[Location]:
@@ -132,11 +137,18 @@ def publish_experiment(
     `announce` is called with the commit before the ref is written. Raises ExperimentFailed if the
     name has been taken meanwhile, or a merge was begun.
     """
-    # The stages have run, so it is too late to refuse.
-    try:
+
+    def store() -> Published:
         commit = write_experiment(opened, prepared, reproduction, states, repository)
         announce(commit)
         return publish_commit(opened, prepared, reproduction, commit)
+
+    try:
+        for _ in range(STORED_AGAIN):
+            with suppress(Pruned):
+                return store()
+        return store()
+    # The stages have run, so it is too late to refuse.
     except RefConflict as taken:
         hint = "first rename or remove the other one"
         raise ExperimentFailed(taken.message, hint=hint) from taken
@@ -150,7 +162,7 @@ def publish_commit(
     """Make all that an experiment's commit tells of durable, then create the ref.
 
     Commits written by then are made durable together, so several are best written before the first
-    is published. Raises RefConflict.
+    is published. Raises RefConflict, or Pruned: then the commit has to be written again.
     """
     reproduction.site.store.sync(_cached_contents(reproduction))
     replace = prepared.spec.options.force

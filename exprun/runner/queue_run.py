@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from anyio import CancelScope, CapacityLimiter
 
 from exprun import events
 from exprun.git.experiment_refs import ExperimentRef
+from exprun.git.objects import Pruned
 from exprun.model.job import CancelReason
 from exprun.model.values import dataclass
 from exprun.project.files import DiskFiles
@@ -18,7 +20,7 @@ from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.guard import Guard
 from exprun.runner.keeping import keep_state
 from exprun.runner.needs import require_fit
-from exprun.runner.publishing import publish_commit, write_experiment
+from exprun.runner.publishing import STORED_AGAIN, publish_commit, write_experiment
 from exprun.runner.setting_out import leave_outputs, set_out_isolated, source_of
 from exprun.runner.sharing import open_sharing, share
 from exprun.runner.slots import SlotPool
@@ -137,9 +139,7 @@ class QueueRun:
                 await self._give_up(opened, verdict)
                 return False
             try:
-                commit = await threads.run_sync(self._write, opened, states, limiter=self._git)
-                # Those that end meanwhile write their commits, and are made durable with the next.
-                published = await threads.run_sync(self._publish, opened, commit, limiter=self._git)
+                published = await self._store(opened, states)
             except FAULTS as error:
                 await threads.run_sync(opened.slot.clear)
                 failure = failure_from(error)
@@ -151,6 +151,17 @@ class QueueRun:
         finally:
             with CancelScope(shield=True):
                 await threads.run_sync(self._leave, opened)
+
+    async def _store(self, opened: _Open, states: Sequence[StageState]) -> Published:
+        for _ in range(STORED_AGAIN):
+            with suppress(Pruned):
+                return await self._store_once(opened, states)
+        return await self._store_once(opened, states)
+
+    async def _store_once(self, opened: _Open, states: Sequence[StageState]) -> Published:
+        commit = await threads.run_sync(self._write, opened, states, limiter=self._git)
+        # Those that end meanwhile write their commits, and are made durable with the next.
+        return await threads.run_sync(self._publish, opened, commit, limiter=self._git)
 
     async def watch(self, tell: Callable[[Stimulus], None]) -> None:
         """Pass on what others do to the queue meanwhile; see `exprun.runner.watching`."""

@@ -20,6 +20,7 @@ from exprun.git.experiments import (
     write_commit,
 )
 from exprun.git.identity import Signature, signature, zone_offset
+from exprun.git.objects import Pruned
 from exprun.git.tree import FILE, Entry, edit_tree
 from exprun.results.history import History
 
@@ -86,6 +87,26 @@ def test_publishing(project: GitProject) -> None:
     assert project.git("status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize("is_synced", [False, True])
+def test_what_was_pruned_gets_no_ref(project: GitProject, is_synced: bool) -> None:
+    project.write("d/a", "1")
+    head = project.commit_all()
+    repository = project.open()
+    ref = ExperimentRef(head, "e1")
+    commit = experiment(repository, head, b"x")
+    if is_synced:
+        repository.objects.sync()
+    project.git("prune", "--expire=now")
+    with pytest.raises(Pruned, match="'e1'"):
+        publish(repository, ref, commit)
+    assert repository.refs.read(str(ref)) is None
+    commit = experiment(repository, head, b"x")
+    assert publish(repository, ref, commit).created
+    project.git("prune", "--expire=now")
+    project.git("fsck", "--strict")
+    assert project.git("show", f"{ref}:d/new") == "x"
+
+
 def test_everything_is_synced_before_the_ref(
     project: GitProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,7 +171,7 @@ def test_resolving(project: GitProject) -> None:
         History(repository).resolve("nosuch")
     elsewhere = (ExperimentRef("ab" * 20, "two"), ExperimentRef("cd" * 20, "two"))
     for ref in elsewhere:
-        publish(repository, ref, commit)
+        repository.refs.write(str(ref), commit, expected=None)
     with pytest.raises(UsageError, match="ambiguous"):
         History(repository).resolve("two")
 
