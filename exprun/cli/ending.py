@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from exprun.cli.unread import Unread
     from exprun.runner.session import Session
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -66,14 +67,16 @@ def _reason(number: int) -> CancelReason:
 
 
 @contextmanager
-def received_signals() -> Iterator[AsyncIterator[signal.Signals]]:
+def received_signals(unread: Unread) -> Iterator[AsyncIterator[signal.Signals]]:
     """The signals that ask for an end, as they come; after the block they end the process.
 
-    What the caller has made us ignore (``nohup``) stays ignored.
+    What the caller has made us ignore (``nohup``) stays ignored. No `unread` stream keeps us from
+    hearing of them.
     """
     wanted = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     try:
         with anyio.open_signal_receiver(*wanted) as signals:
+            unread.heed(wanted)
             yield signals
     finally:
         # The event loop puts Python's own handler back, which would print a traceback.

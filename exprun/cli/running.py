@@ -19,6 +19,7 @@ from exprun.cli.event_files import STANDARD_OUTPUT, cannot_write
 from exprun.cli.messages import warn
 from exprun.cli.ndjson import write_events
 from exprun.cli.plain import PlainOutput
+from exprun.cli.unread import Unread
 from exprun.errors import ExprunError
 from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
@@ -57,7 +58,9 @@ def run_session(
     """
     namespace.quiet = namespace.quiet or namespace.events == STANDARD_OUTPUT
     with ExitStack() as stack:
-        displays = _displays(namespace, show or _plain(namespace, options), stack)
+        unread = Unread()
+        displays = _displays(namespace, show or _plain(namespace, options), stack, unread)
+        stack.enter_context(unread)
         session = Session(
             opened,
             LocalExecutor(console=console if namespace.events != STANDARD_OUTPUT else None),
@@ -72,7 +75,7 @@ def run_session(
         displays.on_deaf = partial(ending.begin, signal.SIGPIPE)
         # What is loaded by now lasts: whoever looks for garbage need not look there.
         gc.freeze()
-        code = anyio.run(_until_the_end, session, work, ending, beside, kept)
+        code = anyio.run(_until_the_end, session, work, ending, unread, beside, kept)
         if displays.failure is not None and code == exits.OK:
             raise displays.failure
         return code
@@ -82,12 +85,13 @@ async def _until_the_end(
     session: Session,
     work: Callable[[Session], Awaitable[int]],
     ending: Ending,
+    unread: Unread,
     beside: Callable[[], Coroutine[Any, Any, None]] | None,
     kept: str | None,
 ) -> int:
     code = exits.OK
     failure: ExprunError | None = None
-    with received_signals() as signals:
+    with received_signals(unread) as signals:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ending.watch, signals, tasks)
             if beside is not None:
@@ -137,7 +141,10 @@ def _plain(namespace: argparse.Namespace, options: ReproOptions) -> Callable[[ev
 
 
 def _displays(
-    namespace: argparse.Namespace, show: Callable[[events.Event], None], stack: ExitStack
+    namespace: argparse.Namespace,
+    show: Callable[[events.Event], None],
+    stack: ExitStack,
+    unread: Unread,
 ) -> Displays:
     """`show` and the traces that were asked for."""
     displays = Displays()
@@ -149,15 +156,15 @@ def _displays(
     if namespace.log_json:
         from exprun.cli.tracing import trace_to_json
 
-        displays.add(trace_to_json(_open(namespace.log_json, "a", stack)))
+        displays.add(trace_to_json(_open(namespace.log_json, "a", stack, unread)))
     if namespace.events:
         on_stdout = namespace.events == STANDARD_OUTPUT
-        stream = sys.stdout if on_stdout else _open(namespace.events, "w", stack)
+        stream = sys.stdout if on_stdout else _open(namespace.events, "w", stack, unread)
         displays.add(write_events(stream), on_stdout=on_stdout)
     return displays
 
 
-def _open(path: str, mode: Literal["a", "w"], stack: ExitStack) -> TextIO:
+def _open(path: str, mode: Literal["a", "w"], stack: ExitStack, unread: Unread) -> TextIO:
     """A file for events, that `stack` closes. Raises UsageError."""
     try:
         file = open(path, mode, encoding="utf-8", buffering=1)
@@ -166,6 +173,7 @@ def _open(path: str, mode: Literal["a", "w"], stack: ExitStack) -> TextIO:
     # What could not be written has been told of by then.
     stack.enter_context(suppress(OSError))
     stack.callback(file.close)
+    unread.add(file.fileno())
     return file
 
 

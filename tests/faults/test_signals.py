@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -243,6 +244,30 @@ def _open_files(pid: int) -> str:
         except OSError:
             continue
     return " ".join(found)
+
+
+@pytest.mark.parametrize("how", [("-j", "2"), ("--events", "-"), ("--run-all",)], ids=" ".join)
+def test_a_reader_who_does_not_read_holds_up_no_end(
+    place: Place, gate: Gate, how: tuple[str, ...]
+) -> None:
+    _project(place, "yes | head -n 100000\n" + IGNORING.replace("..", str(place.root)))
+    if how == ("--run-all",):
+        assert run(place, "run", "--queue", "-n", "e").code == 0
+    reader, writer = os.pipe()
+    try:
+        with Program(place, "run", *how, "--grace", "0.2", stdout=writer) as program:
+            stage = int(gate.passed())
+            while select.select([], [writer], [], 0)[1]:
+                assert program.process.poll() is None, program.end()
+            program.send(signal.SIGTERM)
+            ended = program.end()
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+    assert ended.code == 143, ended
+    assert ended.duration_s < 0.2 + SOON_S
+    assert not is_alive(stage)
 
 
 def test_nohup_is_respected(place: Place, gate: Gate) -> None:
