@@ -19,7 +19,7 @@ from exprun.git.pack_reading import KINDS, Kind, Packs
 from exprun.git.refs import sync_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from typing import BinaryIO
 
     import pygit2
@@ -32,6 +32,8 @@ _SMALL = 1 << 14
 _WINDOW_BITS = 12
 _SMALL_TABLES = 5
 _REMEMBERED = 500
+_MANY = 12
+_AT_ONCE = 8
 
 
 class Pruned(GitError):
@@ -41,7 +43,8 @@ class Pruned(GitError):
 class ObjectStore:
     """One repository's objects, alternates included.
 
-    Not for use from two threads at once, but for `sync`, which may run beside anything.
+    Not for use from two threads at once, but for `read`, `contains` and `sync`, which may run
+    beside anything.
     """
 
     def __init__(self, directory: str, *, lender: ObjectStore | None = None) -> None:
@@ -51,6 +54,7 @@ class ObjectStore:
         self._packs = Packs(f"{directory}/pack")
         self._libgit2: pygit2.Odb | None = None
         self._unsynced: dict[str, None] = {}
+        self._reading = Lock()
         self._syncing = Lock()
         self._noting = Lock()
         self._known: dict[str, tuple[Kind, bytes]] = {}
@@ -141,14 +145,10 @@ class ObjectStore:
                     self._unsynced = paths | self._unsynced
                 raise
 
-    def _sync(self, paths: Iterable[str]) -> None:
-        for path in paths:
-            with suppress(FileNotFoundError):  # packed meanwhile by git, which syncs its packs
-                descriptor = os.open(path, os.O_RDONLY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+    def _sync(self, paths: Collection[str]) -> None:
+        if len(paths) < _MANY or not _sync_at_once(paths):
+            for path in paths:
+                _sync_file(path)
         # On Linux, a file that is synced takes the names on the way to it along.
         directories = set() if sys.platform == "linux" else set(map(os.path.dirname, paths))
         for directory in directories:
@@ -165,7 +165,8 @@ class ObjectStore:
         """Small objects are remembered: the experiments of a sweep start from the same ones."""
         known = self._known.get(oid)
         if known is None:
-            known = self._find(oid)
+            with self._reading:
+                known = self._find(oid)
             if len(known[1]) <= _SMALL:
                 if len(self._known) >= _REMEMBERED:
                     self._known.clear()
@@ -250,6 +251,30 @@ class ObjectStore:
 
 def _create_read_only(path: str, flags: int) -> int:
     return os.open(path, flags, 0o444)
+
+
+def _sync_at_once(paths: Iterable[str]) -> bool:
+    """Sync files in several threads: what a disk gets at one time, it makes durable together.
+
+    False if there are no threads to be had.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    try:
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            list(threads.map(_sync_file, paths))
+    except RuntimeError:
+        return False
+    return True
+
+
+def _sync_file(path: str) -> None:
+    with suppress(FileNotFoundError):  # packed meanwhile by git, which syncs its packs
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _compressor(size: int) -> zlib._Compress:

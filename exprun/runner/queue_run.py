@@ -61,7 +61,7 @@ class _Open:
 class QueueRun:
     """The driver's source of queued experiments; `succeeded` and `failed` fill as they end.
 
-    The Git repository is used by one thread at a time, as it has to be.
+    The Git repository is used by one thread at a time, as it has to be, but for publishing.
     """
 
     def __init__(
@@ -160,8 +160,9 @@ class QueueRun:
 
     async def _store_once(self, opened: _Open, states: Sequence[StageState]) -> Published:
         commit = await threads.run_sync(self._write, opened, states, limiter=self._git)
-        # Those that end meanwhile write their commits, and are made durable with the next.
-        return await threads.run_sync(self._publish, opened, commit, limiter=self._git)
+        # Those that end meanwhile write their commits, and are made durable with the next: what
+        # takes long here is the disk.
+        return await threads.run_sync(self._publish, opened, commit)
 
     async def watch(self, tell: Callable[[Stimulus], None]) -> None:
         """Pass on what others do to the queue meanwhile; see `exprun.runner.watching`."""
