@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exprun.formats.plain import NotSimple, is_plain, read_plain
+from exprun.formats.plain import NotSimple, is_one_line, is_plain, read_plain
 from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _split_key(rest: str) -> tuple[str, str | None]:
     if is_plain(key):
         return key, value if colon else None
     match = _QUOTED_KEY.fullmatch(rest)
-    if match is None:
+    if match is None or not is_one_line(match[1]):
         raise NotSimple
     return match[1], match[2]
 
@@ -165,6 +165,8 @@ def _one_line(text: str) -> object:
     if quote == "'" or quote == '"':
         inner = text[1:-1]
         if len(text) < 2 or text[-1] != quote or quote in inner or (quote == '"' and "\\" in inner):
+            raise NotSimple
+        if not is_one_line(inner):
             raise NotSimple
         return inner
     if text == "{}":

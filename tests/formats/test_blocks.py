@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exprun.errors import ProjectError
-from exprun.formats.blocks import read_settings
+from exprun.formats.blocks import read_mapping, read_settings
 from exprun.formats.plain import NotSimple
 from exprun.formats.yaml12 import load_yaml
 
@@ -61,6 +61,12 @@ def test_reads_plain_settings(text: str, value: object) -> None:
 def test_leaves_everything_else_to_the_parser(text: str) -> None:
     with pytest.raises(NotSimple):
         read_settings(text)
+
+
+@pytest.mark.parametrize("text", ["a: 'b\u2028  c'", "a: 'b\x85c'", "'a\u2028 b': 1"])
+def test_leaves_unusual_line_breaks_in_quotes_to_the_parser(text: str) -> None:
+    with pytest.raises(NotSimple):
+        read_mapping(text, 0)
 
 
 @given(TEXTS)
