@@ -43,7 +43,7 @@ class RefStore:
             if value is None:
                 return self._packed(name).get(name)
             if not value.startswith("ref:"):
-                return _check_sha(name, value)
+                return check_sha(name, value)
             name = value[4:].strip()
         raise GitError(f"ref {name} is linked in a circle")
 
@@ -206,9 +206,10 @@ def _remove_empty(directory: str) -> bool:
     return True
 
 
-def _check_sha(name: str, value: str) -> str:
+def check_sha(name: str, value: str) -> str:
+    """`value`, what a ref holds. Raises GitError if that is no commit's name."""
     if not _SHA.fullmatch(value):
-        raise GitError(f"ref {name} is damaged")
+        raise GitError(f"ref {name} is damaged", hint="git fsck")
     return value
 
 

@@ -10,7 +10,7 @@ from exprun.errors import GitError, NotAProject, UsageError
 from exprun.git.config import GitConfig, read_config
 from exprun.git.index_file import Index, UnknownFormat, parse_index
 from exprun.git.objects import ObjectStore
-from exprun.git.refs import RefStore
+from exprun.git.refs import RefStore, check_sha
 from exprun.model.patterns import pattern
 from exprun.model.values import dataclass, field
 
@@ -72,10 +72,10 @@ class Repository:
 
     def head(self) -> Head:
         """Where HEAD is. Raises NotAProject if there is no commit yet."""
-        with open(os.path.join(self.git_dir, "HEAD")) as file:
-            value = file.read(4096).strip()
+        with open(os.path.join(self.git_dir, "HEAD"), "rb") as file:
+            value = os.fsdecode(file.read(4096)).strip()
         target = value[4:].strip() if value.startswith("ref:") else None
-        commit = self.refs.read(target) if target else value
+        commit = self.refs.read(target) if target else check_sha("HEAD", value)
         if commit is None:
             raise NotAProject(
                 "the git repository has no commit yet", where=self.workdir, hint="git commit"

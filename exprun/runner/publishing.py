@@ -150,7 +150,8 @@ def publish_experiment(
         return store()
     # The stages have run, so it is too late to refuse.
     except RefConflict as taken:
-        hint = "first rename or remove the other one"
+        is_there = opened.repository.refs.read(str(prepared.ref)) is not None
+        hint = "first rename or remove the other one" if is_there else taken.hint
         raise ExperimentFailed(taken.message, hint=hint) from taken
     except IndexConflict as unmerged:
         raise ExperimentFailed(unmerged.message, hint=unmerged.hint) from unmerged

@@ -233,6 +233,21 @@ def test_a_lock_that_is_in_the_way_is_named(
     assert exprun.run(command, place=place).code == 0
 
 
+def test_a_lock_in_the_way_of_a_result_is_named(place: Place, exprun: Tool) -> None:
+    _make(place)
+    head = git(place, "rev-parse", "HEAD").strip()
+    lock = place.repo / f".git/refs/exps/{head[:2]}/{head[2:]}/one.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+
+    failed = exprun.run(("run", "--temp", "-n", "one"), place=place)
+
+    assert failed.code == 1
+    assert f"remove {lock} if no git process is running" in failed.stderr
+    lock.unlink()
+    assert exprun.run(("retry", "one"), place=place).code == 0
+
+
 @pytest.mark.parametrize(
     "name", ["with space", "ünïcödé", "a'b\"c", "$x;y", "-dash", "%41", "new\nline"]
 )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exprun.errors import GitError, NotAProject, UsageError
-from exprun.git.repository import Repository, open_repository
+from exprun.git.repository import Head, Repository, open_repository
 from exprun.git.tree import changes_between
 from exprun.git.trees import TreeFiles
 from exprun.model.paths import Location
@@ -94,6 +94,22 @@ def test_where_a_repository_is(project: GitProject, tmp_path: Path) -> None:
     linked = open_repository(str(tmp_path / "linked"), env=project.env)
     assert linked.head().branch == "side"
     assert linked.common_dir == repository.common_dir != linked.git_dir
+
+
+def test_the_branch_need_not_be_text(project: GitProject) -> None:
+    commit = project.commit_all("one")
+    project.git("checkout", "-q", "-b", os.fsdecode(b"caf\xe9"))
+    assert project.open().head() == Head(commit=commit, branch=os.fsdecode(b"caf\xe9"))
+    project.git("pack-refs", "--all")
+    assert project.open().head().commit == commit
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage\n", b"\xff\xfe", b"ref: \n"])
+def test_a_damaged_head_is_named(project: GitProject, damage: bytes) -> None:
+    project.commit_all("one")
+    (project.root / ".git/HEAD").write_bytes(damage)
+    with pytest.raises(GitError):
+        project.open().head()
 
 
 _STEPS = st.lists(
