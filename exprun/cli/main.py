@@ -139,15 +139,24 @@ def _recall(arguments: list[str], directory: str) -> str | None:
 
 
 def _take_directory(arguments: list[str]) -> tuple[list[str], str]:
-    directory = os.getcwd()
-    if arguments[:1] == ["--cd"]:
-        if len(arguments) < 2:
-            raise UsageError("--cd needs a directory")
-        directory = os.path.join(directory, arguments[1])
-        arguments = arguments[2:]
-        if not os.path.isdir(directory):
-            raise UsageError(f"there is no directory '{directory}'")
-    return arguments, directory
+    if arguments[:1] != ["--cd"]:
+        return arguments, _here()
+    if len(arguments) < 2:
+        raise UsageError("--cd needs a directory")
+    directory = arguments[1] if os.path.isabs(arguments[1]) else f"{_here()}/{arguments[1]}"
+    if not os.path.isdir(directory):
+        raise UsageError(f"there is no directory '{directory}'")
+    return arguments[2:], directory
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise UsageError(
+            "the current directory has been removed",
+            hint="change to one that exists, or: exprun --cd DIR COMMAND",
+        ) from None
 
 
 def _help() -> str:

@@ -12,8 +12,10 @@ import pytest
 
 from tests.support.environment import Place
 from tests.support.program import (
+    COMMAND,
     Gate,
     Program,
+    environ_of,
     experiments,
     git,
     git_state,
@@ -88,6 +90,26 @@ def test_a_path_that_is_no_text(tmp_path: Path) -> None:
     ended = run(place, "run", "-n", "e")
 
     assert ended.code == 0, ended
+
+
+def test_a_directory_that_is_gone(place: Place) -> None:
+    make_project(place, PIPELINE, IN)
+    gone = place.root / "gone"
+    for args in (("list",), ("--cd", "repo", "list"), ("--cd", str(place.repo), "list")):
+        gone.mkdir()
+        done = subprocess.run(
+            ["sh", "-c", 'rmdir "$0" && exec "$@"', gone, *COMMAND, *args],
+            cwd=gone,
+            env=environ_of(place),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if args[1:2] == (str(place.repo),):
+            assert (done.returncode, done.stderr) == (0, "")
+        else:
+            assert done.returncode == 2
+            assert done.stderr.startswith("ERROR: the current directory has been removed\n")
 
 
 def test_a_project_below_the_repository(place: Place, exprun: Tool) -> None:
