@@ -10,6 +10,9 @@ from exprun.model.values import dataclass, field
 if TYPE_CHECKING:
     from exprun.scheduler.vocabulary import Needs
 
+_TRIFLE = 1e-6
+"""Less than any part of a CPU that somebody asks for, and more than sums of such are off by."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -57,7 +60,7 @@ class Budget:
         return (
             self.jobs < limits.jobs
             and needs.gpus <= len(self.free_gpus)
-            and (limits.cpus is None or self.cpus + needs.cpus <= limits.cpus)
+            and (limits.cpus is None or self.cpus + needs.cpus <= limits.cpus + _TRIFLE)
             and (limits.mem is None or self.mem + needs.mem <= limits.mem)
             and self.mutexes.isdisjoint(needs.mutexes)
         )

@@ -180,5 +180,5 @@ class Driver:
         mutexes = [mutex for need in needs for mutex in need.mutexes]
         assert len(gpus) == len(set(gpus)) == sum(need.gpus for need in needs)
         assert len(mutexes) == len(set(mutexes))
-        assert self.limits.cpus is None or sum(n.cpus for n in needs) <= self.limits.cpus
+        assert self.limits.cpus is None or sum(n.cpus for n in needs) < self.limits.cpus + 0.001
         assert self.limits.mem is None or sum(n.mem for n in needs) <= self.limits.mem

@@ -7,7 +7,7 @@ import pytest
 from exprun.model.experiment import OnError
 from exprun.model.job import CancelReason
 from exprun.scheduler import vocabulary as words
-from exprun.scheduler.budget import Limits
+from exprun.scheduler.budget import Budget, Limits
 from exprun.scheduler.machine import InvalidTransition, Scheduler
 from exprun.scheduler.vocabulary import (
     ExperimentPlan,
@@ -215,6 +215,24 @@ def test_a_large_stage_is_not_starved_by_small_ones() -> None:
     driver.start()
     driver.finish()
     assert [key.stage for key in driver.started][:2] == [0, 1]
+
+
+def test_parts_of_cpus_add_up() -> None:
+    # 1.1 + 2.2 is more than 3.3, if one counts as machines do.
+    budget = Budget(Limits(jobs=9, cpus=3.3))
+    budget.take(Needs(cpus=1.1))
+    assert budget.fits(Needs(cpus=2.2))
+    assert not budget.fits(Needs(cpus=2.21))
+
+
+def test_who_needs_all_cpus_has_them_after_those_who_needed_parts() -> None:
+    parts = [PlannedStage(needs=Needs(cpus=cpus)) for cpus in (0.2, 0.4, 0.3)]
+    whole = PlannedStage(upstream=(0, 1, 2), needs=Needs(cpus=1))
+    plan = ExperimentPlan(stages=(*parts, whole))
+    driver = Driver({"e": plan}, Limits(jobs=3, cpus=1))
+    driver.start()
+    driver.finish()
+    assert states(driver, "e") == [StageState.SUCCEEDED] * 4
 
 
 def test_what_can_never_fit_is_named() -> None:
