@@ -141,9 +141,10 @@ class QueueRun:
             try:
                 published = await self._store(opened, states)
             except FAULTS as error:
+                kept = await self._keep(opened)
                 await threads.run_sync(opened.slot.clear)
                 failure = failure_from(error)
-                await self._fail(opened.attempt, failure.kind, failure.message)
+                await self._fail(opened.attempt, failure.kind, failure.message, kept=kept)
                 return False
             await share(self._session.emit, self._sharing, published, reproduction.site)
             self._ended(opened.attempt, rev=published.commit)
@@ -273,8 +274,7 @@ class QueueRun:
         kept = None
         # Whoever asks twice for the end does not want to wait for this.
         if self._session.cancelled is not CancelReason.KILLED:
-            keep = partial(keep_state, self._session.opened, reproduction, opened.repository)
-            kept = await threads.run_sync(keep, limiter=self._git)
+            kept = await self._keep(opened)
         if verdict is not ExperimentVerdict.FAILED:
             await threads.run_sync(self._record, attempt, partial(attempt.interrupt, kept=kept))
             self._ended(attempt, reason="interrupted", failed=False, kept=kept)
@@ -284,6 +284,11 @@ class QueueRun:
         await self._fail(
             attempt, *failure_of_plan(reproduction.failures, reproduction.address), kept=kept
         )
+
+    async def _keep(self, opened: _Open) -> str | None:
+        """A commit of what there is of an experiment without a result."""
+        keep = partial(keep_state, self._session.opened, opened.reproduction, opened.repository)
+        return await threads.run_sync(keep, limiter=self._git)
 
     async def _fail(
         self,

@@ -156,7 +156,7 @@ def test_what_failed_when_run_directly_is_kept_by_name(
     assert project.git("show", f"{rev_of(project, 'bad')}:params.yaml") == "x: 2\n"
 
 
-@pytest.mark.parametrize("options", [(), ("--temp",)], ids=["workspace", "temp"])
+@pytest.mark.parametrize("options", [(), ("--temp",), ("--queue",)], ids=lambda words: words)
 def test_a_name_that_is_taken_meanwhile_loses_nothing(
     project: Project, options: tuple[str, ...]
 ) -> None:
@@ -170,10 +170,14 @@ def test_a_name_that_is_taken_meanwhile_loses_nothing(
     flag.with_suffix(".ref").write_text(ref)
 
     done = project.run("run", "-n", "e", "-S", "x=1", *options)
+    if options == ("--queue",):
+        done = project.run("run", "--run-all")
+    else:
+        hint = "first rename or remove the other one\n  what there was: exprun apply e;"
+        assert hint in done.stderr
 
     assert done.code == 1, "some stages have run, so this is no refusal"
-    assert "conflicts with existing experiment 'e'\n" in done.stderr
-    assert "first rename or remove the other one\n  what there was: exprun apply e;" in done.stderr
+    assert "conflicts with existing experiment 'e'\n" in done.stdout + done.stderr
     assert project.git("rev-parse", ref).strip() == head
     failed = project.queue()["1"]
     assert (failed["status"], failed["reason"]) == ("failed", "setup")
