@@ -68,7 +68,7 @@ def apply(opened: Opened, revision: str) -> Applied:
         replacement = plan_replacement(repository, present, target)
         with using(replacement):
             kept = _keep(opened, present, target, before=f"applying {revision}")
-            replacement.carry_out()
+            _carry_out(replacement)
             return Applied(kept=kept, problems=_check_out(opened, {}))
 
 
@@ -81,11 +81,24 @@ def undo(opened: Opened) -> Applied:
         replacement = plan_replacement(repository, present, last.tree)
         with using(replacement):
             kept = _keep(opened, present, last.tree, before="undoing")
-            replacement.carry_out()
+            _carry_out(replacement)
             problems = _check_out(opened, last.data)
         if not problems:
             repository.refs.change([RefEdit(last.ref, last.commit, None)])
         return Applied(kept=kept, problems=problems)
+
+
+def _carry_out(replacement: Replacement) -> None:
+    """Carry it out. If that ends midway, the error raised tells the way back."""
+    hint = "to bring back what the workspace held: exprun apply --undo"
+    try:
+        replacement.carry_out()
+    except OSError as error:
+        where = os.fsdecode(error.filename) if error.filename else None
+        raise ExprunError(error.strerror or str(error), where=where, hint=hint) from error
+    except ExprunError as error:
+        error.hint = "\n".join(filter(None, [error.hint, hint]))
+        raise
 
 
 @contextmanager

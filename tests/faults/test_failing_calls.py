@@ -108,6 +108,26 @@ def test_a_run_in_the_workspace(
         assert bench.state_of_the_user() == whole.state_of_the_user()
 
 
+def test_what_was_applied_in_part_can_be_taken_back(stored: Bench, tmp_path: Path) -> None:
+    before, halves = stored.state_of_the_user(), 0
+    whole = stored.copy(tmp_path / "whole")
+    assert whole.run("apply", "e-1").code == 0
+    for number in range(1, _MOST):
+        bench = stored.copy(tmp_path / f"at-{number}")
+        fault = Fault(kind="create", number=number, error=errno.ENOSPC)
+        ended = bench.run("apply", "e-1", fault=fault)
+        if not bench.was_hit:
+            break
+        if bench.state_of_the_user() not in (before, whole.state_of_the_user()):
+            halves += 1
+            assert ended.code in (1, 3)
+            if ended.code == 3:
+                assert "what the workspace held: exprun apply --undo\n" in ended.stderr
+            assert bench.run("apply", "--undo").code == 0
+            assert bench.state_of_the_user() == before
+    assert halves
+
+
 @pytest.mark.timeout(1800 if EVERY else 120)
 @pytest.mark.parametrize(
     ("kind", "error", "stride"),
