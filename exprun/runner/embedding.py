@@ -74,6 +74,8 @@ async def open_runner(
     """
     if jobs < 1:
         raise UsageError("jobs must be at least 1")
+    if not 0 <= grace_s < float("inf"):
+        raise UsageError("grace_s must be a number of seconds")
     site = _Site(repo, env if env is not None else {"PATH": os.defpath})
     opened = await threads.run_sync(site.open)
     said = await threads.run_sync(load_resources, (opened.place.root,))

@@ -149,6 +149,10 @@ async def test_requests_that_cannot_be_carried_out_are_refused(project: Project)
     with pytest.raises(UsageError, match="jobs"):
         async with open_runner(project.root, jobs=0):
             pytest.fail("opened")
+    for grace_s in (-1.0, float("inf"), float("nan")):
+        with pytest.raises(UsageError, match="grace_s"):
+            async with open_runner(project.root, grace_s=grace_s):
+                pytest.fail("opened")
     async with opened(project) as runner:
         with pytest.raises(UsageError, match="sweep"):
             await runner.submit(ExperimentSpec(set_params=("lr=1,2",)))
