@@ -11,7 +11,9 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from exprun.errors import StoreError
 from exprun.model.values import dataclass
+from exprun.store.links import copy_file
 from exprun.store.modes import OWNER_EXEC, Modes
 from exprun.store.remembering import remember_directory, remember_file
 
@@ -93,7 +95,11 @@ class Relinker:
         device = os.stat(os.path.dirname(path)).st_dev
         with suppress(FileNotFoundError):
             os.unlink(path)
-        return self.linker.link(source, found, path, device)
+        try:
+            return self.linker.link(source, found, path, device)
+        except StoreError:
+            copy_file(source, path)  # No link type works: what was made stays all the same.
+            raise
 
 
 def add_exec(path: str) -> None:

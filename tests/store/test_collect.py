@@ -121,6 +121,22 @@ class Only:
         return [d for d in dirnames if d != self.name], [f for f in filenames if f != self.name]
 
 
+@pytest.mark.parametrize("name", ["data", "single"])
+def test_what_was_made_stays_where_no_link_works(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def refuse(source: str, target: str) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    box.write({"data/a": "1", "data/b": "2", "single": "3"})
+    before = picture(box.ws)
+    monkeypatch.setattr(os, "symlink", refuse)
+    store = box.store(link_types=("symlink",))
+    with pytest.raises(StoreError, match="none of the link types symlink works"):
+        store.collect(str(box.ws / name), root=box.root)
+    assert picture(box.ws) == before
+
+
 def test_ignored_files_are_left_out(box: Sandbox) -> None:
     data = box.write({"a": "1", "skip": "2", "sub/skip": "3", "sub/skip2": "4"}, "data")
     rules = Only("skip")
