@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exprun.errors import UsageError
+from exprun.git.refs import ignore
 from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from exprun.git.refs import RefStore
 
@@ -48,11 +49,18 @@ def parse_experiment_ref(ref: str) -> ExperimentRef | None:
 
 
 def list_experiments(
-    refs: RefStore, *, baseline: str | None = None, name: str = ""
+    refs: RefStore,
+    *,
+    baseline: str | None = None,
+    name: str = "",
+    warn: Callable[[str], None] = ignore,
 ) -> Iterator[tuple[ExperimentRef, str]]:
-    """Each stored experiment (of one baseline, of one name) with its commit, sorted by both."""
-    below = f"{baseline[:2]}/{baseline[2:]}/" if baseline else ""
-    for ref, commit in refs.iterate(NAMESPACE + below, ending=f"/{name}" if name else ""):
+    """Each stored experiment (of one baseline, of one name) with its commit, sorted by both.
+
+    `warn` is told of refs that are broken.
+    """
+    below = NAMESPACE + (f"{baseline[:2]}/{baseline[2:]}/" if baseline else "")
+    for ref, commit in refs.iterate(below, ending=f"/{name}" if name else "", warn=warn):
         if experiment := parse_experiment_ref(ref):
             yield experiment, commit
 

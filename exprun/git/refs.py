@@ -16,7 +16,7 @@ from exprun.git.lockfile import LockFile
 from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _SHA = pattern(r"[0-9a-f]{40}")
 _MAX_LINKS = 5
@@ -28,6 +28,10 @@ class RefEdit(NamedTuple):
     name: str
     expected: str | None
     new: str | None
+
+
+def ignore(_: str) -> None:
+    """Who takes a warning, and does nothing."""
 
 
 class RefStore:
@@ -47,18 +51,22 @@ class RefStore:
             name = value[4:].strip()
         raise GitError(f"ref {name} is linked in a circle")
 
-    def iterate(self, prefix: str, *, ending: str = "") -> Iterator[tuple[str, str]]:
+    def iterate(
+        self, prefix: str, *, ending: str = "", warn: Callable[[str], None] = ignore
+    ) -> Iterator[tuple[str, str]]:
         """Each ref below `prefix` (which ends in ``/``) with its commit, sorted by name.
 
         Only those that end in `ending` are read. Broken ones, such as a file torn by a crash, are
-        left out.
+        left out, and `warn` is told.
         """
         packed = self._packed(prefix)
         found = {name: value for name, value in packed.items() if name.endswith(ending)}
         for name in self._loose_names(prefix):
-            with suppress(GitError):
+            try:
                 if name.endswith(ending) and (value := self.read(name)):
                     found[name] = value
+            except GitError as error:
+                warn(f"{error.message}, and left out")
         yield from sorted(found.items())
 
     def write(self, name: str, new: str, *, expected: str | None) -> None:

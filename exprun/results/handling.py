@@ -17,7 +17,7 @@ from exprun.git.refs import RefEdit
 from exprun.model.near import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from exprun.git.refs import RefStore
     from exprun.git.repository import Repository
@@ -32,17 +32,21 @@ _NO_COMMIT = "0" * 40
 
 
 def experiments_of(
-    repository: Repository, baselines: Iterable[str] | None
+    repository: Repository, baselines: Iterable[str] | None, *, warn: Callable[[str], None]
 ) -> Mapping[str, list[Stored]]:
-    """The experiments of each baseline that has some; of all, HEAD's first, if None."""
+    """The experiments of each baseline that has some; of all, HEAD's first, if None.
+
+    `warn` is told of refs that are broken.
+    """
+    refs = repository.refs
     found: dict[str, list[Stored]] = {}
     if baselines is None:
         found[repository.head().commit] = []
-        for stored in list_experiments(repository.refs):
+        for stored in list_experiments(refs, warn=warn):
             found.setdefault(stored[0].baseline, []).append(stored)
     else:
         for baseline in baselines:
-            found[baseline] = list(list_experiments(repository.refs, baseline=baseline))
+            found[baseline] = list(list_experiments(refs, baseline=baseline, warn=warn))
     return {baseline: experiments for baseline, experiments in found.items() if experiments}
 
 

@@ -145,7 +145,8 @@ class Results:
         return states
 
     def _finished(self, baseline: str, known: Recollection) -> Iterator[Range]:
-        for ref, tip in list_experiments(self._repository.refs, baseline=baseline):
+        refs, warn = self._repository.refs, self._opened.warn
+        for ref, tip in list_experiments(refs, baseline=baseline, warn=warn):
             try:
                 revs = [self.commit(rev, known) for rev in self._chain(tip, baseline, known)]
             except ExprunError:

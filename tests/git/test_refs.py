@@ -141,9 +141,13 @@ def test_broken_refs_harm_only_themselves(project: GitProject) -> None:
     (directory / "circle").write_text("ref: refs/exps/ab/cd/circle\n")
     (directory / "good").write_text(one + "\n")
     (directory / "linked").write_text("ref: refs/heads/main\n")
-    assert list(refs.iterate("refs/exps/")) == [
+    told: list[str] = []
+    assert list(refs.iterate("refs/exps/", warn=told.append)) == [
         ("refs/exps/ab/cd/good", one),
         ("refs/exps/ab/cd/linked", project.git("rev-parse", "main")),
+    ]
+    assert [warning.split()[1] for warning in told] == [
+        f"refs/exps/ab/cd/{name}" for name in ("binary", "circle", "torn")
     ]
     with pytest.raises(GitError, match="circle"):
         refs.read("refs/exps/ab/cd/circle")

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     baselines = (
         None if namespace.all_commits else history.back(namespace.rev or ["HEAD"], namespace.num)
     )
-    found = experiments_of(repository, baselines)
+    found = experiments_of(repository, baselines, warn=opened.warn)
     if namespace.name_only or namespace.sha_only:
         rows = [stored for experiments in found.values() for stored in experiments]
         sys.stdout.writelines(

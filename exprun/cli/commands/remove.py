@@ -72,7 +72,7 @@ def _chosen(opened: Opened, namespace: argparse.Namespace) -> tuple[list[Stored]
     baselines = (
         None if namespace.all_commits else History(repository).back(namespace.rev, namespace.num)
     )
-    found = experiments_of(repository, baselines)
+    found = experiments_of(repository, baselines, warn=opened.warn)
     return [stored for experiments in found.values() for stored in experiments], []
 
 
