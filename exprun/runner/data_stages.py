@@ -182,7 +182,9 @@ def _check_out(site: Site, location: Location, content: Content) -> None:
 
 def _holds(site: Site, location: Location, content: Content) -> bool:
     try:
-        return content.same_data(site.probe.start.content(location, legacy=content.legacy))
+        now = site.probe.start.content(location, legacy=content.legacy)
     except StoreError:
         # Links into the cache are broken when their objects have gone; the stage may make it anew.
         return False
+    # As in DVC a mode is only ever added.
+    return now is not None and content.same_data(now) and now.isexec >= content.isexec

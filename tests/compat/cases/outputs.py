@@ -159,6 +159,26 @@ CASES = (
     case("metric-edited", TRAINED, steps=(write("metrics.json", '{"acc": 9}'), repro())),
     case("out-mode-changed", TRAINED, steps=(Chmod("model.bin", 0o755), run("-n", "e"))),
     case(
+        "out-no-longer-executable",
+        write("in", "1\n"),
+        write(
+            "dvc.yaml",
+            """\
+            stages:
+              build:
+                cmd: printf '#!/bin/sh\\necho built\\n' > tool && chmod +x tool
+                outs: [tool]
+              use:
+                cmd: ./tool > used && cat in >> used
+                deps: [tool, in]
+                outs: [used]
+            """,
+        ),
+        dvc("repro"),
+        commit(),
+        steps=(Chmod("tool", 0o644), write("in", "2\n"), run("-n", "e")),
+    ),
+    case(
         "out-becomes-directory",
         TRAINED,
         steps=(Delete("model.bin"), write("model.bin/x", "1"), run("-n", "e")),
