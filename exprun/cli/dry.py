@@ -50,8 +50,11 @@ def show_plan(
                 line = not_changed(name, is_data=stage.has_only_data)
                 sys.stdout.write(f"{line}\n{after}")
                 continue
-            would_run.add(stage.id)
-            lines = _would_do(work, stage, name, forced=options.force)
+            if options.pull and not options.force and work.is_only_missing(stage):
+                lines = [f"Pulling data for stage: '{name}'"]
+            else:
+                would_run.add(stage.id)
+                lines = _would_do(work, stage, name, forced=options.force)
             lines += [f"  because {describe_change(reason)}" for reason in reasons]
             lines += ["  because of --force"] if options.force else []
             sys.stdout.write("\n".join(lines) + "\n")

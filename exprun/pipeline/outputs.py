@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import PipelineError
 from exprun.model.paths import Location, is_url, join
-from exprun.pipeline.spelling import is_dvc_file
+from exprun.pipeline.spelling import is_dvc_file, lock_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -104,7 +104,9 @@ class OutputTree:
             yield node.made
 
     def check_stage_files(self, stages: Iterable[Stage]) -> None:
-        """Raises PipelineError if the file of a stage lies inside an output."""
+        """Raises PipelineError if the file of a stage lies inside an output, or an output is its
+        lock file.
+        """
         for file in dict.fromkeys(stage.file for stage in stages):
             for made in self.touching(file):
                 raise PipelineError(
@@ -113,6 +115,8 @@ class OutputTree:
                     where=file,
                     hint="move the file out of that directory, or name the outputs one by one",
                 )
+            for made in self.touching(lock_of(file)):
+                raise _dvc_file(made)
 
 
 def _descend(node: _Node, part: str) -> _Node:
@@ -122,11 +126,15 @@ def _descend(node: _Node, part: str) -> _Node:
 
 def _check_name(made: Made) -> None:
     if is_dvc_file(made.out.path):
-        raise PipelineError(
-            f"stage {describe(made.stage)} names the DVC file '{made.out.path}' as an output",
-            where=made.stage.file,
-            hint="give the output another name",
-        )
+        raise _dvc_file(made)
+
+
+def _dvc_file(made: Made) -> PipelineError:
+    return PipelineError(
+        f"stage {describe(made.stage)} names the DVC file '{made.out.path}' as an output",
+        where=made.stage.file,
+        hint="give the output another name",
+    )
 
 
 def _duplicate(first: Made, second: Made) -> PipelineError:

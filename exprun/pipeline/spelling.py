@@ -43,3 +43,8 @@ def located(path: str, base: Location, root: str) -> Location:
 def is_dvc_file(path: str) -> bool:
     """Whether a file of this name holds stages; only DVC's own files may have it."""
     return path.endswith((".dvc", "/dvc.yaml")) or path == "dvc.yaml"
+
+
+def lock_of(pipeline: Location) -> Location:
+    """The lock file beside a dvc.yaml."""
+    return Location(pipeline.removesuffix(".yaml") + ".lock")

@@ -7,8 +7,8 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from exprun.lockfile.codec import absent_lock, parse_lock
-from exprun.model.paths import Location
 from exprun.model.values import dataclass
+from exprun.pipeline.spelling import lock_of
 from exprun.runner.writing import replace_file
 from exprun.workspaces.overwriting import write_over
 
@@ -18,12 +18,8 @@ if TYPE_CHECKING:
     from exprun.lockfile.codec import Lockfile
     from exprun.model.files import Files
     from exprun.model.lock import LockedStage
+    from exprun.model.paths import Location
     from exprun.model.stage import Stage, StageId
-
-
-def lock_of(pipeline: Location) -> Location:
-    """The lock file beside a dvc.yaml."""
-    return Location(pipeline.removesuffix(".yaml") + ".lock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from exprun.errors import LockfileError, PipelineError, ProjectError
 from exprun.formats.reading import YamlReader, read_yaml
 from exprun.pipeline.load import load_pipeline
+from exprun.pipeline.spelling import lock_of
 from exprun.pipeline.targets import DATA_SUFFIX, Catalogue, Selector
 from exprun.pipeline.unpacking import ParsingOptions
 from exprun.project.collect import collect_dvc_files
 from exprun.project.ignore import IgnoreRules
-from exprun.runner.lockbook import lock_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -12,7 +12,7 @@ from exprun.git.objects import Pruned
 from exprun.git.snapshot import take_snapshot
 from exprun.lockfile.keys import experiment_hash
 from exprun.model.paths import is_outside, is_url
-from exprun.runner.lockbook import lock_of
+from exprun.pipeline.spelling import lock_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import NotAProject
 from exprun.model.values import dataclass
+from exprun.pipeline.spelling import lock_of
 from exprun.runner import threads
 from exprun.runner.gitignores import GitIgnores
-from exprun.runner.lockbook import lock_of
 from exprun.runner.needs import require_fit
 from exprun.runner.site import Site
 

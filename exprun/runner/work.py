@@ -119,7 +119,7 @@ class StageWork:
             if first is None:
                 return Judgement(need=Need.NOTHING)
             reasons = (first,)
-            if self._is_only_missing(stage) and self._pull_outputs(stage):
+            if self._puller and self.is_only_missing(stage) and self._pull_outputs(stage):
                 return Judgement(need=Need.PULLED, reasons=reasons)
         if follows_source(stage, self._site.records.entry(stage)):
             return Judgement(need=Need.IMPORT, reasons=reasons)
@@ -198,8 +198,9 @@ class StageWork:
 
     # Pulling
 
-    def _is_only_missing(self, stage: Stage) -> bool:
-        return self._puller is not None and not any(self.reasons(stage, allow_missing=True))
+    def is_only_missing(self, stage: Stage) -> bool:
+        """Whether nothing but data that may be pulled keeps a stage from being up to date."""
+        return not any(self.reasons(stage, allow_missing=True))
 
     def _pull_outputs(self, stage: Stage) -> bool:
         """Fetch and check out the recorded outputs of a stage, if every one can be had."""

@@ -196,6 +196,27 @@ def test_a_relative_remote_is_found_from_an_isolated_run(
     assert finished.code == 0, finished
 
 
+def test_a_dry_run_tells_what_would_be_pulled(builder: Builder, exprun: Tool, path: Path) -> None:
+    """DVC pulls it, dry or not."""
+    remote = "[core]\n    remote = r\n['remote \"r\"']\n    url = ../../outside/remote\n"
+    stages = "stages:\n  s: {cmd: cat d > o, deps: [d], outs: [o]}\n"
+    stages += "  t: {cmd: cat o > p, deps: [o], outs: [p]}\n"
+    place = _project(
+        builder, path, write("d", "1\n"), write(".dvc/config", remote), write("dvc.yaml", stages),
+        dvc("repro", "-q"), dvc("push", "-q"), commit(),
+    )  # fmt: skip
+    for name in ("o", "p"):
+        (place.repo / name).unlink()
+    subprocess.run(["rm", "-rf", str(place.repo / ".dvc/cache")], check=True, timeout=30)
+
+    told = exprun.run(("repro", "--pull", "--dry"), place=place).stdout.splitlines()
+
+    done = exprun.run(("repro", "--pull"), place=place).stdout.splitlines()
+    pulls = [f"Pulling data for stage: '{name}'" for name in "st"]
+    assert [line for line in told if not line.startswith(" ")] == pulls
+    assert [line for line in done if line][:2] == pulls
+
+
 def test_top_level_metrics_are_kept_from_a_sub_directory(
     builder: Builder, exprun: Tool, path: Path
 ) -> None:

@@ -92,6 +92,7 @@ def test_imports_from_repositories_and_databases_make_no_edges() -> None:
         ([stage("a", outs=["x"]), stage("b", file="x/dvc.yaml")], "lies inside 'x'"),
         ([stage("a", outs=["x.dvc"])], "names the DVC file 'x.dvc'"),
         ([stage("a", outs=["x/dvc.yaml"])], "names the DVC file"),
+        ([stage("a", outs=["dvc.lock"])], "names the DVC file 'dvc.lock'"),
         ([stage("a", ["x"], ["x"])], "its own output: 'a' (dvc.yaml) -> 'a' (dvc.yaml)"),
         (
             [
