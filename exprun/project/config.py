@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, cast
 
 from exprun.model.values import dataclass, field
-from exprun.project.config_files import ConfigPlaces, check_section, read_levels, url_scheme
+from exprun.project.config_files import ConfigPlaces, check_section, read_levels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,10 +59,6 @@ class Remote:
     name: str
     url: str
     where: str = field(compare=False)
-    jobs: int | None = None
-    verify: bool = False
-    version_aware: bool = False
-    worktree: bool = False
     options: Mapping[str, object] = field(default_factory=_nothing)
 
 
@@ -208,14 +204,6 @@ def _typed(
 
 
 def _remote(name: str, options: _Options, where: str) -> Remote:
-    url = options.text("url") or ""
     return Remote(
-        name=name,
-        url=url,
-        where=where,
-        jobs=options.integer("jobs"),
-        verify=options.flag("verify", default=url_scheme(url) in ("gdrive", "oss")),
-        version_aware=options.flag("version_aware"),
-        worktree=options.flag("worktree"),
-        options=options.without("url", "jobs", "verify", "version_aware", "worktree"),
+        name=name, url=options.text("url") or "", where=where, options=options.without("url")
     )

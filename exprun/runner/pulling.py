@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from exprun.store.cache import Store
 
 
+_REFERENCE = "remote://"
+
+
 class NoRemote(ConfigError):
     """No remote is the default one."""
 
@@ -88,7 +91,25 @@ def find_remote(config: Config, name: str | None) -> RemoteConfig:
         raise NoRemote(
             "no remote is specified", hint="dvc remote default NAME, or set `remote` on outputs"
         )
-    remote = config.remotes.get(name)
+    return _find(config, name, within=frozenset())
+
+
+def _find(config: Config, name: str, within: frozenset[str]) -> RemoteConfig:
+    """A remote by name; if its URL is ``remote://other/path``, it is a place in that other one.
+
+    `within` are those whose URLs have led here.
+    """
+    remote = config.remotes.get(name.lower())
     if remote is None:
         raise ConfigError(f"remote '{name}' is not configured", hint="dvc remote list")
-    return RemoteConfig(name=name, url=remote.url, options=remote.options)
+    if remote.name in within:
+        raise ConfigError(f"the url of remote '{name}' leads back to it", where=remote.where)
+    if not remote.url.startswith(_REFERENCE):
+        return RemoteConfig(name=name, url=remote.url, options=remote.options)
+    other, _, path = remote.url.removeprefix(_REFERENCE).partition("/")
+    outer = _find(config, other, within | {remote.name})
+    return RemoteConfig(
+        name=name,
+        url=f"{outer.url}/{path.lstrip('/')}",
+        options={**outer.options, **remote.options},
+    )

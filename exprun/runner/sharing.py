@@ -11,13 +11,14 @@ import re
 from typing import TYPE_CHECKING
 
 from exprun import events
-from exprun.errors import ConfigError
+from exprun.errors import ConfigError, StoreError
 from exprun.git.command import run_git
 from exprun.model.patterns import pattern
 from exprun.model.values import dataclass
 from exprun.runner import threads
 from exprun.runner.failures import FAULTS
 from exprun.runner.pulling import find_remote
+from exprun.store.remotes import open_remote
 
 if TYPE_CHECKING:
     from exprun.git.experiment_refs import ExperimentRef
@@ -69,8 +70,8 @@ def open_sharing(opened: Opened) -> Sharing | None:
     remote = opened.env.get("DVC_EXP_GIT_REMOTE") or opened.config.exp.git_remote or "origin"
     try:
         _check_git_remote(opened, remote)
-        find_remote(opened.config, None)
-    except ConfigError as error:
+        open_remote(find_remote(opened.config, None))
+    except (ConfigError, StoreError) as error:
         opened.warn(f"experiments are not pushed: {error}")
         return None
     return Sharing(opened=opened, git_remote=remote)

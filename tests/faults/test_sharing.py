@@ -93,6 +93,22 @@ def test_remotes_that_cannot_work_turn_it_off(place: Place, exprun: Tool) -> Non
     assert "Pushing" not in ended.stdout
 
 
+def test_versioned_remotes_turn_it_off_and_nothing_is_pulled_from_them(
+    place: Place, exprun: Tool
+) -> None:
+    _project(place)
+    config = CONFIG.replace("main\"']", "main\"']\n    version_aware = true")
+    (place.repo / ".dvc/config").write_text(config)
+
+    ended = exprun.run(("run", "-n", "e", "--pull"), place=place)
+
+    assert ended.code == 0
+    assert "WARNING: experiments are not pushed: remote 'main' is version_aware" in ended.stderr
+    assert "WARNING: the run cache was not pulled: remote 'main' is version_aware" in ended.stderr
+    assert not git(place, "--git-dir", str(place.outside / "git"), "for-each-ref")
+    assert not (place.outside / "remote").exists()
+
+
 def test_the_environment_decides(place: Place) -> None:
     _project(place)
 

@@ -208,7 +208,7 @@ def test_remotes_are_typed(tmp_path: Path) -> None:
     config = load(tmp_path, {"repo": "['remote \"X\"']\nurl = store\njobs = 3\nverify = true\n"})
     remote = config.remotes["x"]
     assert remote.url == str(tmp_path / "project" / ".dvc" / "store")
-    assert (remote.jobs, remote.verify, remote.worktree) == (3, True, False)
+    assert remote.options == {"jobs": 3, "verify": True}
     assert remote.where.endswith("config:2")
 
 

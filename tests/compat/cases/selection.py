@@ -184,6 +184,29 @@ CASES = (
         steps=repro("--pull"),
     ),
     case(
+        "pull-from-a-place-in-another-remote",
+        write(
+            ".dvc/config",
+            "[core]\n    remote = Inner\n"
+            "['remote \"inner\"']\n    url = remote://Middle/in/side\n"
+            "['remote \"middle\"']\n    url = remote://outer/mid\n"
+            "['remote \"outer\"']\n    url = ../../outside/remote\n",
+        ),
+        write(
+            "dvc.yaml",
+            "stages:\n  a:\n    cmd: cp in a; cp in b\n    deps: [in]\n"
+            "    outs: [a, {b: {remote: OUTER}}]\n",
+        ),
+        write("in", "1\n"),
+        dvc("repro"),
+        dvc("push", "-q"),
+        commit(),
+        Delete(".dvc/cache"),
+        Delete("a"),
+        Delete("b"),
+        steps=run("-n", "e", "--pull"),
+    ),
+    case(
         "pull-from-a-remote-that-is-not-configured",
         write(".dvc/config", "[core]\n    remote = nope\n"),
         CHAINED,
