@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """The new `contents` of files, and what those are edits of (None: there was no file)."""
+    """The new `contents` of files, and what these hold so far (None: there is no file)."""
 
     contents: dict[Location, bytes] = field(default_factory=dict)
     bases: dict[Location, bytes | None] = field(default_factory=dict)
@@ -50,18 +50,18 @@ def edit_params(
     for file in dict.fromkeys([*overrides, *([DEFAULT_FILE] if composed else [])]):
         location = _locate(file, opened, spec)
         ours = overrides.get(file, ())
+        base = edits.bases[location] = _read(opened, location)
         if composed is not None and file == DEFAULT_FILE:
             from exprun.params.hydra import compose
 
             edits.contents[location] = compose(composed, ours)
         else:
-            base = edits.bases[location] = _read(opened, location)
             edits.contents[location] = apply_overrides(base, location, ours)
     return edits
 
 
 def require_unchanged(opened: Opened, edits: Edits) -> None:
-    """Raise UsageError if a file is no longer what its new content was made of."""
+    """Raise UsageError if a file is no longer what it was when its new content was made."""
     for location, base in edits.bases.items():
         if _read(opened, location) != base:
             raise UsageError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun import events
@@ -32,7 +33,7 @@ from exprun.runner.publishing import build_tree, files_to_add
 from exprun.runner.queues import queue_at
 from exprun.runner.repro import workspace_site
 from exprun.runner.sharing import open_sharing, share
-from exprun.runner.writing import replace_file
+from exprun.runner.writing import put_back, replace_file
 
 if TYPE_CHECKING:
     from exprun.git.experiments import Published
@@ -132,11 +133,14 @@ async def _run_in_workspace(
     opened = session.opened
     guard = session.shared_guard()
     site = workspace_site(opened, prepared.project)
-    mark, tree = await threads.run_sync(_set_out, guard, site, prepared, opened.repository)
     try:
-        published = await carry_out(
-            session, prepared, site, guard=guard, worktree=opened.repository, tree=tree
-        )
+        mark, tree = await threads.run_sync(_set_out, guard, site, prepared, opened.repository)
+        try:
+            published = await carry_out(
+                session, prepared, site, guard=guard, worktree=opened.repository, tree=tree
+            )
+        finally:
+            undo_index_changes(opened.repository, mark.changes())
         await share(session.emit, sharing, published, site)
         return published
     except BaseException:
@@ -144,31 +148,42 @@ async def _run_in_workspace(
             site.git_ignores.roll_back()
         raise
     finally:
-        undo_index_changes(opened.repository, mark.changes())
         site.store.close()
 
 
 def _set_out(
     guard: Guard, site: Site, prepared: Prepared, repository: Repository
 ) -> tuple[IndexMark, str]:
-    """Make the workspace what the experiment starts from; the index as it was, and that tree."""
+    """Make the workspace what the experiment starts from; the index as it was, and that tree.
+
+    If that fails the parameters are what they were.
+    """
     with guard.working():
         # To get here may have taken a while.
         _require_free_name(prepared.opened, prepared.spec, prepared.ref)
         require_unchanged(prepared.opened, prepared.edits)
         mark = IndexMark(repository)
-        stages = concerned(prepared)
-        ignore_data(site, stages)
-        conversion = Conversion(repository, has_attributes=False)
-        for location, data in prepared.edits.contents.items():
-            path = site.path(location)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            # As DVC leaves them, which takes edits through the stash.
-            replace_file(path, conversion.with_line_ends(repository.inside(path), data))
-        for stage, entry in list(commit_data(site, stages)):
-            site.records.record(stage, entry)
-        site.records.flush()
-        check_out(site, prepared, stages)
-        added = [*prepared.edits.contents, *files_to_add(prepared.stages, prepared.project)]
-        tree = build_tree(repository, site.root, added, target=repository)
-    return mark, tree
+        try:
+            return mark, _start_from(site, prepared, repository)
+        except BaseException:
+            for location, base in prepared.edits.bases.items():
+                with suppress(OSError):
+                    put_back(site.path(location), base)
+            raise
+
+
+def _start_from(site: Site, prepared: Prepared, repository: Repository) -> str:
+    stages = concerned(prepared)
+    ignore_data(site, stages)
+    conversion = Conversion(repository, has_attributes=False)
+    for location, data in prepared.edits.contents.items():
+        path = site.path(location)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        # As DVC leaves them, which takes edits through the stash.
+        replace_file(path, conversion.with_line_ends(repository.inside(path), data))
+    for stage, entry in list(commit_data(site, stages)):
+        site.records.record(stage, entry)
+    site.records.flush()
+    check_out(site, prepared, stages)
+    added = [*prepared.edits.contents, *files_to_add(prepared.stages, prepared.project)]
+    return build_tree(repository, site.root, added, target=repository)

@@ -34,3 +34,18 @@ def replace_file(path: str, data: bytes) -> None:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def put_back(path: str, data: bytes | None) -> None:
+    """Make the file at `path` hold `data` again, or be no more (None). Raises OSError."""
+    try:
+        with open(path, "rb") as file:
+            now = file.read()
+    except FileNotFoundError:
+        now = None
+    if now == data:
+        return
+    if data is None:
+        os.unlink(path)
+    else:
+        replace_file(path, data)

@@ -21,6 +21,8 @@ from tests.support.program import (
     Program,
     environ_of,
     experiments,
+    git,
+    git_state,
     make_project,
     run,
 )
@@ -186,3 +188,35 @@ def test_a_file_that_may_grow_no_further_is_no_space(place: Place) -> None:
     assert done.returncode == 1, done
     assert b"Traceback" not in done.stderr
     assert run(place, "repro").code == 0
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_experiment_that_cannot_start_leaves_the_parameters_as_they_were(
+    place: Place, known: bool
+) -> None:
+    pipeline = "stages:\n  s: {cmd: cat data > o, deps: [data], params: [lr], outs: [o]}\n"
+    file, text = place.repo / "params.yaml", "lr: 1  # mine\n"
+    make_project(place, pipeline, write("data", "1\n"), *[write("params.yaml", text)] * known)
+    assert run(place, "repro").code == (0 if known else 1)
+    git(place, "rm", "-q", "--cached", "data")
+    subprocess.run(
+        [sys.executable, "-m", "dvc", "add", "-q", "data"],
+        cwd=place.repo, env=environ_of(place), check=True, timeout=60,
+    )  # fmt: skip
+    git(place, "add", ".")
+    git(place, "commit", "-qm", "data")
+    # It has to get into the cache, and is too large for that.
+    (place.repo / "data").write_bytes(os.urandom(900_000))
+    before = git_state(place)
+
+    set_param = "lr=2" if known else "+lr=2"
+    limited = subprocess.run(
+        ["sh", "-c", f"ulimit -f 600; exec {sys.executable} -m exprun run -S {set_param}"],
+        cwd=place.repo, env=environ_of(place), capture_output=True, timeout=60,
+    )  # fmt: skip
+
+    assert limited.returncode in (1, 3), limited
+    assert b"Traceback" not in limited.stderr
+    assert file.exists() == known
+    assert not known or file.read_text() == text
+    assert git_state(place) == before
