@@ -94,7 +94,7 @@ class RefConflict(GitError):
 class ExecutorError(ExprunError):
     """An executor could not start or follow a job.
 
-    `transient` says whether trying again may help.
+    `transient` says whether trying again may help, `nothing_ran` that no command was started.
     """
 
     def __init__(
@@ -104,9 +104,11 @@ class ExecutorError(ExprunError):
         where: str | None = None,
         hint: str | None = None,
         transient: bool = False,
+        nothing_ran: bool = False,
     ) -> None:
         super().__init__(message, where=where, hint=hint)
         self.transient = transient
+        self.nothing_ran = nothing_ran
 
 
 class ExperimentFailed(ExprunError):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from exprun.errors import ExecutorError
 from exprun.executors.beside import run_beside
 from exprun.executors.descendants import Family, with_mark
 from exprun.executors.spawn import CannotStart, start
@@ -111,7 +112,11 @@ class Lifetime:
     def _start(self, index: int, command: Command) -> None:
         self._output.command_started(index, command)
         before = self._leader
-        leader = start(command.argv, cwd=self._job.cwd, env=self._env, stdio=self._stdio)
+        try:
+            leader = start(command.argv, cwd=self._job.cwd, env=self._env, stdio=self._stdio)
+        except ExecutorError as error:
+            error.nothing_ran &= before is None
+            raise
         self._leader = leader
         self._index = index
         self._family.leads(leader.pid)

@@ -245,7 +245,9 @@ def _open_relay(console: Console, log_path: str, log: int, *, pipes: bool) -> Re
     try:
         return Relay(console, log_path, log, pipes=pipes)
     except RuntimeError as error:
-        raise ExecutorError(f"cannot start a thread: {error}", transient=True) from error
+        raise ExecutorError(
+            f"cannot start a thread: {error}", transient=True, nothing_ran=True
+        ) from error
 
 
 def _no_log(job: JobSpec, error: OSError) -> NotStarted:

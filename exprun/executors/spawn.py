@@ -117,6 +117,7 @@ def too_much(error: OSError) -> ExecutorError:
         f"cannot start a process: {error.strerror}",
         hint="run fewer jobs at once, or raise the limits (ulimit -n, ulimit -u)",
         transient=True,
+        nothing_ran=True,
     )
 
 

@@ -97,5 +97,8 @@ class Survivors:
         if self._family.is_quick:
             found = self._family.find()
         else:
-            found = await anyio.to_thread.run_sync(self._family.find)
+            try:
+                found = await anyio.to_thread.run_sync(self._family.find)
+            except RuntimeError:  # The machine has no more threads to give.
+                found = self._family.find()
         return [one for one in found if session is None or one.session == session]

@@ -126,8 +126,10 @@ class Driver:
                 return words.ExperimentOpened(experiment, plan)
             case words.CheckStage(key, forced):
                 return await self._open[key.experiment].check(key, forced=forced)
-            case words.RunStage(key, gpus, attempt):
-                return await self._open[key.experiment].run(key, gpus=gpus, attempt=attempt)
+            case words.RunStage(key, gpus, attempt, may_wait):
+                return await self._open[key.experiment].run(
+                    key, gpus=gpus, attempt=attempt, may_wait=may_wait
+                )
             case words.SaveStage(key):
                 return await self._open[key.experiment].save(key)
             case words.WaitToRetry(key, attempt):

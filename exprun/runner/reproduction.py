@@ -198,9 +198,9 @@ class Reproduction:
         return words.StageChecked(key, Verdict.RESTORED)
 
     async def run(
-        self, key: words.StageKey, *, gpus: tuple[str, ...], attempt: int
-    ) -> words.StageRan:
-        """Run the commands of a stage."""
+        self, key: words.StageKey, *, gpus: tuple[str, ...], attempt: int, may_wait: bool
+    ) -> words.StageRan | words.StageNotStarted:
+        """Run the commands of a stage, unless there is no room for them and they `may_wait`."""
         index = key.stage
         hand = self._in_hand[index]
         stage = self.stages[index]
@@ -221,6 +221,9 @@ class Reproduction:
         except FAULTS as error:
             await self._leave(hand)
             may_help = isinstance(error, ExecutorError) and error.transient
+            if isinstance(error, ExecutorError) and may_help and error.nothing_ran and may_wait:
+                self._teller.put_off(index, error)
+                return words.StageNotStarted(key)
             self._failed(index, failure_from(error), is_last=not (may_help and may_retry))
             return words.StageRan(key, succeeded=False, retryable=may_help)
         failure = failure_of_job(hand.outcome, self._commands(stage))

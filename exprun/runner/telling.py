@@ -19,6 +19,7 @@ from exprun.runner.work import Need
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from exprun.errors import ExecutorError
     from exprun.model.job import CancelReason, Command, JobOutcome
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
@@ -86,6 +87,20 @@ class Teller:
         """The commands are asked to end."""
         stage = self.address(index)
         self.emit(events.StageStopping(stage=stage, experiment=self.experiment, reason=reason))
+
+    def put_off(self, index: int, error: ExecutorError) -> None:
+        """The machine had no room for the commands; they are started later."""
+        stage = self.address(index)
+        self.site.warn(f"'{stage}' waits until there is room: {error.message}")
+        self.emit(
+            events.StageFinished(
+                stage=stage,
+                experiment=self.experiment,
+                result=StageResult.CANCELLED,
+                message=error.message,
+                duration_s=0.0,
+            )
+        )
 
     def retries(self, index: int, delay_s: float) -> None:
         """The commands are run again after a while."""

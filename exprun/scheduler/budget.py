@@ -26,9 +26,14 @@ class Limits:
 
 @dataclass(slots=True)
 class Budget:
-    """Keeps account of what running stages hold."""
+    """Keeps account of what running stages hold.
+
+    At most `most_jobs` run at a time: fewer than the limit, if the machine has room for less.
+    """
 
     limits: Limits
+    most_jobs: int = field(init=False)
+    _calm: int = 0
     jobs: int = 0
     cpus: float = 0.0
     mem: int = 0
@@ -37,10 +42,23 @@ class Budget:
 
     def __post_init__(self) -> None:
         self.free_gpus = list(self.limits.gpus)
+        self.most_jobs = self.limits.jobs
 
     @property
     def free_jobs(self) -> int:
-        return self.limits.jobs - self.jobs
+        return self.most_jobs - self.jobs
+
+    def narrow(self) -> None:
+        """Let no more run than do now: the machine had no room for one more."""
+        self.most_jobs = max(1, self.jobs)
+        self._calm = 0
+
+    def widen(self) -> None:
+        """Take note that a stage was started; after many, one more may run at a time again."""
+        self._calm += 1
+        if self._calm >= self.most_jobs and self.most_jobs < self.limits.jobs:
+            self.most_jobs += 1
+            self._calm = 0
 
     def refusal(self, needs: Needs) -> str | None:
         """Why a stage with these needs could never run, however long it waited."""
@@ -58,7 +76,7 @@ class Budget:
         """Whether a stage with these needs may start now."""
         limits = self.limits
         return (
-            self.jobs < limits.jobs
+            self.jobs < self.most_jobs
             and needs.gpus <= len(self.free_gpus)
             and (limits.cpus is None or self.cpus + needs.cpus <= limits.cpus + _TRIFLE)
             and (limits.mem is None or self.mem + needs.mem <= limits.mem)

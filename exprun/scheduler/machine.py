@@ -37,6 +37,9 @@ _NOT_STARTED = frozenset(
     {StageState.WAITING, StageState.ELIGIBLE, StageState.FOLLOWING, StageState.READY}
 )
 
+_MOST_REFUSALS = 4
+"""So often a stage that runs alone waits until the machine has room: half a minute in all."""
+
 
 class InvalidTransition(Exception):
     """A stimulus that no state of its stage or experiment expects: an error of the driver."""
@@ -120,6 +123,8 @@ class Scheduler:
             case words.StageRan(key, succeeded, retryable):
                 stage = self._stage(key, StageState.RUNNING, stimulus)
                 self._ran(stage, succeeded, retryable)
+            case words.StageNotStarted(key):
+                self._put_off(self._stage(key, StageState.RUNNING, stimulus))
             case words.StageSaved(key, succeeded):
                 stage = self._stage(key, StageState.SAVING, stimulus)
                 self._end(stage, StageState.SUCCEEDED if succeeded else self._failure(stage))
@@ -258,8 +263,9 @@ class Scheduler:
             self._make_ready(stage)
 
     def _ran(self, stage: Stage, succeeded: bool, retryable: bool) -> None:
-        self._budget.give_back(stage.planned.needs, stage.gpus)
-        stage.gpus = ()
+        self._give_back(stage)
+        self._budget.widen()
+        stage.refused = 0
         stopping = self._open[stage.key.experiment].is_stopping()
         if succeeded:
             stage.state = StageState.SAVING
@@ -269,6 +275,24 @@ class Scheduler:
             self._instructions.append(words.WaitToRetry(stage.key, stage.attempt))
         else:
             self._end(stage, self._failure(stage))
+
+    def _put_off(self, stage: Stage) -> None:
+        """Have a stage wait until others have ended or, if none of ours runs, for a while."""
+        self._give_back(stage)
+        self._budget.narrow()
+        stage.attempt -= 1
+        if self._open[stage.key.experiment].is_stopping():
+            self._end(stage, self._stopped_state(stage))
+        elif self._budget.jobs:
+            self._make_ready(stage)
+        else:
+            stage.refused += 1
+            stage.state = StageState.BACKING_OFF
+            self._instructions.append(words.WaitToRetry(stage.key, stage.refused))
+
+    def _give_back(self, stage: Stage) -> None:
+        self._budget.give_back(stage.planned.needs, stage.gpus)
+        stage.gpus = ()
 
     def _failure(self, stage: Stage) -> StageState:
         experiment = self._open[stage.key.experiment]
@@ -401,4 +425,6 @@ class Scheduler:
             stage.state = StageState.RUNNING
             stage.attempt += 1
             stage.gpus = self._budget.take(needs)
-            self._instructions.append(words.RunStage(stage.key, stage.gpus, stage.attempt))
+            may_wait = self._budget.jobs > 1 or stage.refused < _MOST_REFUSALS
+            run = words.RunStage(stage.key, stage.gpus, stage.attempt, may_wait)
+            self._instructions.append(run)

@@ -25,6 +25,7 @@ class Stage:
     unmet: int = 0
     downstream: list[int] = field(default_factory=list)
     attempt: int = 0
+    refused: int = 0
     gpus: tuple[str, ...] = ()
     flight: str | None = None
 

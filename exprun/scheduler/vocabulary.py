@@ -171,6 +171,13 @@ class StageRan:
 
 
 @dataclass(frozen=True, slots=True)
+class StageNotStarted:
+    """The machine had no room for one more process."""
+
+    key: StageKey
+
+
+@dataclass(frozen=True, slots=True)
 class StageSaved:
     key: StageKey
     succeeded: bool
@@ -207,6 +214,7 @@ Stimulus = (
     | ExperimentNotOpened
     | StageChecked
     | StageRan
+    | StageNotStarted
     | StageSaved
     | RetryDue
     | ExperimentClosed
@@ -231,9 +239,12 @@ class CheckStage:
 
 @dataclass(frozen=True, slots=True)
 class RunStage:
+    """If the machine has no room for it, the stage is not started, or fails: as it `may_wait`."""
+
     key: StageKey
     gpus: tuple[str, ...] = ()
     attempt: int = 1
+    may_wait: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,10 +100,14 @@ ON_NAME(UNLINK, unlinkat, (int d, const char *a, int f), (d, a, f))
 ON_NAME(UNLINK, rmdir, (const char *a), (a))
 ON_NAME(FORK, fork, (void), ())
 
-/* What Python would rather call returns twice, which a wrapper of it cannot. */
+/* What Python would rather call returns twice, which a wrapper of it cannot. When it fails, Python
+   forks, which then is what counts. */
 pid_t vfork(void)
 {
-    return fork();
+    if (armed != FORK)
+        return fork();
+    errno = EINVAL;
+    return -1;
 }
 
 int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *x)

@@ -34,7 +34,7 @@ class Failing:
         return words.StageChecked(key, words.Verdict.MUST_RUN)
 
     async def run(
-        self, key: words.StageKey, *, gpus: tuple[str, ...], attempt: int
+        self, key: words.StageKey, *, gpus: tuple[str, ...], attempt: int, may_wait: bool
     ) -> words.StageRan:
         self.runs += 1
         return words.StageRan(key, succeeded=False)

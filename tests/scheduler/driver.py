@@ -22,7 +22,8 @@ class Driver:
     """Keeps the open effects of a scheduler and checks its promises at every step.
 
     `fails` decides whether a stage's command fails, `refuses` whether an experiment cannot be
-    opened, `spoils` whether a stage cannot be checked or saved; `flight` names a stage's work.
+    opened, `spoils` whether a stage cannot be checked or saved; `flight` names a stage's work. The
+    machine has `room` for so many stages at a time.
     """
 
     plans: dict[str, ExperimentPlan]
@@ -33,6 +34,7 @@ class Driver:
     fails: Callable[[StageKey, int], bool] = lambda key, attempt: False
     refuses: Callable[[str, int], bool] = lambda experiment, time: False
     spoils: Callable[[Instruction], bool] = lambda effect: False
+    room: int | None = None
     flight: Callable[[StageKey], str | None] = lambda key: None
     unchanged: Callable[[StageKey], bool] = lambda key: False
     scheduler: Scheduler = field(init=False)
@@ -96,7 +98,7 @@ class Driver:
                 assert self.opened[experiment] == self.ended[experiment], "opened while it is open"
                 self.opened[experiment] += 1
                 assert self.max_open is None or self.in_hand <= self.max_open
-            case words.RunStage(key, gpus, _):
+            case words.RunStage(key, gpus):
                 self._run(key, gpus)
             case words.FinishExperiment(experiment, _, states):
                 self._admitted.remove(experiment)  # Else it ends twice.
@@ -142,8 +144,10 @@ class Driver:
                 return words.ExperimentOpened(experiment, self.plans[experiment])
             case words.CheckStage(key, forced):
                 return self._checked(key, forced=forced)
-            case words.RunStage(key, _, attempt):
+            case words.RunStage(key, _, attempt, may_wait):
                 del self.running[key]
+                if may_wait and self.room is not None and len(self.running) >= self.room:
+                    return words.StageNotStarted(key)
                 failed = self.fails(key, attempt) or key in self.stopping
                 return words.StageRan(key, not failed)
             case words.SaveStage(key):

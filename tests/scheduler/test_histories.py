@@ -69,6 +69,7 @@ def worlds(draw: st.DrawFn) -> Driver:
         fails=lambda key, attempt: (*place(key), attempt) in failing,
         refuses=lambda experiment, time: (int(experiment), time) in refused,
         spoils=is_spoilt,
+        room=draw(st.none() | st.integers(0, 3)),
         flight=lambda key: f"work-{key.stage % 2}" if key.stage < 4 else None,
         unchanged=lambda key: place(key) in unchanged,
     )

@@ -203,6 +203,44 @@ def test_gpus_are_handed_out_by_id_and_mutexes_held_once() -> None:
     assert states(driver, "e") == [StageState.SUCCEEDED] * 3
 
 
+def test_where_the_machine_has_no_room_fewer_run_at_a_time() -> None:
+    driver = Driver({"e": independent(12)}, Limits(jobs=4), room=2)
+    driver.start()
+    while others := [e for e in driver.effects if not isinstance(e, words.RunStage)]:
+        driver.answer(others[0])
+    assert len(driver.running) == 4
+    for refused in [effect for effect in driver.effects if isinstance(effect, words.RunStage)][2:]:
+        driver.answer(refused)
+    assert len(driver.running) == 2
+    driver.room = None
+    driver.finish()
+    assert states(driver, "e") == [StageState.SUCCEEDED] * 12
+    assert driver.runs.total() == 14
+
+
+def test_after_a_while_more_run_at_a_time_again() -> None:
+    budget = Budget(Limits(jobs=3))
+    budget.take(Needs())
+    budget.narrow()
+    assert budget.free_jobs == 0
+    budget.widen()
+    assert budget.free_jobs == 1
+    budget.widen()
+    assert budget.free_jobs == 1
+    for _ in range(10):
+        budget.widen()
+    assert budget.free_jobs == 2
+
+
+def test_a_stage_for_which_there_is_never_room_fails_in_the_end() -> None:
+    driver = Driver({"e": chain(1)}, Limits(jobs=2), room=0)
+    driver.fails = lambda key, attempt: True
+    driver.start()
+    driver.finish()
+    assert states(driver, "e") == [StageState.FAILED]
+    assert driver.runs.total() == 5
+
+
 def test_a_large_stage_is_not_starved_by_small_ones() -> None:
     plan = ExperimentPlan(
         stages=(
