@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError, NotAProject, UsageError
+from exprun.git.command import run_git
 from exprun.git.config import GitConfig, read_config
 from exprun.git.index_file import Index, UnknownFormat, parse_index
 from exprun.git.objects import ObjectStore
@@ -102,6 +103,11 @@ class Repository:
             from exprun.git.foreign_index import read_foreign_index
 
             return read_foreign_index(self.workdir, self.env, mtime_ns=mtime_ns)
+
+    def require_trust(self) -> None:
+        """Raise GitError if Git passes over the settings here: the repository is someone else's."""
+        if not any(setting.scope == "local" for setting in self.config.settings):
+            run_git(self.workdir, self.env, ["rev-parse", "--git-dir"])
 
     def inside(self, path: str) -> str:
         """An absolute path as Git names it, relative to the worktree (``""`` is the worktree).

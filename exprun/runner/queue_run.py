@@ -21,6 +21,7 @@ from exprun.runner.guard import Guard
 from exprun.runner.keeping import keep_state
 from exprun.runner.needs import require_fit
 from exprun.runner.publishing import STORED_AGAIN, publish_commit, write_experiment
+from exprun.runner.queueing import committer
 from exprun.runner.setting_out import leave_outputs, set_out_isolated, source_of
 from exprun.runner.sharing import open_sharing, share
 from exprun.runner.slots import SlotPool
@@ -338,6 +339,7 @@ class QueueRun:
 
 async def open_run(session: Session, queue: Queue, orchestrator: Orchestrator) -> QueueRun:
     """A source of the experiments that `orchestrator` can claim."""
+    await threads.run_sync(committer, session.opened.repository)  # That is, while nothing has run.
     source = await threads.run_sync(source_of, session.opened)
     sharing = await threads.run_sync(open_sharing, session.opened)
     return QueueRun(session, queue, orchestrator, source=source, sharing=sharing)

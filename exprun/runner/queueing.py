@@ -11,13 +11,12 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import time
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError, NotAProject, UsageError
 from exprun.git.experiment_refs import list_experiments
 from exprun.git.held import hold, write_held_commit
-from exprun.git.identity import signature
+from exprun.git.identity import signatures
 from exprun.git.names import check_name, random_name
 from exprun.git.packing import PackWriter
 from exprun.git.snapshot import Snapshot
@@ -250,9 +249,10 @@ def copy_paths(opened: Opened, spec: ExperimentSpec, directory: str) -> None:
 
 
 def committer(repository: Repository) -> Signature:
-    """Who makes the commits that only exprun sees."""
-    now = int(time.time())
-    offset = time.localtime(now).tm_gmtoff
-    return signature(
-        "COMMITTER", env=repository.env, config=repository.config, now=now, local_offset=offset
-    )
+    """Who makes the commits that only exprun sees.
+
+    Raises GitError if there will be no telling who makes, or is the author of, experiments, or if
+    Git does not trust the repository.
+    """
+    repository.require_trust()
+    return signatures(repository.env, repository.config)[1]

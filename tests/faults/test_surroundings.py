@@ -79,6 +79,32 @@ def test_odd_environments(place: Place, name: str) -> None:
     assert (place.repo / "ö").read_text() == "in\n"
 
 
+@pytest.mark.parametrize(
+    ("env", "reason"),
+    [
+        ({"GIT_AUTHOR_DATE": "2024-01-01T00:00:00"}, "invalid Git timestamp"),
+        ({"GIT_COMMITTER_DATE": "2024-01-01T00:00:00"}, "invalid Git timestamp"),
+        ({"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}, "safe.directory"),
+    ],
+    ids=["author", "committer", "owner"],
+)
+def test_what_git_would_refuse_in_the_end_is_refused_at_once(
+    place: Place, env: dict[str, str], reason: str
+) -> None:
+    make_project(place, "stages:\n  s: {cmd: cat in > ö; touch ran, deps: [in], outs: [ö]}\n", IN)
+    assert run(place, "run", "--queue", "-n", "later").code == 0
+
+    for arguments in ("-n", "here"), ("-n", "t", "--temp"), ("-n", "q", "--queue"), ("--run-all",):
+        ended = run(place, "run", *arguments, env=env)
+        assert ended.code == 3
+        assert reason in ended.stderr
+        assert "Running stage" not in ended.stdout
+
+    assert run(place, "repro", env=env).code == 0
+    assert run(place, "run", "--run-all").code == 0
+    assert set(experiments(place)) == {"later"}
+
+
 def test_a_path_that_is_no_text(tmp_path: Path) -> None:
     place = Place(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")))
     try:
