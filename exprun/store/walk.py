@@ -190,13 +190,16 @@ def _look_into(
                 name = entry.name
                 if entry.is_symlink():
                     links.add(name)
-                if entry.is_dir():
-                    directories.append(name)
-                    continue
                 try:
+                    if entry.is_dir():
+                        directories.append(name)
+                        continue
                     state = entry.stat()
                 except FileNotFoundError:
                     files[name] = None
+                except OSError as error:
+                    error.filename = f"{directory}/{name}"  # All it knows is the name.
+                    raise
                 else:
                     files[name] = state if S_ISREG(state.st_mode) else None
     finally:

@@ -160,6 +160,11 @@ def test_what_cannot_be_collected(box: Sandbox) -> None:
         store.collect(str(data), root=box.root)
     assert caught.value.where == str(data / "broken")
     (data / "broken").unlink()
+    (data / "sub" / "circle").symlink_to("circle")
+    with pytest.raises(StoreError, match="too many levels") as caught:
+        store.collect(str(data), root=box.root)
+    assert caught.value.where == str(data / "sub" / "circle")
+    (data / "sub" / "circle").unlink()
     os.mkfifo(data / "pipe")
     with pytest.raises(StoreError, match="a pipe"):
         store.content(str(data))
