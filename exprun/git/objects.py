@@ -34,6 +34,7 @@ _SMALL_TABLES = 5
 _REMEMBERED = 500
 _MANY = 12
 _AT_ONCE = 8
+_OPEN_PACKS = 50
 
 
 class Pruned(GitError):
@@ -205,6 +206,9 @@ class ObjectStore:
         if self._libgit2 is None:
             import pygit2
 
+            # Each pack that was read would stay open, and whatever is queued makes one.
+            with suppress(AttributeError):  # older versions
+                pygit2.settings.mwindow_file_limit = _OPEN_PACKS
             self._libgit2 = pygit2.Odb(self.directory)
         return self._libgit2
 

@@ -81,6 +81,23 @@ def test_of_too_many_packs_none_is_read(repo: Path) -> None:
     assert packs.read(head) is None
 
 
+def test_not_all_of_many_packs_stay_open(repo: Path) -> None:
+    names = []
+    for number in range(150):
+        (repo / "text").write_text(f"{number}\n")
+        names.append(_git(repo, "hash-object", "-w", "text").decode().strip())
+        listed = f"{names[-1]}\n".encode()
+        pack = ("git", "pack-objects", "--quiet", ".git/objects/pack/pack")
+        subprocess.run(pack, cwd=repo, input=listed, check=True, capture_output=True, timeout=60)
+    _git(repo, "prune-packed")
+    objects = ObjectStore(str(repo / ".git/objects"))
+    for number, name in enumerate(names):
+        assert objects.read(name, "blob") == f"{number}\n".encode()
+
+    opened = [os.path.realpath(f"/dev/fd/{name}") for name in os.listdir("/dev/fd")]
+    assert sum(path.startswith(str(repo)) for path in opened) <= 100
+
+
 def test_a_damaged_pack_is_left_to_libgit2(repo: Path) -> None:
     directory = repo / ".git/objects/pack"
     (pack,) = directory.glob("*.pack")
