@@ -6,10 +6,11 @@ import os
 import secrets
 from collections import deque
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio import CancelScope, CapacityLimiter
+from anyio import CancelScope
 
 from exprun import events
 from exprun.errors import UsageError
@@ -26,13 +27,14 @@ from exprun.runner.queues import open_queue, tidy_queue
 from exprun.runner.resources import Resources, load_resources
 from exprun.runner.session import Session
 from exprun.runner.submitted import ExperimentHandle, Submitted
+from exprun.runner.submitting import Submission
 from exprun.runner.watching import POLL_S
 from exprun.scheduler.vocabulary import DrainRequested
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from anyio.abc import TaskStatus
+    from anyio.abc import TaskGroup, TaskStatus
 
     from exprun.abc import Executor
     from exprun.events import Event
@@ -104,9 +106,12 @@ class Runner:
     To be used on the event loop's thread, by any number of tasks.
     """
 
-    def __init__(self, site: _Site, session: Session, submitted: Submitted) -> None:
+    def __init__(
+        self, site: _Site, session: Session, submitted: Submitted, tasks: TaskGroup
+    ) -> None:
         self.root = session.opened.place.root
         self._site = site
+        self._tasks = tasks
         self._session = session
         self._submitted = submitted
         self._is_closed = False
@@ -116,7 +121,7 @@ class Runner:
 
         When this returns, the experiment is in the project's queue for good: if this process dies,
         ``exprun run --run-all`` runs it. Raises UsageError, ProjectError, GitError or RefConflict,
-        and then nothing was queued.
+        and then nothing was queued. If this is cancelled, what was queued is taken back.
         """
         [handle] = await self._submit(spec, may_sweep=False)
         return handle
@@ -131,11 +136,12 @@ class Runner:
             raise UsageError("a queued experiment cannot be a dry run")
         if self._is_closed or self._submitted.is_over:
             raise UsageError("the runner takes no more experiments")
-        # A thread is not abandoned, and nothing after it waits: what was queued gets its handle.
-        entries = await threads.run_sync(
-            self._site.queue_up, spec, may_sweep, self._session.limits, limiter=self._site.queueing
+        submission = Submission(self._submitted)
+        queue_up = partial(
+            self._site.queue_up, spec, may_sweep, self._session.limits, submission.is_unwanted
         )
-        return self._submitted.add(entries)
+        self._tasks.start_soon(submission.carry_out, queue_up, self._site.queueing)
+        return await submission.wait()
 
     async def run(self, spec: ExperimentSpec) -> ExperimentResult:
         """Submit an experiment and wait for its end; being cancelled stops it first."""
@@ -185,7 +191,7 @@ class _Site:
 
     def __init__(self, repo: str | os.PathLike[str], env: Mapping[str, str]) -> None:
         self.bus = EventBus(secrets.token_hex(8))
-        self.queueing = CapacityLimiter(1)
+        self.queueing = anyio.Lock()
         self._start = os.path.abspath(repo)
         self._env = dict(env)
         self._warnings: deque[str] = deque()
@@ -196,12 +202,18 @@ class _Site:
         tidy_queue(opened)
         return opened
 
-    def queue_up(self, spec: ExperimentSpec, may_sweep: bool, limits: Limits) -> list[Entry]:
+    def queue_up(
+        self,
+        spec: ExperimentSpec,
+        may_sweep: bool,
+        limits: Limits,
+        give_up: Callable[[], bool],
+    ) -> list[Entry]:
         """Queue the experiments of `spec`. In a worker thread."""
         if not may_sweep and is_sweep(parse_edits(spec)):
             raise UsageError("this is a sweep", hint="use submit_sweep, which returns a list")
         # Anew each time: a repository is for one thread, and configuration may have changed.
-        queued = queue_experiments(self._opened(), spec, limits=limits)
+        queued = queue_experiments(self._opened(), spec, limits=limits, give_up=give_up)
         return [each.entry for each in queued]
 
     def _opened(self) -> Opened:
@@ -228,7 +240,7 @@ async def _serving(
         async with anyio.create_task_group() as tasks:
             submitted = Submitted(run, queue, orchestrator.id, tasks, site.emit)
             service = _Service(site, session, submitted, orchestrator)
-            runner = Runner(site, session, submitted)
+            runner = Runner(site, session, submitted, tasks)
             with CancelScope(shield=True):
                 tell = await tasks.start(service.run)
             site.emit(events.RunStarted(root=runner.root, jobs=session.jobs))

@@ -38,7 +38,7 @@ from exprun.store.durability import sync_files
 from exprun.workspaces.copying import copy_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from exprun.git.identity import Signature
@@ -89,13 +89,18 @@ def request_of(opened: Opened, spec: ExperimentSpec, name: str) -> ExperimentSpe
 
 
 def queue_experiments(
-    opened: Opened, spec: ExperimentSpec, *, limits: Limits | None = None
+    opened: Opened,
+    spec: ExperimentSpec,
+    *,
+    limits: Limits | None = None,
+    give_up: Callable[[], bool] | None = None,
 ) -> Iterator[Queued]:
     """Queue the experiment, or all experiments of the sweep, that `spec` asks for.
 
     Each is in the queue, safe from a kill, when it is yielded; when the iterator has ended all are
-    durable. Raises UsageError, also if a stage could never run within `limits`, ProjectError,
-    GitError or RefConflict, and then nothing was queued.
+    durable. `give_up` is asked while another process works in the project. Raises UsageError, also
+    if a stage could never run within `limits`, ProjectError, GitError or RefConflict, and then
+    nothing was queued.
     """
     if opened.config.core.no_scm:
         raise NotAProject("experiments need Git, and core.no_scm turns it off")
@@ -105,7 +110,7 @@ def queue_experiments(
     queue = open_queue(opened)
     with queue.lease() as lease:
         try:
-            drafts, taken = _store(opened, spec, requests, queue, lease.id, limits)
+            drafts, taken = _store(opened, spec, requests, queue, lease.id, limits, give_up)
             entries = queue.add(drafts, taken, force=spec.options.force)
             for entry, request in zip(entries, requests, strict=True):
                 yield Queued(entry=entry, overrides=request.texts)
@@ -135,12 +140,13 @@ def _store(
     queue: Queue,
     batch: str,
     limits: Limits | None,
+    give_up: Callable[[], bool] | None,
 ) -> tuple[list[Draft], Names]:
     """Make all that the experiments need durable, short of telling the queue."""
     repository = opened.repository
     held = queue_refs(opened) + batch
     with PackWriter(repository.objects, label=held) as objects:
-        with _project_lock(opened):
+        with _project_lock(opened, give_up):
             baseline = repository.head().commit
             taken = _names(repository, baseline)
             drafts = [
@@ -169,10 +175,16 @@ def _store(
     return [replace(draft, commit=commit) for draft, commit in stored], taken
 
 
-def _project_lock(opened: Opened) -> AbstractContextManager[None]:
+def _project_lock(
+    opened: Opened, give_up: Callable[[], bool] | None
+) -> AbstractContextManager[None]:
     """DVC's lock: nobody writes lock files or data while the workspace is looked at."""
     return repo_lock(opened).held(
-        Patience(limit_s=None, on_wait=lambda what: opened.warn(f"waiting for {what}"))
+        Patience(
+            limit_s=None,
+            on_wait=lambda what: opened.warn(f"waiting for {what}"),
+            give_up=give_up,
+        )
     )
 
 

@@ -125,6 +125,10 @@ class Submitted:
             self._tell(words.ExperimentsOffered(tuple(handle.id for handle in handles)))
         return handles
 
+    async def take_back(self, entries: Sequence[Entry]) -> None:
+        """Take experiments out of the queue that were never added here."""
+        await self._do(self._queue.remove, *entries)
+
     @property
     def is_over(self) -> bool:
         """Whether nothing more will run."""
@@ -211,13 +215,16 @@ class Submitted:
             self._tasks.start_soon(self._do, self._queue.hold, handle)
             self._settle(handle, None, reason="cancelled before it started")
 
-    async def _do(self, change: Callable[[Sequence[str]], None], handle: ExperimentHandle) -> None:
+    async def _do(
+        self, change: Callable[[Sequence[str]], None], *experiments: ExperimentHandle | Entry
+    ) -> None:
         """Change the queue, even when everything is being cancelled."""
         try:
             with CancelScope(shield=True):
-                await threads.run_sync(change, [handle.id])
+                await threads.run_sync(change, [each.id for each in experiments])
         except FAULTS as error:
-            self._emit(events.WarningRaised(message=f"queue: {error}", experiment=handle.name))
+            name = experiments[0].name
+            self._emit(events.WarningRaised(message=f"queue: {error}", experiment=name))
 
     def _judge(self, id: str, entry: Entry | None) -> None:
         """Find out what became of an experiment that is not open here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import sqlite3
@@ -19,6 +20,7 @@ import exprun
 from exprun import CancelReason, ExperimentSpec, Resources, StageResult, events, open_runner
 from exprun.errors import ExperimentFailed, NotAProject, RefConflict, UsageError
 from exprun.model.job import FailureClass
+from exprun.project.locks import RepoLock
 from exprun.queue.records import State
 from exprun.runner.opening import open_project
 from exprun.runner.queues import open_queue
@@ -191,6 +193,40 @@ async def test_cancelling_what_waits_settles_it_at_once(project: Project) -> Non
         project.gate.touch()
         assert (await first.wait()).succeeded
     assert {states(project)[handle.name] for handle in waiting} == {State.HELD}
+
+
+@pytest.mark.parametrize("native", [True, False])
+async def test_cancelling_submit_takes_back_what_it_queues(project: Project, native: bool) -> None:
+    journal = project.root / ".dvc/tmp/exprun/queue/journal.jsonl.lock"
+    scope = anyio.CancelScope()
+    async with opened(project) as runner:
+
+        async def submit() -> None:
+            with scope:
+                await runner.submit(spec("hang", name="once"))
+
+        with journal.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            async with runner.subscribe(events.WarningRaised) as stream:
+                submitting = asyncio.create_task(submit())
+                assert "release the queue" in (await anext(stream)).message  # type: ignore[attr-defined]
+            submitting.cancel() if native else scope.cancel()
+            await asyncio.wait([submitting])
+        again = await runner.submit(spec(name="once", lr="2"))
+        assert (await again.wait()).succeeded
+    assert states(project) == {"once": State.SUCCESS}
+
+
+async def test_a_cancelled_submit_does_not_wait_for_others(project: Project) -> None:
+    with RepoLock(str(project.root / ".dvc/tmp")).held():
+        async with opened(project) as runner:
+            async with runner.subscribe(events.WarningRaised) as stream:
+                submitting = asyncio.create_task(runner.submit(spec()))
+                assert "waiting for" in (await anext(stream)).message  # type: ignore[attr-defined]
+            submitting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await submitting
+    assert states(project) == {}
 
 
 async def test_cancelling_a_waiter_leaves_the_experiment_alone(project: Project) -> None:
