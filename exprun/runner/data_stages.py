@@ -114,12 +114,24 @@ def remove_left(site: Site, left: Iterable[str], stages: Iterable[Stage]) -> Non
 
 def _recorded_outputs(site: Site, stages: Iterable[Stage]) -> Iterator[tuple[Location, Content]]:
     for stage in stages:
-        entry = site.records.entry(stage)
-        contents = {out.path: out.content for out in entry.outs} if entry else {}
+        contents = _recorded_contents(site, stage)
         for out in stage.outs:
             content = contents.get(out.path)
             if content is not None and out.cache and not is_outside(out.location):
                 yield out.location, content
+
+
+def _recorded_contents(site: Site, stage: Stage) -> dict[str, Content | None]:
+    """What the outputs of `stage` are to hold, by path. An import has the mode of its source."""
+    entry = site.records.entry(stage)
+    if entry is None:
+        return {}
+    contents = {out.path: out.content for out in entry.outs}
+    if stage.is_pipeline_stage or not stage.is_import or stage.deps[0].source is not None:
+        return contents
+    source = entry.deps[0].content
+    isexec = source is not None and source.isexec
+    return {path: found and replace(found, isexec=isexec) for path, found in contents.items()}
 
 
 def _is_intact(site: Site, path: str, location: Location, content: Content) -> bool:
@@ -153,8 +165,7 @@ def check_out_outputs(site: Site, stages: Iterable[Stage], *, everything: bool) 
         if site.store.remove_unused_outputs(site.root, used):
             site.probe.start.forget()
     for stage in stages:
-        entry = site.records.entry(stage)
-        recorded = {out.path: out.content for out in entry.outs} if entry else {}
+        recorded = _recorded_contents(site, stage)
         for out in stage.outs:
             if out.cache and not is_outside(out.location):
                 # Commands may count on the directory of an output: DVC makes it here, too.

@@ -27,6 +27,14 @@ IMPORTED = (
 )
 CHANGED = (write("../outside/source", "two\n"), write("../outside/tree/sub/c", "c\n"))
 
+EXECUTABLE = """\
+frozen: true
+deps:
+- {path: ../outside/source, hash: md5, md5: 5bbf5a52328e7439ae6e719dfe712200, size: 4, isexec: true}
+outs:
+- {path: file, hash: md5, md5: 5bbf5a52328e7439ae6e719dfe712200, size: 4}
+"""
+
 CASES = (
     case("unchanged", IMPORTED, steps=repro("file.dvc", "tree.dvc")),
     case("changed", IMPORTED, CHANGED, steps=repro("file.dvc", "tree.dvc")),
@@ -34,6 +42,17 @@ CASES = (
         "lost-but-cached",
         (*IMPORTED, Delete("file"), Delete("tree")),
         steps=repro("file.dvc", "tree.dvc"),
+    ),
+    case(
+        "executable",
+        IMPORTED,
+        write("file.dvc", EXECUTABLE),
+        commit(),
+        steps=(
+            run("-n", "t", "--temp", "file.dvc"),
+            run("-n", "e", "file.dvc"),
+            run("-n", "f", "file.dvc"),
+        ),
     ),
     case("in-an-experiment", IMPORTED, CHANGED, steps=run("-n", "e", "file.dvc", "tree.dvc")),
 )
