@@ -55,7 +55,8 @@ class Console:
             # From the background this would stop us.
             if self.may_read:
                 with suppress(termios.error):
-                    termios.tcsetattr(self.stdin, termios.TCSADRAIN, modes)
+                    # To wait for what is still to be shown may be to wait for ever.
+                    termios.tcsetattr(self.stdin, termios.TCSANOW, modes)
 
 
 def open_terminal(like: int) -> tuple[int, int]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.support.environment import Place
 
 _ECHO = termios.ECHO
+SOON_S = 2
 
 
 class Terminal:
@@ -93,6 +94,19 @@ def test_ctrl_c_reaches_the_stage_once_and_the_modes_come_back(place: Place) -> 
 
     assert (place.repo / "got").read_text() == "INT\n"
     assert b"Traceback" not in terminal.shown
+
+
+def test_a_terminal_that_takes_nothing_holds_up_no_end(place: Place) -> None:
+    make_project(place, "stages:\n  s: {cmd: yes | head -n 100000; sleep 60, outs: [o]}\n")
+    with _on_a_terminal(place, "run", "-n", "e") as (terminal, program):
+        # As if somebody had typed Ctrl-S.
+        while select.select([], [terminal.slave], [], 0)[1]:
+            assert program.process.poll() is None, program.end()
+        program.send(signal.SIGTERM)
+        ended = program.end()
+
+    assert ended.code == 128 + signal.SIGTERM
+    assert ended.duration_s < SOON_S
 
 
 def test_the_foreground_stage_has_the_terminal(place: Place) -> None:
