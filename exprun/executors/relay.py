@@ -35,6 +35,8 @@ _LONGEST_PERIOD_MS = 100
 _QUIET_MS = 3
 _CHUNK = 1 << 16
 _LAST_WORDS_S = 0.5
+_READS_OF_THE_REST = 256
+"""More than a pipe or a terminal holds."""
 
 
 class _Source:
@@ -136,16 +138,20 @@ class Relay:
     def _drain(self, *, deadline: float, until_quiet: bool) -> None:
         """Pass on what is still in flight: until a pause, or until every source has ended.
 
-        The deadline is for a daemon that was allowed to stay and holds its end open.
+        The deadline is for a daemon that was allowed to stay and holds its end open. What is there
+        by then is passed on still: a slow reader may have used up the time.
         """
         poller = select.poll()
         for source in self._sources:
             poller.register(source.read_end, select.POLLIN)
         open_ends = {source.read_end for source in self._sources}
-        while open_ends and time.monotonic() < deadline:
+        reads = _READS_OF_THE_REST
+        while open_ends and reads:
             ready = {fd for fd, _ in poller.poll(_QUIET_MS)}
-            if until_quiet and not ready:
+            is_late = time.monotonic() >= deadline
+            if not ready and (until_quiet or is_late):
                 break
+            reads -= is_late
             for ended in self._pump(ready):
                 poller.unregister(ended)
                 open_ends.discard(ended)

@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from exprun.abc import NoOutput, StopRequest
+from exprun.executors import relay
 from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
 from exprun.model.job import CancelReason, Exited, Killed
@@ -187,6 +188,19 @@ def test_much_output_arrives_whole(on_asyncio: Runner, jobs: Jobs, kind: str) ->
     assert readers[0].all() == expected
     assert len(readers[1].all().split()) == 1000
     assert len(log_of(job).split()) == 201_000
+
+
+def test_a_slow_terminal_gets_all_of_the_output(
+    on_asyncio: Runner, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if the terminal had kept us that long.
+    monkeypatch.setattr(relay, "_LAST_WORDS_S", 0.0)
+    job = jobs.shell("seq 20000; seq 20000 >&2", foreground=True)
+    with captured("tty", "pipe") as (console, readers):
+        finish(on_asyncio, job, console)
+    expected = b"".join(b"%d\n" % number for number in range(1, 20_001))
+    assert [reader.all() for reader in readers] == [expected, expected]
+    assert len(log_of(job).split()) == 40_000
 
 
 def test_a_file_opened_to_append_gets_the_output(on_asyncio: Runner, jobs: Jobs) -> None:
