@@ -9,25 +9,28 @@ driver reports it closed it counts as open, which bounds how many workspaces exi
 
 from __future__ import annotations
 
-import heapq
 from bisect import bisect_left, insort
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, assert_never
 
 from exprun.model.experiment import OnError
 from exprun.model.job import CancelReason
 from exprun.scheduler import vocabulary as words
 from exprun.scheduler.budget import Budget, Limits, Reserved
+from exprun.scheduler.eligible import Eligible
 from exprun.scheduler.flights import Flights
 from exprun.scheduler.offers import Offers
 from exprun.scheduler.stages import build_experiment
 from exprun.scheduler.vocabulary import ExperimentVerdict, StageState, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from exprun.scheduler.stages import Experiment, Stage
     from exprun.scheduler.vocabulary import (
         ExperimentPlan,
         Instruction,
+        Needs,
         StageKey,
         Stimulus,
     )
@@ -67,11 +70,12 @@ class Scheduler:
         self._opening: dict[str, CancelReason | None] = {}
         self._open: dict[str, Experiment] = {}
         self._closing: dict[str, ExperimentVerdict] = {}
-        self._eligible: list[Stage] = []  # a heap; stages that ended meanwhile stay until met
-        self._eligible_count = 0
+        self._eligible = Eligible()
         self._ready: list[Stage] = []
         self._flights = Flights()
-        self._checking = 0
+        self._checking: Counter[int] = Counter()
+        self._checking_count = 0
+        self._kinds: dict[Needs, int] = {}
         self._opened = 0
         self._failures = 0
         self._draining = False
@@ -118,7 +122,8 @@ class Scheduler:
                 self._count(failed)
             case words.StageChecked(key, verdict, flight):
                 stage = self._stage(key, StageState.CHECKING, stimulus)
-                self._checking -= 1
+                self._checking[stage.kind] -= 1
+                self._checking_count -= 1
                 self._checked(stage, verdict, flight)
             case words.StageRan(key, succeeded, retryable):
                 stage = self._stage(key, StageState.RUNNING, stimulus)
@@ -161,7 +166,9 @@ class Scheduler:
         cancelled = self._opening.pop(experiment)
         self._opened += 1
         one_by_one = self._budget.limits.jobs == 1
-        record = build_experiment(experiment, plan, order=self._opened, one_by_one=one_by_one)
+        record = build_experiment(
+            experiment, plan, kinds=self._kinds, order=self._opened, one_by_one=one_by_one
+        )
         self._open[experiment] = record
         stages = record.stages
         if not stages:
@@ -241,8 +248,7 @@ class Scheduler:
 
     def _make_eligible(self, stage: Stage) -> None:
         stage.state = StageState.ELIGIBLE
-        self._eligible_count += 1
-        heapq.heappush(self._eligible, stage)
+        self._eligible.add(stage)
 
     def _make_ready(self, stage: Stage) -> None:
         stage.state = StageState.READY
@@ -308,7 +314,7 @@ class Scheduler:
         if before is StageState.READY:
             del self._ready[bisect_left(self._ready, stage)]
         elif before is StageState.ELIGIBLE:
-            self._eligible_count -= 1
+            self._eligible.discount(stage)
         self._leave_flight(stage)
         experiment.unfinished -= 1
         if state.satisfies:
@@ -368,16 +374,17 @@ class Scheduler:
     # Starting work
 
     def _pump(self) -> None:
-        self._open_experiments()
-        self._start_checks()
+        blocked = self._blocked()
+        self._open_experiments(blocked)
+        self._start_checks(blocked)
         self._start_runs()
 
-    def _open_experiments(self) -> None:
+    def _open_experiments(self, blocked: Container[int]) -> None:
         while (
             self._offers
             and not self._draining
             and len(self._opening) + len(self._open) + len(self._closing) < self._max_open
-            and self._demand() < self._budget.limits.jobs + self._ahead()
+            and self._demand(blocked) < self._budget.limits.jobs + self._ahead()
         ):
             experiment = self._offers.take()
             self._opening[experiment] = None
@@ -389,26 +396,56 @@ class Scheduler:
         """
         return int(self._budget.limits.jobs > 1 or self._budget.jobs > 0)
 
-    def _demand(self) -> int:
+    def _demand(self, blocked: Container[int]) -> int:
         """How many job slots what is open could fill now or soon."""
         return (
             len(self._opening)
-            + self._eligible_count
-            + self._checking
-            + len(self._ready)
+            + self._eligible.count(but=blocked)
+            + self._in_line(blocked)
             + self._budget.jobs
         )
 
-    def _start_checks(self) -> None:
-        """Check a little ahead of the free slots, no more: a check far ahead grows stale."""
+    def _blocked(self) -> set[int]:
+        """The kinds of ready stages whose needs cannot be met, though job slots are free."""
+        if not self._ready or not self._budget.free_jobs:
+            return set()
+        one_of_each = {stage.kind: stage for stage in self._ready}
+        return {
+            kind
+            for kind, stage in one_of_each.items()
+            if not self._budget.fits(stage.planned.needs)
+        }
+
+    def _in_line(self, blocked: Container[int]) -> int:
+        """How many stages are being checked, or ready, and wait for a job slot alone."""
+        if not blocked:
+            return self._checking_count + len(self._ready)
+        checking = sum(count for kind, count in self._checking.items() if kind not in blocked)
+        return checking + sum(stage.kind not in blocked for stage in self._ready)
+
+    def _start_checks(self, blocked: Container[int]) -> None:
+        """Check a little ahead of the free slots, no more: a check far ahead grows stale.
+
+        Those that wait for resources do not count for others, which have no use for these.
+        """
+        if not self._eligible:
+            return
         ahead = self._budget.limits.jobs + 1
-        while self._eligible and self._checking + len(self._ready) < ahead:
-            stage = heapq.heappop(self._eligible)
-            if stage.state is not StageState.ELIGIBLE:
-                continue
-            self._eligible_count -= 1
+        left = ahead - self._in_line(blocked)
+        if left <= 0 and not blocked:
+            return
+        held_up = Counter(self._checking)
+        held_up.update(stage.kind for stage in self._ready if stage.kind in blocked)
+
+        def may_be_checked(kind: int) -> bool:
+            return held_up[kind] < ahead if kind in blocked else left > 0
+
+        while (stage := self._eligible.pop(may_be_checked)) is not None:
+            held_up[stage.kind] += 1
+            left -= stage.kind not in blocked
             stage.state = StageState.CHECKING
-            self._checking += 1
+            self._checking[stage.kind] += 1
+            self._checking_count += 1
             self._instructions.append(words.CheckStage(stage.key, stage.forced))
 
     def _start_runs(self) -> None:

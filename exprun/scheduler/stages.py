@@ -10,16 +10,20 @@ from exprun.scheduler.vocabulary import StageKey, StageState
 
 if TYPE_CHECKING:
     from exprun.model.job import CancelReason
-    from exprun.scheduler.vocabulary import ExperimentPlan, PlannedStage
+    from exprun.scheduler.vocabulary import ExperimentPlan, Needs, PlannedStage
 
 
 @dataclass(slots=True, eq=False)
 class Stage:
-    """A stage of an open experiment. The smallest is the most urgent."""
+    """A stage of an open experiment. The smallest is the most urgent.
+
+    Those of one `kind` have the same needs.
+    """
 
     key: StageKey
     planned: PlannedStage
     priority: tuple[float, int, int]
+    kind: int
     forced: bool
     state: StageState = StageState.WAITING
     unmet: int = 0
@@ -50,9 +54,14 @@ class Experiment:
 
 
 def build_experiment(
-    id: str, plan: ExperimentPlan, *, order: int, one_by_one: bool = False
+    id: str,
+    plan: ExperimentPlan,
+    *,
+    kinds: dict[Needs, int],
+    order: int,
+    one_by_one: bool = False,
 ) -> Experiment:
-    """An experiment that is the `order`-th to be opened.
+    """An experiment that is the `order`-th to be opened. New kinds of stages are added to `kinds`.
 
     Over all experiments, the stage with the longest way to the end of its own goes first. Where
     stages run `one_by_one` that gains nothing, and results come sooner one experiment after the
@@ -63,6 +72,7 @@ def build_experiment(
         Stage(
             key=StageKey(id, index),
             planned=planned,
+            kind=kinds.setdefault(planned.needs, len(kinds)),
             priority=(0.0 if one_by_one else -remaining[index], order, index),
             forced=planned.forced,
             unmet=len(planned.upstream),

@@ -241,6 +241,38 @@ def test_a_stage_for_which_there_is_never_room_fails_in_the_end() -> None:
     assert driver.runs.total() == 5
 
 
+@pytest.mark.parametrize("scarce", [Needs(gpus=1), Needs(mutexes=("m",))], ids=["gpu", "mutex"])
+def test_stages_that_wait_for_a_resource_are_in_nobodys_way(scarce: Needs) -> None:
+    """However many there are, within an experiment or before it."""
+    many = (PlannedStage(needs=scarce, expected_s=9),) * 20
+    plans = {
+        "both": ExperimentPlan(stages=(*many, PlannedStage(), PlannedStage())),
+        "other": independent(1),
+    }
+    driver = Driver(plans, Limits(jobs=4, gpus=("0",)))
+    driver.start()
+    answer_all_but_runs(driver)
+    assert {key for key in driver.running if key.experiment == "other" or key.stage >= 20} == {
+        StageKey("both", 20), StageKey("both", 21), StageKey("other", 0),
+    }  # fmt: skip
+    assert len(driver.running) == 4
+    driver.finish()
+    assert states(driver, "both") == [StageState.SUCCEEDED] * 22
+
+
+def test_what_is_up_to_date_waits_for_no_resource() -> None:
+    gpu = PlannedStage(needs=Needs(gpus=1))
+    plans = {"busy": ExperimentPlan(stages=(gpu,)), "done": ExperimentPlan(stages=(gpu, gpu))}
+    driver = Driver(
+        plans, Limits(jobs=2, gpus=("0",)), unchanged=lambda key: key.experiment == "done"
+    )
+    driver.start()
+    answer_all_but_runs(driver)
+    assert {key.experiment for key in driver.running} == {"busy"}
+    assert states(driver, "done") == [StageState.UNCHANGED] * 2
+    driver.finish()
+
+
 def test_a_large_stage_is_not_starved_by_small_ones() -> None:
     plan = ExperimentPlan(
         stages=(
