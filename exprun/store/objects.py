@@ -167,8 +167,10 @@ class Objects:
         records = self._stats.files(list(found.values()), legacy=self.legacy)
         unknown = [
             oid
-            for oid, record in zip(found, records, strict=True)
-            if record is None or record.oid != bare(oid)
+            for (oid, state), record in zip(found.items(), records, strict=True)
+            if record is None
+            or record.oid != bare(oid)
+            or not (record.exact or stat.S_IMODE(state.st_mode) == OBJECT_MODE)
         ]
         if unknown:
             missing += self._verify_by_reading(unknown, found)

@@ -202,6 +202,17 @@ def test_writing_through_a_link_is_found(box: Sandbox) -> None:
     assert path.read_text() == "evil"
 
 
+def test_a_writable_object_is_read_though_its_mtime_is_as_it_was(box: Sandbox) -> None:
+    path = box.write({"file": "text"}) / "file"
+    os.utime(path, (1, 1))
+    content = box.store(link_types=("hardlink",)).collect(str(path), root=box.root)
+    path.chmod(0o644)
+    path.write_text("evil")
+    os.utime(path, (1, 1))
+    assert not box.store().has(content)
+    assert content.oid not in box.objects()
+
+
 @pytest.mark.parametrize("mode", [0o644, 0o544])
 def test_an_object_of_another_mode_is_checked_as_dvc_does(box: Sandbox, mode: int) -> None:
     store = box.store(records=None)
