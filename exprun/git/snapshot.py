@@ -27,7 +27,7 @@ from exprun.git.repository import git_dir_of, open_repository
 from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry, edit_tree, files_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from exprun.git.objects import ObjectStore
     from exprun.git.repository import Repository
@@ -76,7 +76,8 @@ class Snapshot:
             if now is None or now != Entry(entry.mode, entry.oid):
                 changes[entry.path] = now
         taken_out = ((path, self._lstat(path)) for path in self._taken_out())
-        for path, found in chain(taken_out, self._added(include)):
+        gone = {path for path, now in changes.items() if now is None}
+        for path, found in chain(taken_out, self._added(include, gone)):
             if (new := self._read(path, found, None)) is not None:
                 changes[path] = new
         changes.update(self._edits(edited or {}))
@@ -223,16 +224,16 @@ class Snapshot:
         return Entry(mode, self._conversion.store(path, data, self._objects))
 
     def _added(
-        self, paths: Iterable[str], *, below: bool = False
+        self, paths: Iterable[str], gone: Container[str], *, below: bool = False
     ) -> Iterator[tuple[str, os.stat_result]]:
         """The files at and below `paths` that DVC adds; those hidden from Git are among them.
 
         It follows a link to a directory, but none that it meets `below` one. A link that Git knows
-        stays a link here.
+        stays a link here. `gone` are the tracked files in whose places directories may be.
         """
         links = tuple(f"{entry.path}/" for entry in self._index.entries if entry.is_gitlink)
         for path in paths:
-            entry = self._tracked.get(path)
+            entry = None if path in gone else self._tracked.get(path)
             if entry is not None and not (entry.assume_valid or entry.skip_worktree):
                 continue
             found = self._lstat_followed(path)
@@ -245,7 +246,7 @@ class Snapshot:
             if is_dir and below and is_link:
                 continue
             if is_dir:
-                yield from self._added(self._names(path), below=True)
+                yield from self._added(self._names(path), gone, below=True)
             else:
                 yield path, found
 

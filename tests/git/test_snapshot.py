@@ -308,6 +308,15 @@ def test_files_are_added_through_a_linked_directory_unless_git_knows_the_link(
     assert "known" in paths
 
 
+@pytest.mark.parametrize("was", ["link", "a"])
+def test_a_directory_where_git_has_something_else_is_added(project: GitProject, was: str) -> None:
+    base(project)
+    (project.root / was).unlink()
+    project.write(f"{was}/new", "2")
+    ours = take_snapshot(project.open(), include=[was])
+    assert ours == project.tree_after_add(was)
+
+
 def test_edited_contents(project: GitProject) -> None:
     base(project)
     project.write(".gitignore", "hidden\n")
