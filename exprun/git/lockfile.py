@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.errors import RefConflict
+from exprun.git.directories import make_directories
 
 if TYPE_CHECKING:
     from typing import Self
@@ -92,7 +93,7 @@ class LockFile:
     def _create(self) -> bool:
         """Whether the lock file is ours."""
         try:
-            os.makedirs(os.path.dirname(self._lock), exist_ok=True)
+            make_directories(os.path.dirname(self._lock))
             self._link()
         except FileNotFoundError:  # another process removed the directory while it was empty
             return False

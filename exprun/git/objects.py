@@ -15,6 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
+from exprun.git.directories import make_directories
 from exprun.git.pack_reading import KINDS, Kind, Packs
 from exprun.git.refs import sync_directory
 
@@ -245,8 +246,8 @@ class ObjectStore:
         try:
             os.rename(file.name, path)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
             try:
+                make_directories(os.path.dirname(path))
                 os.rename(file.name, path)
             except FileNotFoundError:
                 raise Pruned(f"git object {oid} has gone while it was written") from None

@@ -198,6 +198,24 @@ def test_kinds_of_repositories(place: Place, where: str, exprun: Tool, dvc: Tool
         assert git(place, "show", f"{tree}:far/away") == "away\n"
 
 
+def test_a_shared_repository_stays_writable_for_its_group(place: Place, exprun: Tool) -> None:
+    _make(place)
+    directories = [path for path in (place.repo / ".git").rglob("*") if path.is_dir()]
+    for path in directories:
+        path.chmod(0o2775)
+
+    _run_everywhere(place, exprun)
+
+    made = {
+        path
+        for part in ("objects", "refs")
+        for path in (place.repo / ".git" / part).rglob("*")
+        if path.is_dir()
+    }
+    assert not made <= set(directories)
+    assert {oct(path.stat().st_mode & 0o7070) for path in made} == {"0o2070"}
+
+
 def test_in_a_hook_a_stage_elsewhere_harms_nothing(place: Place, exprun: Tool) -> None:
     make_project(
         place,
