@@ -34,6 +34,7 @@ from exprun.runner.importing import follows_source, import_again
 from exprun.runner.inputs import check_inputs, check_params
 from exprun.runner.looking import find_reasons
 from exprun.runner.probe import Glance, content_like
+from exprun.store.failures import MissingObjects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,7 +208,10 @@ class StageWork:
         entry = self._site.records.entry(stage)
         if self._puller is None or not self._puller.fetch_outputs(stage, entry):
             return False
-        self._check_out(stage, entry)
+        try:
+            self._check_out(stage, entry)
+        except MissingObjects:
+            return False  # A metric that is not cached is on no remote.
         return True
 
     # Inputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,6 +58,28 @@ def test_copies_may_be_edited_and_that_is_told(place: Place, exprun: Tool) -> No
     assert ended.code == 0, ended
     assert "WARNING: dependency 'one' changed while stage 'edit' ran" in ended.stderr
     assert not (place.repo / ".dvc/cache/corrupt").exists()
+
+
+def test_a_lost_metric_that_no_remote_has_is_made_again(
+    place: Place, exprun: Tool, dvc: Tool
+) -> None:
+    make_project(
+        place,
+        "stages:\n  s: {cmd: echo 1 > o; echo 2 > m, outs: [o], metrics: [m: {cache: false}]}\n",
+        write(
+            ".dvc/config",
+            "[core]\n    remote = r\n['remote \"r\"']\n    url = ../../outside/remote\n",
+        ),
+    )
+    assert exprun.run(("repro",), place=place).code == 0
+    assert dvc.run(("push",), place=place).code == 0
+    shutil.rmtree(place.repo / ".dvc/cache")
+    (place.repo / "m").unlink()
+
+    ended = exprun.run(("repro", "--pull"), place=place)
+
+    assert ended.code == 0, ended
+    assert (place.repo / "m").exists()
 
 
 def test_parameters_that_change_meanwhile_are_told(place: Place, exprun: Tool) -> None:
