@@ -2,7 +2,8 @@
 
 One file for each baseline, with a line for the baseline and for each of its experiments. It is
 written whole and renamed into place, so it holds just what was last shown, and no reader sees a
-torn one.
+torn one. Of hundreds of dependencies and outputs experiments share most: those of a few commits are
+in a line of their own, and of all others there is only what differs.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from exprun import __version__
 from exprun.results.state import Data, timestamp
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
     from exprun.results.history import Commit
 
-_FORMAT = "exprun-results/1"
+_FORMAT = "exprun-results/2"
+_SHARED = "shared"
+_EXAMPLES = 4
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -83,6 +86,7 @@ class Recollection:
         self._lines = lines
         self._used: dict[str, str] = {}
         self._added = False
+        self._shared = _Shared(json.loads(lines.get(_SHARED, '{"deps":[],"outs":[]}')))
 
     def get(self, rev: str) -> Data | None:
         """What a commit holds, if that is known."""
@@ -91,7 +95,7 @@ class Recollection:
             return None
         self._used[rev] = line
         _, seconds, text = line.split(" ", 2)
-        data: Data = json.loads(text)
+        data: Data = self._shared.restore(json.loads(text))
         data["timestamp"] = timestamp(int(seconds))
         return data
 
@@ -105,7 +109,7 @@ class Recollection:
         if _has_errors(data):
             return
         try:
-            text = _encode({**data, "timestamp": None})
+            text = _encode({**self._shared.reduce(data), "timestamp": None})
         except (TypeError, ValueError):
             return
         parent = next(iter(commit.parents), "")
@@ -118,7 +122,43 @@ class Recollection:
         return self._added or len(self._lines) > 2 * len(self._used) + 100
 
     def used(self) -> Mapping[str, str]:
-        return self._used
+        return {_SHARED: _encode(self._shared.examples), **self._used}
+
+
+class _Shared:
+    """Dependencies and outputs that commits have in common: for each kind, some to be like."""
+
+    def __init__(self, examples: Mapping[str, list[dict[str, Any]]]) -> None:
+        self.examples = examples
+
+    def reduce(self, data: Data) -> dict[str, object]:
+        """What a commit holds, without what is shared; `data` itself then takes no more memory."""
+        reduced: dict[str, Any] = {**data}
+        for kind, examples in self.examples.items():
+            reduced[kind] = _told_by(examples, reduced[kind])
+        data.update(self.restore({**reduced}))
+        return reduced
+
+    def restore(self, reduced: dict[str, Any]) -> Data:
+        """What a commit holds, of what `reduce` has made of it."""
+        for kind, examples in self.examples.items():
+            like, changed = reduced[kind]
+            example = examples[like] if like is not None else {}
+            reduced[kind] = example | changed if changed else example
+        return cast("Data", reduced)
+
+
+def _told_by(examples: list[dict[str, Any]], own: dict[str, Any]) -> tuple[int | None, object]:
+    """Which example comes close, if any, and what differs from it."""
+    for at, example in enumerate(examples):
+        if list(own) == list(example):
+            changed = {path: value for path, value in own.items() if value != example[path]}
+            if len(changed) <= len(own) // 2:
+                return at, changed
+    if len(examples) == _EXAMPLES:
+        return None, own
+    examples.append(own)
+    return len(examples) - 1, {}
 
 
 def _has_errors(data: Data) -> bool:

@@ -100,6 +100,35 @@ def test_the_json_is_that_of_dvc(
     assert in_order(states(exprun, rich, *args)) == expected, "what is remembered differs"
 
 
+def test_what_experiments_have_in_common_is_kept_once(
+    builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool
+) -> None:
+    deps = [f"data/{number}.csv" for number in range(50)]
+    runs = [run("-q", "-n", f"e{lr}", "-S", f"lr={lr}") for lr in range(3)]
+    project = (
+        git("init", "-q"),
+        *init_dvc(),
+        *(write(dep, dep) for dep in deps),
+        write("params.yaml", "lr: 9\n"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: cp params.yaml out\n    params: [lr]\n    outs: [out]\n"
+            f"    deps: [{', '.join(deps)}]\n",
+        ),
+        *commit("first"),
+        *runs,
+    )
+    place = builder.build(project, into=tmp_path / "place")
+    expected = in_order(states(dvc, place))
+
+    assert in_order(states(exprun, place)) == expected
+    assert in_order(states(exprun, place)) == expected
+    [kept] = (place.repo / ".dvc/tmp/exprun/results").iterdir()
+    assert kept.read_text().count(deps[7]) <= 2, (
+        "in the baseline, where nothing is recorded, and once"
+    )
+
+
 def test_param_deps_leaves_out_other_parameters_in_every_row(
     rich: Place, dvc: Tool, exprun: Tool
 ) -> None:
