@@ -19,7 +19,7 @@ from exprun.scheduler import vocabulary as words
 from exprun.scheduler.vocabulary import StageState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
     from anyio.abc import TaskGroup
 
@@ -152,14 +152,18 @@ class Submitted:
         stamp = self._queue.stamp()
         if stamp != self._stamp:
             self._stamp = stamp
-            ids |= self._open
+            waiting = self._handles.keys() - ids - self._open
+            ids |= self._open | await threads.run_sync(self._gone, waiting)
         if not ids:
             return
         for id, entry in await threads.run_sync(self._look_up, ids):
-            if id in self._elsewhere:
+            if id in self._open:
+                if entry and entry.last and entry.last.stop_wished:
+                    self._send(words.CancelRequested(CancelReason.REQUESTED, id))
+            elif id in self._handles:
+                if id not in self._elsewhere:
+                    self._send(words.ExperimentWithdrawn(id))
                 self._judge(id, entry)
-            elif id in self._open and entry and entry.last and entry.last.stop_wished:
-                self._send(words.CancelRequested(CancelReason.REQUESTED, id))
 
     # For the driver
 
@@ -200,6 +204,10 @@ class Submitted:
 
     def _look_up(self, ids: Iterable[str]) -> list[tuple[str, Entry | None]]:
         return [(id, self._queue.entry(id)) for id in ids]
+
+    def _gone(self, ids: Set[str]) -> Set[str]:
+        """Those that neither wait nor run any more."""
+        return ids - {e.id for e in self._queue.unfinished() if e.state is not State.FAILED}
 
     def _send(self, stimulus: words.Stimulus) -> None:
         if self._tell is not None:

@@ -354,6 +354,27 @@ async def test_others_may_stop_and_remove_what_was_submitted(project: Project) -
         assert (await ahead.wait()).succeeded
 
 
+async def test_what_others_do_to_those_that_wait_is_told_at_once(project: Project) -> None:
+    queue = queue_of(project)
+    async with opened(project, jobs=1) as runner:
+        first = await running(runner, "wait")
+        _, done, failed, removed = [await runner.submit(spec(lr=lr)) for lr in "2345"]
+        with queue.orchestrate() as other:
+            for handle in done, failed:
+                attempt = other.claim(handle.id)
+                assert attempt is not None
+                if handle is done:
+                    attempt.succeed("2" * 40)
+                else:
+                    attempt.fail(FailureClass.STAGE_EXIT, "elsewhere")
+        queue.remove([removed.id])
+        assert (await done.wait()).rev == "2" * 40
+        assert (await failed.wait()).reason == "elsewhere"
+        assert (await removed.wait()).reason == "removed from the queue"
+        assert first.result is None
+        project.gate.touch()
+
+
 async def test_what_another_process_runs_is_waited_for(project: Project) -> None:
     async with opened(project, jobs=1) as runner:
         first = await running(runner, "wait")
