@@ -105,7 +105,7 @@ class Submitted:
         self._open: set[str] = set()
         self._elsewhere: dict[str, State] = {}
         self._tell: Callable[[words.Stimulus], None] | None = None
-        self._stamp = queue.stamp()
+        self._heard: int | None = None
 
     # For the runner
 
@@ -149,9 +149,9 @@ class Submitted:
         """Take note of what other processes did to the experiments."""
         # The death of one who ran an experiment leaves no trace in the queue.
         ids = set(self._elsewhere)
-        stamp = self._queue.stamp()
-        if stamp != self._stamp:
-            self._stamp = stamp
+        heard = await threads.run_sync(self._queue.heard)
+        if heard != self._heard:
+            self._heard = heard
             waiting = self._handles.keys() - ids - self._open
             ids |= self._open | await threads.run_sync(self._gone, waiting)
         if not ids:
