@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 STDOUT, STDERR = 1, 2
-_PATIENCE_S = 0.5
+_PATIENCE_S = 0.3
 _PERIOD_S = 0.5
 
 

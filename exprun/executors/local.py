@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from exprun.model.job import JobOutcome, JobSpec
 
 _ATTACHED_PERIOD_S = 0.2
-_LAST_WORDS_S = 1.0
+_LAST_WORDS_S = 0.3
 _OWN_OUTPUT = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
 
 

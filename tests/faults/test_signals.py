@@ -246,7 +246,9 @@ def _open_files(pid: int) -> str:
     return " ".join(found)
 
 
-@pytest.mark.parametrize("how", [("-j", "2"), ("--events", "-"), ("--run-all",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "how", [("-j", "1"), ("-j", "2"), ("--events", "-"), ("--run-all",)], ids=" ".join
+)
 def test_a_reader_who_does_not_read_holds_up_no_end(
     place: Place, gate: Gate, how: tuple[str, ...]
 ) -> None:
