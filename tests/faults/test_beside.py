@@ -26,9 +26,10 @@ from tests.support.program import (
 from tests.support.project import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.support.environment import Place
+    from tests.support.program import Ended
     from tests.support.tools import Tool
 
 # Says that it runs, and waits for a line.
@@ -203,43 +204,37 @@ def test_readers_wait_for_nobody(place: Place, gate: Gate, exprun: Tool) -> None
             assert "waiting" not in read.stderr
 
 
-def test_a_name_that_was_taken_while_a_run_waited_is_refused(place: Place, gate: Gate) -> None:
+def _refused_after_waiting(place: Place, meanwhile: Callable[[], object]) -> Ended:
+    """How an experiment ends that has waited for DVC's lock, and then may not start any more."""
     (place.repo / ".dvc/tmp").mkdir(exist_ok=True)
-    head = git(place, "rev-parse", "HEAD").strip()
     with open(place.repo / ".dvc/tmp/lock", "a") as dvc:
         fcntl.flock(dvc, fcntl.LOCK_EX)
         with Program(place, "run", "-n", "e", "-S", "lr=1") as program:
             assert program.process.stderr
             assert b"waiting for" in program.process.stderr.readline()
-            git(place, "update-ref", str(ExperimentRef(head, "e")), head)
+            meanwhile()
             before = git_state(place)
             fcntl.flock(dvc, fcntl.LOCK_UN)
             ended = program.end()
-
     assert ended.code == 2, ended
-    assert "existing experiment 'e'" in ended.stderr
     assert git_state(place) == before
+    return ended
+
+
+def test_a_name_that_was_taken_while_a_run_waited_is_refused(place: Place, gate: Gate) -> None:
+    head = git(place, "rev-parse", "HEAD").strip()
+    ref = str(ExperimentRef(head, "e"))
+    ended = _refused_after_waiting(place, lambda: git(place, "update-ref", ref, head))
+    assert "existing experiment 'e'" in ended.stderr
     assert (place.repo / "params.yaml").read_text() == "lr: 0\n"
 
 
 def test_parameters_that_were_edited_while_a_run_waited_are_not_overwritten(
     place: Place, gate: Gate
 ) -> None:
-    (place.repo / ".dvc/tmp").mkdir(exist_ok=True)
     params = place.repo / "params.yaml"
-    with open(place.repo / ".dvc/tmp/lock", "a") as dvc:
-        fcntl.flock(dvc, fcntl.LOCK_EX)
-        with Program(place, "run", "-n", "e", "-S", "lr=1") as program:
-            assert program.process.stderr
-            assert b"waiting for" in program.process.stderr.readline()
-            params.write_text("lr: 0  # by hand\n")
-            before = git_state(place)
-            fcntl.flock(dvc, fcntl.LOCK_UN)
-            ended = program.end()
-
-    assert ended.code == 2, ended
+    ended = _refused_after_waiting(place, lambda: params.write_text("lr: 0  # by hand\n"))
     assert "'params.yaml' was changed while the experiment waited" in ended.stderr
-    assert git_state(place) == before
     assert params.read_text() == "lr: 0  # by hand\n"
 
 
