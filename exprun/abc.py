@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, Self
 
 import anyio
 from anyio import TASK_STATUS_IGNORED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -22,11 +24,12 @@ class StopRequest:
     To be used on the event loop's thread.
     """
 
-    __slots__ = ("_raised", "_reason")
+    __slots__ = ("_raised", "_reason", "_scopes")
 
     def __init__(self) -> None:
         self._reason: CancelReason | None = None
         self._raised = anyio.Event()
+        self._scopes: set[anyio.CancelScope] = set()
 
     @property
     def reason(self) -> CancelReason | None:
@@ -39,12 +42,25 @@ class StopRequest:
             self._reason = reason
             self._raised.set()
             self._raised = anyio.Event()
+            for scope in self._scopes:
+                scope.cancel()
 
     async def above(self, known: CancelReason | None) -> CancelReason:
         """Wait until the reason is higher than `known`, and return it."""
         while (reason := self._reason) is None or not self._is_above(reason, known):
             await self._raised.wait()
         return reason
+
+    @contextmanager
+    def cancelling(self, scope: anyio.CancelScope) -> Iterator[None]:
+        """Have `scope` cancelled as soon as there is a reason, without a task that waits for it."""
+        if self._reason is not None:
+            scope.cancel()
+        self._scopes.add(scope)
+        try:
+            yield
+        finally:
+            self._scopes.remove(scope)
 
     @staticmethod
     def _is_above(reason: CancelReason, known: CancelReason | None) -> bool:

@@ -8,6 +8,7 @@ without a request it is first given half a second to end by itself.
 
 from __future__ import annotations
 
+import math
 import signal
 from typing import TYPE_CHECKING
 
@@ -71,12 +72,11 @@ class Lifetime:
         self._has_timed_out = False
         self._sent: set[int] = set()
         self._waiting = anyio.CancelScope()
-        self._pausing = anyio.CancelScope()
 
     async def run(self) -> JobOutcome:
         """Run the commands, end what they leave behind, and tell how it went."""
         try:
-            outcome = await run_beside(self._watch, self._run_commands)
+            outcome = await self._run_commands()
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self._end_leader()
@@ -95,15 +95,16 @@ class Lifetime:
         outcome: JobOutcome = Exited(code=0, duration_s=0.0)
         for index, command in enumerate(self._job.commands):
             if index:
-                with anyio.CancelScope() as self._pausing:
-                    await self._flush()
+                await self._is_done(self._flush)
             if self._stopping is not None or self._stop.reason is not None:
                 return self._cancelled(outcome)
             try:
                 self._start(index, command)
             except CannotStart as error:
                 return NotStarted(reason=str(error), command=index, duration_s=self._elapsed())
-            await self._leader_end()
+            assert self._leader is not None
+            if not await self._is_done(self._leader.wait):
+                await run_beside(self._press, self._leader_end)
             outcome = self._ending()
             if not isinstance(outcome, Exited) or outcome.code != 0:
                 break
@@ -170,20 +171,21 @@ class Lifetime:
     def _elapsed(self) -> float:
         return anyio.current_time() - self._began
 
-    async def _watch(self) -> None:
-        """Stop the job when that is asked for, or when its time is up."""
-        reason = CancelReason.TIMED_OUT
-        with anyio.move_on_after(self._job.timeout_s) as timer:
-            reason = await self._stop.above(None)
-        self._has_timed_out = timer.cancelled_caught
-        self._stop_because(reason)
-        await self._press()
+    async def _is_done(self, wait: Callable[[], Awaitable[None]]) -> bool:
+        """Whether `wait` has returned before the job was asked to end, or its time was up."""
+        timeout_s = self._job.timeout_s
+        deadline = math.inf if timeout_s is None else self._began + timeout_s
+        with anyio.CancelScope(deadline=deadline) as scope, self._stop.cancelling(scope):
+            await wait()
+        if scope.cancelled_caught:
+            self._has_timed_out = self._stop.reason is None
+            self._stop_because(self._stop.reason or CancelReason.TIMED_OUT)
+        return not scope.cancelled_caught
 
     def _stop_because(self, reason: CancelReason) -> None:
         if self._stopping is None:
             self._stopping = reason
             self._deadline = anyio.current_time() + self._job.grace_s
-            self._pausing.cancel()
 
     async def _end_leader(self) -> None:
         """Stop the command if it still runs. The caller has been cancelled."""

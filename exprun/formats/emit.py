@@ -14,7 +14,7 @@ from exprun.formats.plain import NotSimple, is_one_line, is_plain
 from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 WIDTH = 80
 
@@ -36,67 +36,71 @@ def emit_mapping(data: Mapping[str, object], indent: int, *, stable: bool = Fals
     With `stable`, ruamel.yaml's own round trip of the text is sure to change nothing.
     Raises NotSimple.
     """
-    return "".join(_Emitter(stable).mapping(data, " " * indent, " " * indent))
+    emitter = _Emitter(stable)
+    emitter.mapping(data, " " * indent, " " * indent)
+    return "".join(emitter.lines)
 
 
 class _Emitter:
     """Writes one document; knows the collections it met, since a second time makes an alias."""
 
-    __slots__ = ("_seen", "_stable")
+    __slots__ = ("_seen", "_stable", "lines")
 
     def __init__(self, stable: bool) -> None:
+        self.lines: list[str] = []
         self._stable = stable
         self._seen: set[int] = set()
 
-    def mapping(self, data: Mapping[str, object], lead: str, pad: str) -> Iterator[str]:
-        """The lines of a mapping; `lead` begins the first line, `pad` the others."""
+    def mapping(self, data: Mapping[str, object], lead: str, pad: str) -> None:
+        """Add the lines of a mapping; `lead` begins the first line, `pad` the others."""
         self._meet(data)
+        inner = pad + _STEP
         for key, value in data.items():
-            yield from self._value(f"{lead}{_key(key, len(lead))}:", value, pad, pad + _STEP)
+            self._value(f"{lead}{_key(key, len(lead))}:", value, pad, inner)
             lead = pad
 
-    def _sequence(self, items: Sequence[object], lead: str, pad: str) -> Iterator[str]:
+    def _sequence(self, items: Sequence[object], lead: str, pad: str) -> None:
         self._meet(items)
         for item in items:
-            yield from self._item(f"{lead}-", item, pad)
+            self._item(f"{lead}-", item, pad)
             lead = pad
 
-    def _item(self, lead: str, item: object, pad: str) -> Iterator[str]:
+    def _item(self, lead: str, item: object, pad: str) -> None:
         inner = pad + _STEP
         if item and type(item) is dict:
-            yield from self.mapping(item, lead + " ", inner)
+            self.mapping(item, lead + " ", inner)
         elif item and type(item) is list:
-            yield from self._sequence(item, lead + " ", inner)
+            self._sequence(item, lead + " ", inner)
         elif item is None:
-            yield lead + " \n"
+            self.lines.append(lead + " \n")
         else:
-            yield from self._value(lead, item, pad, inner)
+            self._value(lead, item, pad, inner)
 
-    def _value(self, lead: str, value: object, pad: str, inner: str) -> Iterator[str]:
+    def _value(self, lead: str, value: object, pad: str, inner: str) -> None:
         kind = type(value)
         if kind is str:
-            yield self._text(lead, value, inner)  # type: ignore[arg-type]
+            self.lines.append(self._text(lead, value, inner))  # type: ignore[arg-type]
         elif value is None:
-            yield lead + "\n"
+            self.lines.append(lead + "\n")
         elif kind is dict or kind is list:
-            yield from self._collection(lead, value, pad, inner)  # type: ignore[arg-type]
+            self._collection(lead, value, pad, inner)  # type: ignore[arg-type]
         else:
-            yield self._wrap(lead, self._number(value), inner)
+            self.lines.append(self._wrap(lead, self._number(value), inner))
 
     def _collection(
         self, lead: str, value: dict[str, object] | list[object], pad: str, inner: str
-    ) -> Iterator[str]:
+    ) -> None:
         if value:
-            yield lead + "\n"
+            self.lines.append(lead + "\n")
             if isinstance(value, dict):
-                yield from self.mapping(value, inner, inner)
+                self.mapping(value, inner, inner)
             else:
-                yield from self._sequence(value, pad, pad)
+                self._sequence(value, pad, pad)
             return
         self._meet(value)
         if len(lead) + 3 > WIDTH:
             raise NotSimple
-        yield f"{lead} {'{}' if isinstance(value, dict) else '[]'}\n"
+        self.lines.append(f"{lead} {'{}' if isinstance(value, dict) else '[]'}\n")
 
     def _number(self, value: object) -> str:
         if value is True or value is False:
