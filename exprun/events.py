@@ -78,11 +78,16 @@ class ExperimentPushing(Event):
     remote: str
 
 
+INTERRUPTED = "interrupted"
+NOT_BEGUN = "not begun, and still queued"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentFinished(Event):
     """An experiment ended: with its commit `rev`, or with the `reason` why there is none.
 
-    `kept` is a commit of what there was of one that failed or was stopped.
+    That is `NOT_BEGUN` for one that was only made ready. `kept` is a commit of what there was of
+    one that failed or was stopped.
     """
 
     experiment: str

@@ -186,9 +186,10 @@ class LiveOutput:
         if event.rev is not None:
             self._counts.done += 1
             self._say(f"Ran experiment '{event.experiment}'", "green")
-        elif event.reason == "interrupted":
+        elif event.reason in (events.INTERRUPTED, events.NOT_BEGUN):
             self._counts.stopped += 1
-            self._say(f"Experiment '{event.experiment}' is stopped", "yellow")
+            how = "stopped" if event.reason == events.INTERRUPTED else event.reason
+            self._say(f"Experiment '{event.experiment}' is {how}", "yellow")
         else:
             self._counts.failed += 1
             self._say(f"Experiment '{event.experiment}': {event.reason}", "red")

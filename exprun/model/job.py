@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class CancelReason(IntEnum):
     """Why a job is to end before its time. A higher reason replaces a lower one."""
 
+    DRAINED = 0
+    """Nothing more is to be begun: only what has started no command yet."""
     STAGE_FAILED = 1
     TIMED_OUT = 2
     REQUESTED = 3

@@ -100,6 +100,10 @@ class Attempt:
         """Record that the attempt was stopped, which puts the experiment back into the queue."""
         self._end(reason=State.INTERRUPTED.value, message=message, kept=kept)
 
+    def take_back(self) -> None:
+        """Have it that there was no attempt. Only before it has begun."""
+        self.queue.take_back(self.entry.id)
+
     def _end(
         self,
         *,

@@ -340,6 +340,10 @@ class Queue:
             if attempt.rev is None:
                 writer.sync()
 
+    def take_back(self, id: str) -> None:
+        """Have the experiment wait as if the attempt that it is in had not been."""
+        self._change("retry", [id])
+
     # Housekeeping
 
     def batches(self) -> set[str]:

@@ -272,13 +272,17 @@ class QueueRun:
     async def _give_up(self, opened: _Open, verdict: ExperimentVerdict) -> None:
         """Record a failure, or put the experiment back into the queue; its files are kept."""
         attempt, reproduction = opened.attempt, opened.reproduction
+        if verdict is ExperimentVerdict.NOT_BEGUN:
+            await threads.run_sync(self._record, attempt, attempt.take_back)
+            self._ended(attempt, reason=events.NOT_BEGUN, failed=False)
+            return
         kept = None
         # Whoever asks twice for the end does not want to wait for this.
         if self._session.cancelled is not CancelReason.KILLED:
             kept = await self._keep(opened)
         if verdict is not ExperimentVerdict.FAILED:
             await threads.run_sync(self._record, attempt, partial(attempt.interrupt, kept=kept))
-            self._ended(attempt, reason="interrupted", failed=False, kept=kept)
+            self._ended(attempt, reason=events.INTERRUPTED, failed=False, kept=kept)
             return
         # Whatever filled the disk makes room before anything else is written.
         await threads.run_sync(opened.slot.clear)

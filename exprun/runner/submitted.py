@@ -197,7 +197,9 @@ class Submitted:
         if handle is not None:
             if handle.is_cancelled and entry is not None and entry.state in WAITING:
                 await self._do(self._queue.hold, handle)
-            self._settle(handle, entry, stages=stages)
+            not_begun = verdict is words.ExperimentVerdict.NOT_BEGUN
+            reason = events.NOT_BEGUN if not_begun else None
+            self._settle(handle, entry, stages=stages, reason=reason, is_told=not_begun)
         return succeeded
 
     # Inside
@@ -260,6 +262,7 @@ class Submitted:
         *,
         stages: Mapping[str, StageResult] | None = None,
         reason: str | None = None,
+        is_told: bool = False,
     ) -> None:
         self._handles.pop(handle.id, None)
         self._elsewhere.pop(handle.id, None)
@@ -279,8 +282,8 @@ class Submitted:
                 log_dir=self._queue.log_dir(last) if last else None,
             )
         )
-        if last is None or last.ended is None or last.orchestrator != self._orchestrator:
-            # Else the experiment ended here, which `inner` has told.
+        ended_here = last and last.ended is not None and last.orchestrator == self._orchestrator
+        if not (ended_here or is_told):  # That is, by `inner`.
             self._emit(
                 events.ExperimentFinished(
                     experiment=handle.name, rev=rev, reason=reason, isolated=True

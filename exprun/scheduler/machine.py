@@ -148,7 +148,7 @@ class Scheduler:
             case words.CancelRequested(reason, experiment):
                 self._cancel(reason, experiment)
             case words.DrainRequested():
-                self._draining = True
+                self._drain()
             case _:
                 assert_never(stimulus)
         self._pump()
@@ -181,6 +181,8 @@ class Scheduler:
                     self._make_eligible(stage)
         if cancelled is not None:
             self._cancel_open(record, cancelled)
+        elif self._draining:
+            self._put_back(record)
 
     def _count(self, failed: bool) -> None:
         """Take an experiment's end into account; one that was cancelled has not failed."""
@@ -188,7 +190,17 @@ class Scheduler:
         if failed and self._fail_fast:
             self._cancel(CancelReason.STAGE_FAILED, None)
         if self._max_failures is not None and self._failures >= self._max_failures:
-            self._draining = True
+            self._drain()
+
+    def _drain(self) -> None:
+        """Begin nothing more: what was opened ahead is given back."""
+        self._draining = True
+        for experiment in list(self._open.values()):
+            self._put_back(experiment)
+
+    def _put_back(self, experiment: Experiment) -> None:
+        if not experiment.has_begun:
+            self._cancel_open(experiment, CancelReason.DRAINED)
 
     def _finish(self, experiment: Experiment) -> None:
         states = tuple(stage.state for stage in experiment.stages)
@@ -196,6 +208,8 @@ class Scheduler:
             verdict = ExperimentVerdict.SUCCEEDED
         elif experiment.failed:
             verdict = ExperimentVerdict.FAILED
+        elif experiment.cancelled is CancelReason.DRAINED:
+            verdict = ExperimentVerdict.NOT_BEGUN
         else:
             verdict = ExperimentVerdict.CANCELLED
         del self._open[experiment.id]

@@ -49,6 +49,11 @@ class Experiment:
     failed: bool = False
     cancelled: CancelReason | None = None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a command of it has been started."""
+        return any(stage.attempt for stage in self.stages)
+
     def is_stopping(self) -> bool:
         return self.cancelled is not None or (self.failed and self.plan.on_error is OnError.FAIL)
 

@@ -81,6 +81,8 @@ class ExperimentVerdict(Enum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    NOT_BEGUN = "not begun"
+    """It was opened ahead, and nothing more was to be started when its turn came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +206,7 @@ class CancelRequested:
 
 @dataclass(frozen=True, slots=True)
 class DrainRequested:
-    """Open no more experiments; finish those that are open."""
+    """Begin no more experiments; finish those of which a command has been started."""
 
 
 Stimulus = (

@@ -335,12 +335,47 @@ def test_no_other_gets_the_only_job_slot_before_the_first() -> None:
     assert [key.experiment for key in driver.started] == ["a", "b", "c"]
 
 
-def test_draining_finishes_what_is_open() -> None:
-    driver = Driver({f"e{i}": chain(1) for i in range(5)}, Limits(jobs=1), max_open=1)
+def test_draining_finishes_what_has_begun() -> None:
+    driver = Driver({f"e{i}": chain(2) for i in range(5)}, Limits(jobs=1), max_open=1)
     driver.start()
+    answer_all_but_runs(driver)
     driver.send(words.DrainRequested())
     driver.finish()
-    assert set(driver.finished) == {"e0"}
+    assert {name: finish.verdict for name, finish in driver.finished.items()} == {
+        "e0": ExperimentVerdict.SUCCEEDED
+    }
+
+
+@pytest.mark.parametrize("when", ["opening", "ready"])
+def test_draining_gives_back_what_was_only_made_ready(when: str) -> None:
+    driver = Driver({name: chain(2) for name in "abc"}, Limits(jobs=1), max_open=3)
+    driver.start()
+    opening = words.OpenExperiment("b")
+    while opening not in driver.effects:
+        driver.answer(driver.effects[0])
+    if when == "ready":
+        answer_all_but_runs(driver)
+    driver.send(words.DrainRequested())
+    driver.finish()
+    assert {name: finish.verdict for name, finish in driver.finished.items()} == {
+        "a": ExperimentVerdict.SUCCEEDED,
+        "b": ExperimentVerdict.NOT_BEGUN,
+    }
+    assert {key.experiment for key in driver.started} == {"a"}
+
+
+def test_no_experiment_begins_after_the_last_failure_allowed() -> None:
+    driver = Driver(
+        {name: chain(1) for name in "abc"},
+        Limits(jobs=1),
+        max_open=3,
+        max_failures=1,
+        fails=lambda key, attempt: True,
+    )
+    driver.start()
+    answer_all_but_runs(driver)
+    driver.finish()
+    assert [key.experiment for key in driver.started] == ["a"]
 
 
 def lasting(*expected_s: float) -> ExperimentPlan:
