@@ -195,11 +195,14 @@ class _Site:
         self._start = os.path.abspath(repo)
         self._env = dict(env)
         self._warnings: deque[str] = deque()
+        self._queue: Queue
 
     def open(self) -> Opened:
         """The project as the runner uses it. In a worker thread."""
         opened = self._opened()
-        tidy_queue(opened)
+        # For submissions alone: whoever waits for another writer keeps it from all others.
+        self._queue = open_queue(opened)
+        tidy_queue(opened, self._queue)
         return opened
 
     def queue_up(
@@ -213,7 +216,9 @@ class _Site:
         if not may_sweep and is_sweep(parse_edits(spec)):
             raise UsageError("this is a sweep", hint="use submit_sweep, which returns a list")
         # Anew each time: a repository is for one thread, and configuration may have changed.
-        queued = queue_experiments(self._opened(), spec, limits=limits, give_up=give_up)
+        queued = queue_experiments(
+            self._opened(), spec, queue=self._queue, limits=limits, give_up=give_up
+        )
         return [each.entry for each in queued]
 
     def _opened(self) -> Opened:

@@ -92,22 +92,23 @@ def queue_experiments(
     opened: Opened,
     spec: ExperimentSpec,
     *,
+    queue: Queue | None = None,
     limits: Limits | None = None,
     give_up: Callable[[], bool] | None = None,
 ) -> Iterator[Queued]:
     """Queue the experiment, or all experiments of the sweep, that `spec` asks for.
 
     Each is in the queue, safe from a kill, when it is yielded; when the iterator has ended all are
-    durable. `give_up` is asked while another process works in the project. Raises UsageError, also
-    if a stage could never run within `limits`, ProjectError, GitError or RefConflict, and then
-    nothing was queued.
+    durable. `queue` is the project's, if it is open. `give_up` is asked while another process works
+    in the project. Raises UsageError, also if a stage could never run within `limits`,
+    ProjectError, GitError or RefConflict, and then nothing was queued.
     """
     if opened.config.core.no_scm:
         raise NotAProject("experiments need Git, and core.no_scm turns it off")
     if spec.options.interactive:
         raise UsageError("a queued experiment cannot ask anything", hint="leave out -i")
     requests = _requests(opened, spec)
-    queue = open_queue(opened)
+    queue = queue or open_queue(opened)
     with queue.lease() as lease:
         try:
             drafts, taken = _store(opened, spec, requests, queue, lease.id, limits, give_up)

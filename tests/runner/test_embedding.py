@@ -338,6 +338,32 @@ async def test_events_tell_the_story_in_order(project: Project) -> None:
     assert text == b"training good\n"
 
 
+async def test_submitting_takes_no_longer_the_more_is_queued(project: Project) -> None:
+    """Every submission read the whole journal of the queue again."""
+
+    async def reads() -> int:
+        counts = []
+        for _ in range(3):
+            before = read_so_far()
+            await runner.submit(spec())
+            counts.append(read_so_far() - before)
+        return min(counts)
+
+    journal = project.root / ".dvc/tmp/exprun/queue/journal.jsonl"
+    async with opened(project, jobs=1) as runner:
+        await running(runner, "hang")
+        few, size = await reads(), journal.stat().st_size
+        await runner.submit_sweep(ExperimentSpec(set_params=("lr=range(2,402)",)))
+        assert await reads() - few < (journal.stat().st_size - size) / 2
+        runner.cancel()
+
+
+def read_so_far() -> int:
+    """How many bytes this process has read."""
+    counts = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(counts["rchar"])
+
+
 async def test_others_may_stop_and_remove_what_was_submitted(project: Project) -> None:
     async with opened(project, jobs=1) as runner:
         hanging = await running(runner, "hang")
