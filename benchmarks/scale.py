@@ -91,7 +91,7 @@ def _answer(instruction: words.Instruction, plan: words.ExperimentPlan) -> words
             return words.StageSaved(key, succeeded=True)
         case words.FinishExperiment(experiment):
             return words.ExperimentClosed(experiment, succeeded=True)
-        case words.StopStage() | words.WaitToRetry():
+        case words.StopStage() | words.FailStage() | words.WaitToRetry():
             raise Failed(f"nobody asked for {instruction}")
         case _:
             assert_never(instruction)

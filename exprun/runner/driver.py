@@ -76,11 +76,16 @@ class Driver:
                     effects.start_soon(self._carry_out, self._instructions(stimulus), effects)
 
     def _instructions(self, stimulus: Stimulus) -> list[Instruction]:
-        """What a stimulus makes the scheduler ask for; to stop stages is seen to at once."""
+        """What a stimulus makes the scheduler ask for; what has no answer is seen to at once."""
         effects: list[Instruction] = []
         for instruction in self._scheduler.handle(stimulus):
             if isinstance(instruction, words.StopStage):
                 self._stop(instruction)
+                continue
+            if isinstance(instruction, words.FailStage):
+                key, leader = instruction.key, instruction.leader
+                cause = self._open[leader.experiment]
+                self._open[key.experiment].fails_as(key, cause, leader)
                 continue
             if isinstance(instruction, words.WaitToRetry):
                 # Now, not in the task: a stop may come before that has begun.
@@ -139,7 +144,7 @@ class Driver:
                 reproduction = self._open.pop(experiment)
                 succeeded = await self._source.close(reproduction, verdict, states)
                 return words.ExperimentClosed(experiment, succeeded)
-            case words.StopStage():
+            case words.StopStage() | words.FailStage():
                 raise AssertionError("is carried out at once")
             case _:
                 assert_never(instruction)

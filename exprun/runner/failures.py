@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 FAULTS = (ExprunError, OSError)
 """What fails the stage that it happens to; anything else is a bug."""
 
+_LARGEST_OF_ITS_OWN = 128
+"""Above, an exit code may stand for a signal: a shell's, whose command ran out of memory."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
@@ -49,6 +52,11 @@ def _system_failure(error: OSError) -> Failure:
     reason = (error.strerror or str(error)).lower()
     where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
     return Failure(message=f"{where}{reason}", kind=kind)
+
+
+def is_conclusive(failure: Failure) -> bool:
+    """Whether the same commands would fail again on the same inputs, as far as one can tell."""
+    return isinstance(failure.outcome, Exited) and failure.outcome.code <= _LARGEST_OF_ITS_OWN
 
 
 def failure_of_plan(

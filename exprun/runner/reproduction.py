@@ -14,9 +14,9 @@ from exprun.executors.logs import log_path
 from exprun.executors.shell import build_commands, build_env
 from exprun.model.experiment import OnError
 from exprun.model.job import FailureClass, JobSpec
-from exprun.model.values import dataclass, field
+from exprun.model.values import dataclass, field, replace
 from exprun.runner import threads
-from exprun.runner.failures import FAULTS, failure_from, failure_of_job
+from exprun.runner.failures import FAULTS, failure_from, failure_of_job, is_conclusive
 from exprun.runner.needs import requirements_of
 from exprun.runner.telling import StageOutputs, Teller
 from exprun.runner.work import Need
@@ -230,7 +230,8 @@ class Reproduction:
         if failure is not None:
             await self._leave(hand)
             self._failed(index, failure, is_last=not may_retry)
-        return words.StageRan(key, succeeded=failure is None)
+        conclusive = failure is not None and is_conclusive(failure)
+        return words.StageRan(key, succeeded=failure is None, conclusive=conclusive)
 
     async def save(self, key: words.StageKey) -> words.StageSaved:
         """Save a stage whose commands have succeeded."""
@@ -248,6 +249,12 @@ class Reproduction:
         """Ask the commands of a stage to end."""
         self._teller.stops(key.stage, reason)
         self._in_hand[key.stage].stop.request(reason)
+
+    def fails_as(self, key: words.StageKey, other: Reproduction, leader: words.StageKey) -> None:
+        """Take over the failure of a stage that did the same work for another experiment."""
+        failure = other.failures[leader.stage]
+        where = f"in experiment '{other.experiment}', which ran it for both"
+        self._failed(key.stage, replace(failure, message=f"{failure.message} ({where})"))
 
     def waits_to_retry(self, key: words.StageKey, delay_s: float) -> None:
         """Tell that a stage is run again after a while."""

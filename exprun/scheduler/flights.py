@@ -25,6 +25,10 @@ class Flights:
         members.append(stage)
         return len(members) > 1
 
+    def followers(self, leader: Stage) -> Sequence[Stage]:
+        """Those that wait for what comes of a stage's work."""
+        return self._members[leader.flight][1:] if leader.flight is not None else ()
+
     def leave(self, stage: Stage) -> tuple[Sequence[Stage], Stage | None]:
         """Take a stage out that has ended: those to be checked again, and who leads from now on.
 

@@ -3,8 +3,9 @@
 A stage waits for its upstream stages, is *checked* (unchanged, restored, or it must run), becomes
 *ready*, *runs* while it holds a job slot and its other needs, and is *saved*. Identical work is
 done once: the first stage that must run leads its flight, the others follow and are checked again
-when it is saved. An experiment is finished when each of its stages is in a final state; until the
-driver reports it closed it counts as open, which bounds how many workspaces exist.
+when it is saved. If its command fails they fail as well, unless another try may help. An experiment
+is finished when each of its stages is in a final state; until the driver reports it closed it
+counts as open, which bounds how many workspaces exist.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from exprun.scheduler.stages import build_experiment
 from exprun.scheduler.vocabulary import ExperimentVerdict, StageState, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
 
     from exprun.scheduler.stages import Experiment, Stage
     from exprun.scheduler.vocabulary import (
@@ -125,9 +126,9 @@ class Scheduler:
                 self._checking[stage.kind] -= 1
                 self._checking_count -= 1
                 self._checked(stage, verdict, flight)
-            case words.StageRan(key, succeeded, retryable):
+            case words.StageRan(key, succeeded, retryable, conclusive):
                 stage = self._stage(key, StageState.RUNNING, stimulus)
-                self._ran(stage, succeeded, retryable)
+                self._ran(stage, succeeded, retryable, conclusive)
             case words.StageNotStarted(key):
                 self._put_off(self._stage(key, StageState.RUNNING, stimulus))
             case words.StageSaved(key, succeeded):
@@ -282,7 +283,7 @@ class Scheduler:
         else:
             self._make_ready(stage)
 
-    def _ran(self, stage: Stage, succeeded: bool, retryable: bool) -> None:
+    def _ran(self, stage: Stage, succeeded: bool, retryable: bool, conclusive: bool) -> None:
         self._give_back(stage)
         self._budget.widen()
         stage.refused = 0
@@ -294,7 +295,21 @@ class Scheduler:
             stage.state = StageState.BACKING_OFF
             self._instructions.append(words.WaitToRetry(stage.key, stage.attempt))
         else:
+            followers = self._flights.followers(stage) if conclusive else ()
+            was_cancelled = self._open[stage.key.experiment].cancelled is not None
             self._end(stage, self._failure(stage))
+            if not was_cancelled:
+                self._fail_alike(followers, stage)
+
+    def _fail_alike(self, followers: Sequence[Stage], leader: Stage) -> None:
+        """End stages whose work has failed elsewhere, but for those that have more tries."""
+        for stage in followers:
+            if stage.state.is_final or stage.planned.retries > leader.planned.retries:
+                continue
+            # What goes on after a failure needs what the stage leaves behind.
+            if self._open[stage.key.experiment].plan.on_error is not OnError.IGNORE:
+                self._instructions.append(words.FailStage(stage.key, leader.key))
+                self._end(stage, StageState.FAILED)
 
     def _put_off(self, stage: Stage) -> None:
         """Have a stage wait until others have ended or, if none of ours runs, for a while."""

@@ -9,7 +9,8 @@ Every instruction that starts an effect is answered by exactly one stimulus:
     WaitToRetry       ->  RetryDue
     FinishExperiment  ->  ExperimentClosed
 
-`StopStage` has no answer of its own: it makes the `StageRan` of the stage come soon.
+`StopStage` has no answer of its own: it makes the `StageRan` of the stage come soon. `FailStage`
+has none at all.
 """
 
 from __future__ import annotations
@@ -165,11 +166,14 @@ class StageChecked:
 
 @dataclass(frozen=True, slots=True)
 class StageRan:
-    """The command ended; `retryable` says whether another try may help."""
+    """The command ended; `retryable` says whether another try may help. If it failed, and that was
+    `conclusive`, identical work would fail as well.
+    """
 
     key: StageKey
     succeeded: bool
     retryable: bool = True
+    conclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +260,14 @@ class StopStage:
 
 
 @dataclass(frozen=True, slots=True)
+class FailStage:
+    """The stage, which did not run, has failed as `leader` has with the same work."""
+
+    key: StageKey
+    leader: StageKey
+
+
+@dataclass(frozen=True, slots=True)
 class SaveStage:
     key: StageKey
 
@@ -274,5 +286,12 @@ class FinishExperiment:
 
 
 Instruction = (
-    OpenExperiment | CheckStage | RunStage | StopStage | SaveStage | WaitToRetry | FinishExperiment
+    OpenExperiment
+    | CheckStage
+    | RunStage
+    | StopStage
+    | FailStage
+    | SaveStage
+    | WaitToRetry
+    | FinishExperiment
 )

@@ -144,6 +144,55 @@ async def test_a_failure_is_a_result(project: Project) -> None:
     assert states(project)["bad"] is State.FAILED
 
 
+SHARED = """\
+stages:
+  common:
+    cmd: 'echo ran >> "$GATE.runs"; until [ -e "$GATE" ]; do sleep 0.02; done; exit 7'
+    deps: [train.sh]
+    outs: [common.txt]
+  own:
+    cmd: echo here; cp params.yaml model.txt
+    params: [lr]
+    outs: [model.txt]
+"""
+
+
+def runs(project: Project) -> int:
+    """How often the first of these stages ran."""
+    return len(Path(f"{project.gate}.runs").read_text().splitlines())
+
+
+async def test_a_stage_that_fails_for_several_experiments_runs_once(project: Project) -> None:
+    (project.root / "dvc.yaml").write_text(SHARED)
+    project.git("commit", "--quiet", "-am", "second")
+    async with opened(project, jobs=3) as runner:
+        async with runner.subscribe(events.StageFinished) as stream:
+            handles = [await runner.submit(spec(lr=lr)) for lr in "234"]
+            # What the second stage takes for, the first one was looked at.
+            for _ in handles:
+                assert (await anext(stream)).stage == "own"  # type: ignore[attr-defined]
+            project.gate.touch()
+            results = [await handle.wait() for handle in handles]
+            told = [await anext(stream) for _ in handles]
+    assert runs(project) == 1
+    first, *others = results
+    assert first.reason and first.reason.endswith("exited with 7")
+    for result in others:
+        assert result.stages == {"common": StageResult.FAILED, "own": StageResult.SUCCEEDED}
+        assert result.reason == (
+            f"{first.reason} (in experiment '{first.name}', which ran it for both)"
+        )
+    assert {(e.stage, e.failure) for e in told if isinstance(e, events.StageFinished)} == {
+        ("common", FailureClass.STAGE_EXIT)
+    }
+    codes = {e.last.exit_code for e in queue_of(project).entries() if e.last}
+    assert codes == {7}
+    # Nothing of that is remembered.
+    async with opened(project, jobs=3) as runner:
+        assert not (await runner.run(spec(lr="5"))).succeeded
+    assert runs(project) == 2
+
+
 async def test_requests_that_cannot_be_carried_out_are_refused(project: Project) -> None:
     with pytest.raises(NotAProject):
         async with open_runner(project.root.parent):

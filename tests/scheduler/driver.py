@@ -22,8 +22,8 @@ class Driver:
     """Keeps the open effects of a scheduler and checks its promises at every step.
 
     `fails` decides whether a stage's command fails, `refuses` whether an experiment cannot be
-    opened, `spoils` whether a stage cannot be checked or saved; `flight` names a stage's work. The
-    machine has `room` for so many stages at a time.
+    opened, `spoils` whether a stage cannot be checked or saved; `flight` names a stage's work,
+    and a failure of it may be `conclusive`. The machine has `room` for so many stages at a time.
     """
 
     plans: dict[str, ExperimentPlan]
@@ -34,6 +34,7 @@ class Driver:
     fails: Callable[[StageKey, int], bool] = lambda key, attempt: False
     refuses: Callable[[str, int], bool] = lambda experiment, time: False
     spoils: Callable[[Instruction], bool] = lambda effect: False
+    conclusive: Callable[[StageKey], bool] = lambda key: False
     room: int | None = None
     flight: Callable[[StageKey], str | None] = lambda key: None
     unchanged: Callable[[StageKey], bool] = lambda key: False
@@ -94,6 +95,10 @@ class Driver:
             case words.StopStage(key, _):
                 self.stopping.add(key)
                 return
+            case words.FailStage(key, leader):
+                assert key.experiment in self._admitted, "fails after its end"
+                assert self._works[key] == self._works[leader] is not None
+                return
             case words.OpenExperiment(experiment):
                 assert self.opened[experiment] == self.ended[experiment], "opened while it is open"
                 self.opened[experiment] += 1
@@ -149,7 +154,8 @@ class Driver:
                 if may_wait and self.room is not None and len(self.running) >= self.room:
                     return words.StageNotStarted(key)
                 failed = self.fails(key, attempt) or key in self.stopping
-                return words.StageRan(key, not failed)
+                conclusive = failed and self.conclusive(key)
+                return words.StageRan(key, not failed, conclusive=conclusive)
             case words.SaveStage(key):
                 if self.spoils(effect):
                     return words.StageSaved(key, False)
@@ -163,7 +169,7 @@ class Driver:
                 self.ended[experiment] += 1
                 succeeded = verdict is words.ExperimentVerdict.SUCCEEDED
                 return words.ExperimentClosed(experiment, succeeded)
-            case words.StopStage():
+            case words.StopStage() | words.FailStage():
                 raise AssertionError("has no answer")
 
     def _checked(self, key: StageKey, *, forced: bool) -> words.StageChecked:

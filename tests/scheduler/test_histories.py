@@ -52,7 +52,7 @@ def worlds(draw: st.DrawFn) -> Driver:
     """Experiments, limits, and what goes wrong."""
     batch = draw(st.lists(plans(), max_size=6))
     failing = draw(st.sets(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 3))))
-    unchanged, spoilt, refused = draw(spots), draw(spots), draw(spots)
+    unchanged, spoilt, refused, conclusive = draw(spots), draw(spots), draw(spots), draw(spots)
 
     def is_spoilt(effect: words.Instruction) -> bool:
         is_save = isinstance(effect, words.SaveStage)
@@ -70,6 +70,7 @@ def worlds(draw: st.DrawFn) -> Driver:
         refuses=lambda experiment, time: (int(experiment), time) in refused,
         spoils=is_spoilt,
         room=draw(st.none() | st.integers(0, 3)),
+        conclusive=lambda key: place(key) in conclusive,
         flight=lambda key: f"work-{key.stage % 2}" if key.stage < 4 else None,
         unchanged=lambda key: place(key) in unchanged,
     )

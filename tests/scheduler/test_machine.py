@@ -159,6 +159,75 @@ def test_a_follower_takes_over_when_the_leader_fails() -> None:
     assert states(driver, "b") == [StageState.SUCCEEDED]
 
 
+def test_identical_work_that_fails_is_not_done_again() -> None:
+    """Sixteen experiments waited sixteen times for the same failure."""
+    driver = Driver(
+        {f"e{i}": chain(2) for i in range(16)},
+        Limits(jobs=8),
+        max_open=16,
+        flight=lambda key: "shared",
+        fails=lambda key, _: True,
+        conclusive=lambda key: True,
+    )
+    driver.start()
+    answer_all_but_runs(driver)
+    driver.finish()
+    assert len(driver.started) == 1
+    assert all(f.verdict is ExperimentVerdict.FAILED for f in driver.finished.values())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ExperimentPlan(stages=(PlannedStage(retries=1),)),
+        ExperimentPlan(stages=(PlannedStage(),), on_error=OnError.IGNORE),
+    ],
+    ids=["has more tries", "needs what it leaves behind"],
+)
+def test_who_may_fare_better_does_the_work_again(other: ExperimentPlan) -> None:
+    driver = Driver(
+        {"a": chain(1), "b": other, "c": chain(1)},
+        Limits(jobs=4),
+        flight=lambda key: "shared",
+        fails=lambda key, _: key.experiment == "a",
+        conclusive=lambda key: True,
+    )
+    driver.start()
+    driver.finish()
+    assert [key.experiment for key in driver.started] == ["a", "b"]
+    assert states(driver, "c") == [StageState.FAILED]
+
+
+def test_a_cancelled_leader_tells_nothing_of_the_work() -> None:
+    driver = Driver(
+        {"a": chain(1), "b": chain(1)},
+        Limits(jobs=4),
+        flight=lambda key: "shared",
+        conclusive=lambda key: True,
+    )
+    driver.start()
+    answer_all_but_runs(driver)
+    driver.send(words.CancelRequested(CancelReason.REQUESTED, "a"))
+    driver.finish()
+    assert states(driver, "a") == [StageState.CANCELLED]
+    assert states(driver, "b") == [StageState.SUCCEEDED]
+
+
+def test_followers_of_what_ends_the_run_are_not_failed() -> None:
+    driver = Driver(
+        {"a": chain(1), "b": chain(1)},
+        Limits(jobs=4),
+        fail_fast=True,
+        flight=lambda key: "shared",
+        fails=lambda key, _: True,
+        conclusive=lambda key: True,
+    )
+    driver.start()
+    driver.finish()
+    verdicts = {finish.verdict for finish in driver.finished.values()}
+    assert verdicts == {ExperimentVerdict.FAILED, ExperimentVerdict.CANCELLED}
+
+
 def test_a_failed_stage_is_tried_again() -> None:
     plan = ExperimentPlan(stages=(PlannedStage(retries=2),))
     driver = Driver({"e": plan}, Limits(jobs=1), fails=lambda key, attempt: attempt < 3)
