@@ -86,7 +86,8 @@ class IgnoreRules:
     def _load(self, path: str) -> tuple[Pattern, ...]:
         try:
             # As Git since 2.32: a link could point to anything.
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(path, flags)
         except OSError as error:
             if error.errno in OUT_OF_MEANS:
                 raise

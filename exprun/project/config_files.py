@@ -20,6 +20,7 @@ from exprun.project.config_schema import (
     REMOTES,
     SECTIONS,
 )
+from exprun.project.files import only_files
 from exprun.project.ini import Entry, Section, parse_ini
 
 if TYPE_CHECKING:
@@ -91,11 +92,13 @@ def config_files(dvc_dir: str, places: ConfigPlaces) -> Iterator[str]:
 
 def _read_file(path: str, home: str | None) -> dict[SectionPath, Section]:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", opener=only_files) as file:
             text = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=path) from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"cannot be read: {error}", where=path) from error
     sections: dict[SectionPath, Section] = {}
     for spelled, section in parse_ini(text, file=path).items():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from exprun.model.values import dataclass, field
@@ -24,7 +26,7 @@ class DiskFiles:
 
     def read(self, location: Location) -> bytes:
         self.asked.add(location)
-        with open(os.path.join(self.root, location), "rb") as file:
+        with open(os.path.join(self.root, location), "rb", opener=only_files) as file:
             return file.read()
 
     def is_file(self, location: Location) -> bool:
@@ -34,3 +36,15 @@ class DiskFiles:
     def is_dir(self, location: Location) -> bool:
         self.asked.add(location)
         return os.path.isdir(os.path.join(self.root, location))
+
+
+def only_files(path: str, flags: int) -> int:
+    """An opener for reading. Raises OSError for a FIFO, which would never be read to its end, and
+    for a device; `open` does so for a directory.
+    """
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    mode = os.fstat(descriptor).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "Not a regular file", path)
+    return descriptor

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from exprun.formats.ignore_patterns import Pattern, parse_patterns
 from exprun.model.files import OUT_OF_MEANS
 from exprun.model.values import dataclass
+from exprun.project.files import only_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -93,14 +94,17 @@ class GitIgnore:
 
 def _read(path: str) -> tuple[Pattern, ...]:
     try:
-        # A symbolic link would let a repository read files elsewhere; Git refuses it too.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with open(path, encoding="utf-8", errors="surrogateescape", opener=_no_links) as file:
+            return parse_patterns(file.read())
     except OSError as error:
         if error.errno in OUT_OF_MEANS:
             raise
         return ()
-    with open(descriptor, encoding="utf-8", errors="surrogateescape") as file:
-        return parse_patterns(file.read())
+
+
+def _no_links(path: str, flags: int) -> int:
+    """A symbolic link would let a repository read files elsewhere; Git refuses it too."""
+    return only_files(path, flags | os.O_NOFOLLOW)
 
 
 def find_excludes_file(git: GitPlace, *, home: str | None, config_home: str | None) -> str | None:
@@ -135,7 +139,7 @@ def _config_home(home: str | None, config_home: str | None) -> str | None:
 
 def _last_excludes_file(config: str) -> str | None:
     try:
-        with open(config, encoding="utf-8", errors="surrogateescape") as file:
+        with open(config, encoding="utf-8", errors="surrogateescape", opener=only_files) as file:
             text = file.read()
     except OSError as error:
         if error.errno in OUT_OF_MEANS:

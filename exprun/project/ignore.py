@@ -13,6 +13,7 @@ from exprun.formats.ignore_patterns import Pattern, parse_patterns
 from exprun.model.files import OUT_OF_MEANS
 from exprun.model.paths import ROOT, Location, is_outside, join, parent
 from exprun.model.values import dataclass
+from exprun.project.files import only_files
 from exprun.project.root import DVC_DIR
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ class IgnoreRules:
             if self._files is not None:
                 text = self._files.read(join(directory, DVCIGNORE)).decode()
             else:
-                with open(os.path.join(self._root, directory, DVCIGNORE), encoding="utf-8") as file:
+                path = os.path.join(self._root, directory, DVCIGNORE)
+                with open(path, encoding="utf-8", opener=only_files) as file:
                     text = file.read()
         except OSError as error:
             if error.errno in OUT_OF_MEANS:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from exprun.errors import UsageError
+from exprun.model.files import OUT_OF_MEANS
 from exprun.model.paths import Location, is_outside, join
 from exprun.model.values import dataclass, field
 from exprun.params.edits import apply_overrides
@@ -87,6 +88,10 @@ def _read(opened: Opened, location: Location) -> bytes | None:
         return None
     except IsADirectoryError:
         raise UsageError(f"'{location}' is a directory, not a parameters file") from None
+    except OSError as error:
+        if error.errno in OUT_OF_MEANS:
+            raise
+        raise UsageError(f"'{location}' cannot be read: {error.strerror}") from None
 
 
 def _composed_file(opened: Opened, spec: ExperimentSpec):  # type: ignore[no-untyped-def]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from exprun.errors import PipelineError
 from exprun.git.gitignore import add_line, remove_line
 from exprun.git.ignored import IgnoreRules, TrackedPaths
+from exprun.project.files import only_files
 from exprun.runner.writing import replace_file
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _beside(path: str) -> str:
 
 def _read(file: str) -> str:
     try:
-        with open(file, encoding="utf-8", newline="") as stream:
+        with open(file, encoding="utf-8", newline="", opener=only_files) as stream:
             return stream.read()
     except FileNotFoundError:
         return ""

@@ -6,7 +6,9 @@ import os
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from exprun.errors import LockfileError
 from exprun.lockfile.codec import absent_lock, parse_lock
+from exprun.model.files import OUT_OF_MEANS
 from exprun.model.values import dataclass
 from exprun.pipeline.spelling import lock_of
 from exprun.runner.writing import replace_file
@@ -92,5 +94,9 @@ class LockBook:
                 lock = parse_lock(self._files.read(file), name=file)
             except FileNotFoundError:
                 lock = absent_lock(name=file)
+            except OSError as error:
+                if error.errno in OUT_OF_MEANS:
+                    raise
+                raise LockfileError(f"cannot be read: {error.strerror}", where=file) from None
             self._locks[file] = lock
         return lock

@@ -6,8 +6,11 @@ import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from exprun.errors import ParamsError
 from exprun.formats.documents import load_params
 from exprun.formats.reading import YamlReader, read_yaml
+from exprun.model.files import OUT_OF_MEANS
+from exprun.project.files import only_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,11 +57,15 @@ class WorkspaceProbe:
             signature = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
             known = self._params.get(location)
             if known is None or known[0] != signature:
-                with open(path, "rb") as file:
+                with open(path, "rb", opener=only_files) as file:
                     known = (signature, load_params(file.read(), name=location, yaml=self._yaml))
                 self._params[location] = known
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if error.errno in OUT_OF_MEANS:
+                raise
+            raise ParamsError(f"cannot be read: {error.strerror}", where=location) from None
         return known[1]
 
     def has_objects(self, content: Content) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from exprun.errors import ConfigError, ExprunError, UsageError
 from exprun.model.quantities import parse_size
 from exprun.model.values import dataclass
+from exprun.project.files import only_files
 from exprun.runner.needs import read_cpus
 from exprun.scheduler.budget import Limits
 
@@ -117,7 +118,7 @@ def load_resources(directories: Iterator[str] | tuple[str, ...]) -> Resources:
 
 def _load(path: str) -> Resources:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=only_files) as file:
             data = file.read(_LARGEST_FILE + 1)
     except (FileNotFoundError, NotADirectoryError):
         return Resources()

@@ -6,6 +6,8 @@ import os
 import stat
 from contextlib import suppress
 
+from exprun.project.files import only_files
+
 _NEW_FILE_MODE = 0o666
 
 
@@ -39,7 +41,7 @@ def replace_file(path: str, data: bytes) -> None:
 def put_back(path: str, data: bytes | None) -> None:
     """Make the file at `path` hold `data` again, or be no more (None). Raises OSError."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=only_files) as file:
             now = file.read()
     except FileNotFoundError:
         now = None

@@ -19,7 +19,7 @@ from tests.compat.pipelines import TRAINED
 from tests.support.project import Chmod, Delete, commit, git, init_dvc, perform, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.support.environment import Place
@@ -52,6 +52,57 @@ def test_bad_input_is_named_and_harmless(
     assert re.search(bad.names, finished.stderr, re.DOTALL), told
     assert _state(place, whole=bad.exits != FAILED) == before
     assert elapsed < REFUSED_WITHIN_S
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "directory"])
+@pytest.mark.parametrize(
+    "file",
+    ["dvc.yaml", "params.yaml", "dvc.lock", ".dvc/config", ".dvc/config.local", "exprun.toml"],
+)
+def test_what_is_no_file_is_refused(
+    file: str,
+    make: Callable[[Path], None],
+    exprun: Tool,
+    builder: Builder,
+    tmp_path: Path,
+) -> None:
+    place = builder.build(PROJECT, into=tmp_path / "place")
+    (place.repo / file).unlink(missing_ok=True)
+    make(place.repo / file)
+
+    ended = exprun.run(("run", "-n", "e", "-S", "lr=5"), place=place, timeout_s=20)
+
+    assert ended.code == 2, ended
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("ERROR")]
+    assert len(errors) == 1 and file in errors[0], ended
+    assert not (place.repo / "o").exists()
+
+
+def test_a_fifo_for_parameters_fails_their_stage(
+    exprun: Tool, builder: Builder, tmp_path: Path
+) -> None:
+    place = builder.build(PROJECT, into=tmp_path / "place")
+    (place.repo / "params.yaml").unlink()
+    os.mkfifo(place.repo / "params.yaml")
+
+    ended = exprun.run(("run", "-n", "e"), place=place, timeout_s=20)
+
+    assert ended.code == FAILED, ended
+    assert "params.yaml: cannot be read: Not a regular file" in ended.stderr
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "directory"])
+@pytest.mark.parametrize("file", [".dvcignore", ".gitignore", ".git/info/exclude"])
+def test_what_is_no_file_ignores_nothing(
+    file: str, make: Callable[[Path], None], exprun: Tool, builder: Builder, tmp_path: Path
+) -> None:
+    place = builder.build(PROJECT, into=tmp_path / "place")
+    (place.repo / file).unlink(missing_ok=True)
+    make(place.repo / file)
+
+    ended = exprun.run(("status",), place=place, timeout_s=20)
+
+    assert (ended.code, ended.stderr) == (0, ""), ended
 
 
 def test_there_are_a_hundred() -> None:
