@@ -15,6 +15,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from exprun.model.files import naming
 from exprun.model.job import Exited, FailureClass, Killed, Lost, NotStarted, failure_of
 from exprun.model.values import dataclass, field
 
@@ -68,8 +69,8 @@ def name_logs(directory: str, experiment: str) -> None:
     """Note whose logs are in `directory`, if there are any."""
     with contextlib.suppress(FileNotFoundError):
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(os.path.join(directory, _NAME_FILE), flags, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
+        path = os.path.join(directory, _NAME_FILE)
+        with naming(path), open(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
             file.write(experiment)
 
 
@@ -147,13 +148,15 @@ def write_record(log: str, record: LogRecord) -> None:
         for left in record.leftovers
     ]
     line = json.dumps(fields).encode("ascii") + b"\n"
-    descriptor = open_log(records_path(log))
+    path = records_path(log)
+    descriptor = open_log(path)
     try:
-        size = os.fstat(descriptor).st_size
-        if os.write(descriptor, line) < len(line):
-            # The next record is not to be spoiled by the beginning of this one.
-            os.ftruncate(descriptor, size)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with naming(path):
+            size = os.fstat(descriptor).st_size
+            if os.write(descriptor, line) < len(line):
+                # The next record is not to be spoiled by the beginning of this one.
+                os.ftruncate(descriptor, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(descriptor)
 

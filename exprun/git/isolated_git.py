@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
 from exprun.git.repository import Repository
+from exprun.model.files import naming
 from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
@@ -146,5 +147,5 @@ def _quote(value: str) -> str:
 
 def _write(path: str, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with open(os.open(path, flags, 0o600), "wb") as file:
+    with naming(path), open(os.open(path, flags, 0o600), "wb") as file:
         file.write(data)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import RefConflict
 from exprun.git.directories import make_directories
+from exprun.model.files import naming
 
 if TYPE_CHECKING:
     from typing import Self
@@ -58,7 +59,7 @@ class LockFile:
 
     def fill(self, data: bytes) -> None:
         """Write what the file is to hold, durably."""
-        with open(self._descriptors[-1], "wb", closefd=False) as file:
+        with naming(self._lock), open(self._descriptors[-1], "wb", closefd=False) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

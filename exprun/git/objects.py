@@ -18,6 +18,7 @@ from exprun.errors import GitError
 from exprun.git.directories import make_directories
 from exprun.git.pack_reading import KINDS, Kind, Packs
 from exprun.git.refs import sync_directory
+from exprun.model.files import naming
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -233,7 +234,7 @@ class ObjectStore:
         """A file of the name that ``git gc`` expects for leftovers; gone if writing it fails."""
         path = f"{self.directory}/tmp_obj_{os.urandom(8).hex()}"
         try:
-            with open(path, "xb", opener=_create_read_only) as file:
+            with naming(path), open(path, "xb", opener=_create_read_only) as file:
                 yield file
         except BaseException:
             with suppress(FileNotFoundError):
@@ -277,7 +278,8 @@ def _sync_file(path: str) -> None:
     with suppress(FileNotFoundError):  # packed meanwhile by git, which syncs its packs
         descriptor = os.open(path, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
+            with naming(path):
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from exprun.git.objects import ObjectStore, object_name
 from exprun.git.refs import sync_directory
+from exprun.model.files import naming
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,7 +163,7 @@ def _write_new(prefix: str, path: str, data: bytes) -> None:
     """Write a file durably under the name that ``git gc`` expects for leftovers, then rename."""
     temporary = f"{prefix}{os.urandom(8).hex()}"
     try:
-        with open(temporary, "xb", opener=_read_only) as file:
+        with naming(path), open(temporary, "xb", opener=_read_only) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError, RefConflict
 from exprun.git.lockfile import LockFile
+from exprun.model.files import naming
 from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
@@ -187,7 +188,8 @@ def sync_directory(path: str) -> None:
     """Make the names in a directory durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        with naming(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

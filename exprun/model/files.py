@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from exprun.model.paths import Location
 
 OUT_OF_MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO})
@@ -26,3 +29,14 @@ class Files(Protocol):
 
     def is_dir(self, location: Location) -> bool:
         """Whether a directory (or a symlink to one) is there."""
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Has what fails in the block name the file, which the system knows by a number alone."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = path
+        raise

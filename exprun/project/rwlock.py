@@ -14,6 +14,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from exprun.model.files import naming
 from exprun.model.values import dataclass, field
 from exprun.project.locks import Busy, FileLock, Patience
 
@@ -272,7 +273,7 @@ def _store(path: str, text: str) -> None:
     except OSError:  # there is none, or something that is no file of ours
         _replace(path, data.ljust(_ROOM))
         return
-    with open(descriptor, "wb", buffering=0) as file:
+    with naming(path), open(descriptor, "wb", buffering=0) as file:
         size = os.fstat(descriptor).st_size
         if len(data) <= size:
             file.write(data.ljust(size))
@@ -283,6 +284,6 @@ def _store(path: str, text: str) -> None:
 def _replace(path: str, data: bytes) -> None:
     temporary = f"{path}.{os.getpid()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(temporary, flags, 0o666), "wb") as file:
+    with naming(path), open(os.open(temporary, flags, 0o666), "wb") as file:
         file.write(data)
     os.replace(temporary, path)

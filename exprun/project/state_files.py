@@ -6,6 +6,8 @@ import os
 import threading
 from contextlib import suppress
 
+from exprun.model.files import naming
+
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -13,7 +15,7 @@ def replace_privately(path: str, data: bytes) -> None:
     """Make `path` hold `data`, by rename. Not durable. Raises OSError, and leaves nothing then."""
     temporary = f"{path}.{os.getpid()}-{threading.get_ident()}~"
     try:
-        with open(os.open(temporary, _FLAGS, 0o600), "wb") as file:
+        with naming(path), open(os.open(temporary, _FLAGS, 0o600), "wb") as file:
             file.write(data)
         os.replace(temporary, path)
     except OSError:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 from exprun.errors import ProjectError
+from exprun.model.files import naming
 from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
@@ -159,9 +160,8 @@ class Journal:
 
     def _create(self, lines: Iterable[Line | bytes]) -> None:
         temporary = f"{self.path}.new"
-        with open(
-            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _FLAGS, 0o600), "wb"
-        ) as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _FLAGS
+        with naming(temporary), open(os.open(temporary, flags, 0o600), "wb") as file:
             file.write(format_line({"journal": os.urandom(16).hex()}))
             for line in lines:
                 file.write(line + b"\n" if isinstance(line, bytes) else format_line(line))
@@ -218,18 +218,19 @@ class Writer:
         data = format_line(line)
         before = os.fstat(self._descriptor).st_size
         try:
-            written = os.write(self._descriptor, data)
+            with naming(self._path):
+                written = os.write(self._descriptor, data)
             if written != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError as error:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._path)
+        except OSError:
             os.ftruncate(self._descriptor, before)
-            error.filename = self._path
             raise
         return self._take(data)
 
     def sync(self) -> None:
         """Make everything appended so far durable."""
-        os.fsync(self._descriptor)
+        with naming(self._path):
+            os.fsync(self._descriptor)
 
 
 def format_line(line: Line) -> bytes:
@@ -257,7 +258,8 @@ def sync_directory(path: str) -> None:
     """Make the names in a directory durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        with naming(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

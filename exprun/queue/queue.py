@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError, RefConflict, UsageError
+from exprun.model.files import naming
 from exprun.model.near import did_you_mean
 from exprun.model.values import dataclass
 from exprun.queue import specs
@@ -370,7 +371,8 @@ class Queue:
 
     def _compact(self) -> None:
         if self._damaged:
-            with open(os.path.join(self.directory, "damaged"), "ab", opener=_private) as file:
+            path = os.path.join(self.directory, "damaged")
+            with naming(path), open(path, "ab", opener=_private) as file:
                 file.write(b"".join(text + b"\n" for text in self._damaged))
                 file.flush()
                 os.fsync(file.fileno())

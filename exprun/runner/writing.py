@@ -6,6 +6,7 @@ import os
 import stat
 from contextlib import suppress
 
+from exprun.model.files import naming
 from exprun.project.files import only_files
 
 _NEW_FILE_MODE = 0o666
@@ -27,7 +28,7 @@ def replace_file(path: str, data: bytes) -> None:
         descriptor = os.open(
             temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, _NEW_FILE_MODE
         )
-        with open(descriptor, "wb") as file:
+        with naming(path), open(descriptor, "wb") as file:
             if mode is not None:
                 os.fchmod(descriptor, mode)
             file.write(data)

@@ -29,6 +29,7 @@ from exprun.git.isolated_git import (
     reuse_isolated_git,
 )
 from exprun.git.tree import GITLINK, Entry, files_of
+from exprun.model.files import naming
 from exprun.model.values import dataclass, field
 from exprun.store.modes import Modes
 from exprun.workspaces.checkout import write_files, write_submodules
@@ -300,7 +301,8 @@ def _write_extra(root: str, source: WorkspaceSource, wanted: Mapping[str, Entry]
             continue
         _unlink(full)
         os.makedirs(os.path.dirname(full), exist_ok=True)
-        with open(os.open(full, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with naming(full), open(os.open(full, flags, 0o600), "wb") as file:
             file.write(data)
 
 

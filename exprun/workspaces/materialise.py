@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from exprun.errors import GitError
 from exprun.git.index_file import Stat
 from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry
+from exprun.model.files import naming
 from exprun.model.patterns import pattern
 from exprun.model.values import dataclass
 from exprun.workspaces.overwriting import overwrite, write_all
@@ -91,7 +92,8 @@ def write_file(full: str, data: bytes, mode: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(full, flags, permissions_of(mode))
     try:
-        write_all(descriptor, data)
+        with naming(full):
+            write_all(descriptor, data)
     finally:
         os.close(descriptor)
 

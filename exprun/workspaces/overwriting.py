@@ -6,11 +6,13 @@ import os
 import stat
 from contextlib import suppress
 
+from exprun.model.files import naming
+
 
 def rewrite(full: str, data: bytes) -> None:
     """Make a file hold `data`: where it is, or else anew. Nothing is written through links."""
     if not overwrite(full, data):
-        with open(full, "xb") as file:
+        with naming(full), open(full, "xb") as file:
             file.write(data)
 
 
@@ -41,10 +43,11 @@ def write_over(full: str, data: bytes, permissions: int | None = None) -> bool:
             permissions = stat.S_IMODE(found.st_mode)
         if found.st_nlink != 1 or found.st_mode != stat.S_IFREG | permissions:
             return False
-        write_all(descriptor, data)
-        # Only if need be: it takes ten times as long as to write.
-        if found.st_size > len(data):
-            os.ftruncate(descriptor, len(data))
+        with naming(full):
+            write_all(descriptor, data)
+            # Only if need be: it takes ten times as long as to write.
+            if found.st_size > len(data):
+                os.ftruncate(descriptor, len(data))
         return True
     finally:
         os.close(descriptor)
