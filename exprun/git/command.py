@@ -18,6 +18,10 @@ _LOCAL = frozenset(
 )
 
 
+NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
+"""Options of Git that keep the user's hooks from running."""
+
+
 class GitNotFound(GitError):
     """There is no git command."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exprun.git.command import run_git
+from exprun.git.command import NO_HOOKS, run_git
 from exprun.git.objects import EMPTY_TREE
 
 if TYPE_CHECKING:
@@ -50,6 +50,5 @@ def let_go(repository: Repository, refs: Iterable[str]) -> None:
     """Delete refs, wherever they are stored. No hook is run."""
     commands = "".join(f"delete {ref}\n" for ref in refs)
     if commands:
-        no_hooks = ["-c", "core.hooksPath=/dev/null"]
-        args = [*no_hooks, "update-ref", "--stdin"]
+        args = [*NO_HOOKS, "update-ref", "--stdin"]
         run_git(repository.workdir, repository.env, args, commands.encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError, RefConflict, UsageError
-from exprun.git.command import run_git
+from exprun.git.command import NO_HOOKS, run_git
 from exprun.git.experiment_refs import (
     NAMESPACE,
     ExperimentRef,
@@ -130,22 +130,27 @@ def rename(repository: Repository, old: str, new: str, *, replace: bool = False)
 def branch(repository: Repository, experiment: Stored, name: str | None) -> str:
     """Make a branch at an experiment's commit; the branch's name.
 
-    Raises UsageError if the branch exists or may not be called so.
+    Raises UsageError if the branch may not be called so, RefConflict if it exists or another is in
+    its way, GitError.
     """
     ref, commit = experiment
     name = name or f"{ref.name}-branch"
-    if repository.refs.read(f"refs/heads/{name}") is not None:
-        raise UsageError(f"Git branch '{name}' already exists.", hint="give another name")
-    arguments = ["-m", f"exprun: created from experiment '{ref.name}'"]
     try:
         run_git(repository.workdir, repository.env, ["check-ref-format", "--branch", name])
-        run_git(
-            repository.workdir,
-            repository.env,
-            ["update-ref", *arguments, f"refs/heads/{name}", commit, _NO_COMMIT],
-        )
     except GitError as error:
         raise UsageError(f"cannot make the branch '{name}': {error.message}") from None
+    parts = name.split("/")
+    for taken in ("/".join(parts[:length]) for length in range(len(parts), 0, -1)):
+        if repository.refs.read(f"refs/heads/{taken}") is not None:
+            raise RefConflict(f"Git branch '{taken}' already exists.", hint="give another name")
+    reason = f"exprun: created from experiment '{ref.name}'"
+    command = [*NO_HOOKS, "update-ref", "-m", reason, f"refs/heads/{name}", commit, _NO_COMMIT]
+    try:
+        run_git(repository.workdir, repository.env, command)
+    except GitError as error:
+        # The branch, one below it, or a lock.
+        kind = RefConflict if " exists" in error.message else GitError
+        raise kind(f"cannot make the branch '{name}': {error.message}") from None
     return name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -129,3 +130,33 @@ def test_branching(rich: Place, exprun: Tool) -> None:
     for args in (("one",), ("one", "a..b"), ("nobody",), ("main",)):
         assert exprun.run(("branch", *args), place=rich).code == 2
     assert exprun.run(("branch", tip.strip(), "deep/name"), place=rich).code == 0
+    (rich.repo / ".git/refs/heads/locked.lock").touch()
+    for taken in ("deep", "deep/name/more", "locked"):
+        refused = exprun.run(("branch", "one", taken), place=rich)
+        assert refused.code == 2
+        assert " exists" in refused.stderr
+
+
+def test_a_branch_that_cannot_be_written_is_no_bad_request(rich: Place, exprun: Tool) -> None:
+    shutil.rmtree(rich.repo / ".git/logs/refs/heads")
+    (rich.repo / ".git/logs/refs/heads").touch()
+
+    failed = exprun.run(("branch", "one", "new"), place=rich)
+
+    assert failed.code == 3
+    assert "cannot make the branch 'new'" in failed.stderr
+
+
+def test_branching_runs_no_hook(rich: Place, exprun: Tool) -> None:
+    hook = rich.repo / ".git/hooks/reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+
+    assert exprun.run(("branch", "one", "new"), place=rich).code == 0
+    assert git(rich, "rev-parse", "new") == git(rich, "rev-parse", _ref_of(rich, "one"))
+
+
+def _ref_of(place: Place, name: str) -> str:
+    refs = git(place, "for-each-ref", "--format=%(refname)", "refs/exps").split()
+    return next(ref for ref in refs if ref.endswith(f"/{name}"))
