@@ -6,8 +6,9 @@ import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, cast
 
+from exprun.errors import ConfigError
 from exprun.model.values import dataclass, field
-from exprun.project.config_files import ConfigPlaces, check_section, read_levels
+from exprun.project.config_files import ConfigPlaces, check_section, read_levels, url_scheme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,9 +152,8 @@ def _typed(
     sections: Mapping[SectionPath, Section],
     dvc_dir: str,
 ) -> Config:
-    core, cache, exp, hydra, parsing, studio = (
-        _Options(options.get((name,)))
-        for name in ("core", "cache", "exp", "hydra", "parsing", "studio")
+    core, exp, hydra, parsing, studio = (
+        _Options(options.get((name,))) for name in ("core", "exp", "hydra", "parsing", "studio")
     )
     return Config(
         core=Core(
@@ -167,13 +167,7 @@ def _typed(
             analytics=core.flag("analytics", default=True),
             check_update=core.flag("check_update", default=True),
         ),
-        cache=Cache(
-            dir=cache.text("dir") or os.path.join(os.path.abspath(dvc_dir), "cache"),
-            type=cache.names("type") or _DEFAULT_LINKS,
-            shared=cache.text("shared"),
-            verify=cache.flag("verify"),
-            slow_link_warning=cache.flag("slow_link_warning", default=True),
-        ),
+        cache=_cache(options, sections, os.path.join(os.path.abspath(dvc_dir), "cache")),
         remotes=MappingProxyType(
             {
                 name[1]: _remote(name[1], _Options(values), sections[name].entries["url"].where)
@@ -200,6 +194,32 @@ def _typed(
             offline=studio.flag("offline"),
         ),
         options=MappingProxyType(dict(options)),
+    )
+
+
+def _cache(
+    options: Mapping[SectionPath, Mapping[str, object]],
+    sections: Mapping[SectionPath, Section],
+    default_dir: str,
+) -> Cache:
+    cache = _Options(options.get(("cache",)))
+    directory = cache.text("dir") or default_dir
+    if name := cache.text("local"):
+        # The spelling of old: a remote says where the cache is, and all else about it.
+        where = sections["cache",].entries["local"].where
+        found = options.get(("remote", name.lower()))
+        if found is None:
+            raise ConfigError(f"remote '{name}' is not configured", where=where)
+        cache = _Options(found)
+        directory = cache.text("url") or ""
+        if url_scheme(directory):
+            raise ConfigError(f"remote '{name}' is no directory to keep the cache in", where=where)
+    return Cache(
+        dir=directory,
+        type=cache.names("type") or _DEFAULT_LINKS,
+        shared=cache.text("shared"),
+        verify=cache.flag("verify"),
+        slow_link_warning=cache.flag("slow_link_warning", default=True),
     )
 
 

@@ -185,6 +185,16 @@ def test_an_option_of_a_later_level_is_blamed_on_its_own_file(tmp_path: Path) ->
     assert caught.value.where == f"{tmp_path / 'project' / '.dvc' / 'config.local'}:2"
 
 
+@pytest.mark.parametrize(
+    ("remote", "words"),
+    [("", "remote 'X' is not configured"), ("['remote \"x\"']\nurl = s3://b/x\n", "no directory")],
+)
+def test_a_cache_that_is_no_directory_is_refused(tmp_path: Path, remote: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        load(tmp_path, {"repo": f"[cache]\nlocal = X\n{remote}"})
+    assert caught.value.where == f"{tmp_path / 'project' / '.dvc' / 'config'}:2"
+
+
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
     config = load(tmp_path, {"repo": "[studio]\ntoken = hush\n"})
     assert config.studio.token == "hush"

@@ -75,6 +75,16 @@ CASES = (
         steps=run("-n", "e"),
     ),
     case(
+        "cache-is-a-remote",
+        write(
+            ".dvc/config",
+            "[cache]\n    local = Shared\n    dir = nowhere\n    type = hardlink\n"
+            "['remote \"shared\"']\n    url = ../../outside/cache\n    type = symlink\n",
+        ),
+        TRAIN,
+        steps=run("-n", "e"),
+    ),
+    case(
         "run-cache-hit",
         TRAINED,
         steps=(
