@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from exprun.errors import ConfigError, StoreError
+from exprun.errors import ConfigError, ProjectError, StoreError
 from exprun.model.paths import is_inside
 from exprun.store.exchange import RemoteConfig
 
@@ -24,6 +25,10 @@ _REFERENCE = "remote://"
 
 class NoRemote(ConfigError):
     """No remote is the default one."""
+
+
+class NotSaved(ProjectError):
+    """Data that is to be pulled is there, edited, and in no cache."""
 
 
 class Puller:
@@ -71,6 +76,7 @@ class Puller:
                     recorded = {o.path: o.content for o in entry.outs} if entry else {}
                     content = recorded.get(out.path)
                     if content is not None and self._fetch(out.remote, [content]):
+                        require_saved(site, out.location, content)
                         site.store.checkout(content, site.path(out.location), root=site.root)
 
     def _fetch(self, remote: str | None, contents: Iterable[Content]) -> bool:
@@ -82,6 +88,17 @@ class Puller:
         except (NoRemote, StoreError) as error:
             self._warn(f"data was not pulled: {error}")
             return False
+
+
+def require_saved(site: Site, location: Location, content: Content) -> None:
+    """Raise NotSaved if what is at `location` would be lost for `content`."""
+    lost = site.store.unsaved(content, site.path(location))
+    if lost is not None:
+        raise NotSaved(
+            f"'{os.path.relpath(lost, site.root)}' is not saved, and would be replaced by what is "
+            "pulled",
+            hint="move it away, or leave out --pull",
+        )
 
 
 def find_remote(config: Config, name: str | None) -> RemoteConfig:

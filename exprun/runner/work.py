@@ -34,6 +34,7 @@ from exprun.runner.importing import follows_source, import_again
 from exprun.runner.inputs import check_inputs, check_params
 from exprun.runner.looking import find_reasons
 from exprun.runner.probe import Glance, content_like
+from exprun.runner.pulling import require_saved
 from exprun.store.failures import MissingObjects
 
 if TYPE_CHECKING:
@@ -208,6 +209,11 @@ class StageWork:
         entry = self._site.records.entry(stage)
         if self._puller is None or not self._puller.fetch_outputs(stage, entry):
             return False
+        recorded = {out.path: out.content for out in entry.outs} if entry else {}
+        for out in stage.outs:
+            content = recorded.get(out.path)
+            if out.cache and content is not None:
+                require_saved(self._site, out.location, content)
         try:
             self._check_out(stage, entry)
         except MissingObjects:

@@ -221,6 +221,12 @@ class Store:
                 self._note_created(place, content)
         return changed
 
+    def unsaved(self, content: Content, path: str) -> str | None:
+        """A file that a checkout of `content` would take away for good: it is not in the cache."""
+        layout = self._layout(content.legacy)
+        with reporting("look at", path):
+            return layout.checkout(plain=False, seen=None).unsaved(content, path)
+
     def intact(self, content: Content, path: str, *, root: str) -> Content | None:
         """What is at `path`, if it holds `content` and looks as `checkout` makes it.
 

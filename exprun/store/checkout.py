@@ -47,6 +47,19 @@ class Checkout:
             return self._checkout_directory(content, path)
         return self._checkout_file(content, path)
 
+    def unsaved(self, content: Content, path: str) -> str | None:
+        """A file at `path` that `checkout` would replace or remove, and the cache does not hold."""
+        if not os.path.isdir(path):
+            found = self.inspector.content(path)
+            lost = found is not None and not self.objects.has(found.oid)
+            return path if lost and not content.same_data(found) else None
+        wanted = self.objects.manifest(content.oid) if content.is_dir else {}
+        oids = self.inspector.hashes(path, self.inspector.listing(path)).oids
+        changed = (relpath for relpath, oid in oids.items() if wanted.get(relpath) != oid)
+        return next(
+            (f"{path}/{each}" for each in changed if not self.objects.has(oids[each])), None
+        )
+
     def _checkout_file(self, content: Content, path: str) -> bool:
         changed = not self._holds(path, content.oid)
         if changed:

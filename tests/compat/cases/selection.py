@@ -8,6 +8,10 @@ from tests.support.project import Delete, commit, dvc, repro, run, write
 
 ANY_ORDER = {"lines order": "the order between pipeline files is that of the directory listing"}
 
+REMOTE = write(
+    ".dvc/config", "[core]\n    remote = r\n['remote \"r\"']\n    url = ../../outside/remote\n"
+)
+
 FAILING = flat(
     write(
         "dvc.yaml",
@@ -149,10 +153,7 @@ CASES = (
     ),
     case(
         "pull",
-        write(
-            ".dvc/config",
-            "[core]\n    remote = r\n['remote \"r\"']\n    url = ../../outside/remote\n",
-        ),
+        REMOTE,
         write("in", "1\n"),
         write(
             "dvc.yaml",
@@ -170,10 +171,7 @@ CASES = (
     ),
     case(
         "pull-nothing-to-run",
-        write(
-            ".dvc/config",
-            "[core]\n    remote = r\n['remote \"r\"']\n    url = ../../outside/remote\n",
-        ),
+        REMOTE,
         CHAIN,
         dvc("repro"),
         dvc("push", "-q"),
@@ -182,6 +180,36 @@ CASES = (
         Delete("model"),
         Delete("prepared"),
         steps=repro("--pull"),
+    ),
+    case(
+        "pull-over-data-that-is-nowhere-else",
+        REMOTE,
+        write("d/x", "1\n"),
+        write("d/y", "2\n"),
+        write("f", "3\n"),
+        dvc("add", "-q", "d", "f"),
+        write(
+            "dvc.yaml", "stages:\n  s:\n    cmd: cat d/x f > o\n    deps: [d, f]\n    outs: [o]\n"
+        ),
+        dvc("repro", "-q"),
+        dvc("push", "-q"),
+        commit(),
+        Delete(".dvc/cache"),
+        Delete("d/x"),
+        steps=(
+            repro("--pull"),
+            write("f", "by hand\n"),
+            Delete(".dvc/cache"),
+            repro("--pull"),
+            run("-n", "e", "--pull"),
+            write("f", "3\n"),
+            write("d/new", "by hand\n"),
+            Delete(".dvc/cache"),
+            repro("--pull"),
+            write("o", "by hand\n"),
+            Delete("d/new"),
+            repro("--pull", "-s", "s"),
+        ),
     ),
     case(
         "pull-from-a-place-in-another-remote",
