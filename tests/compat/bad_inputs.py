@@ -259,6 +259,8 @@ REQUESTS = (
     _name("too-long", "x" * 201),
     _name("a-hash", "0123456789" * 4),
     _name("head", "HEAD"),
+    _name("head-as-a-sign", "@"),
+    _name("empty", ""),
     _args("name-like-an-option", "run", "--name=-x", names="name"),
     _set("unparsable", "lr=[1", names="lr"),
     _set("without-value", "lr", names="lr"),

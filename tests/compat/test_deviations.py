@@ -49,6 +49,9 @@ HELD_BY = {
     16: ("compat/test_bad_input.py::test_a_broken_file_stops_only_what_needs_it",),
     "unrecorded outputs": (f"{HERE}::test_outputs_that_no_lock_records_are_left_alone",),
     "cannot start": (f"{HERE}::test_a_stage_that_cannot_start_keeps_its_outputs",),
+    "remote": (f"{HERE}::test_a_remote_that_is_not_needed_need_not_be_configured",),
+    "byte-order mark": (f"{HERE}::test_a_byte_order_mark_is_no_part_of_a_configuration",),
+    "dependency in .git": (f"{HERE}::test_a_dependency_of_gits_own_is_in_no_tree",),
     "allow missing": (
         f"{HERE}::test_an_output_that_is_not_made_is_a_failure_whatever_may_be_missing",
     ),
@@ -243,15 +246,15 @@ def test_outputs_that_no_lock_records_are_left_alone(
     assert _text(place, "score.txt") == "by hand"
 
 
-@pytest.mark.parametrize("command", ["repro", "run"])
+@pytest.mark.parametrize("command", [("repro",), ("run",), ("repro", "-f")])
 def test_a_stage_that_cannot_start_keeps_its_outputs(
-    command: str, builder: Builder, exprun: Tool, path: Path
+    command: tuple[str, ...], builder: Builder, exprun: Tool, path: Path
 ) -> None:
     place = _project(builder, path, TRAINED)
     before = _text(place, "model.bin"), _text(place, "metrics.json")
     (place.repo / "code.py").unlink()
 
-    assert exprun.run((command,), place=place).code == 1
+    assert exprun.run(command, place=place).code == 1
 
     assert (_text(place, "model.bin"), _text(place, "metrics.json")) == before
 
@@ -318,6 +321,42 @@ def test_a_stage_without_a_command_copies_nothing(
     exprun.run(("run", "-n", "e"), place=place)
 
     assert _text(place, "o") == "by hand\n"
+
+
+@pytest.mark.parametrize("command", [("repro",), ("run",), ("run", "--temp")])
+def test_a_remote_that_is_not_needed_need_not_be_configured(
+    command: tuple[str, ...], builder: Builder, exprun: Tool, path: Path
+) -> None:
+    stage = _stage("cat in > o", "outs: [{o: {remote: elsewhere}}]")
+    place = _project(builder, path, stage, commit())
+
+    assert exprun.run(command, place=place).code == 0
+
+
+def test_a_byte_order_mark_is_no_part_of_a_configuration(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    config = "\ufeff[cache]\n    dir = ../../outside/cache\n"
+    place = _project(builder, path, write(".dvc/config", config), _stage("cat in > o"), commit())
+
+    assert exprun.run(("run",), place=place).code == 0
+
+    assert os.listdir(place.outside / "cache")
+
+
+@pytest.mark.parametrize("options", [(), ("--temp",)])
+def test_a_dependency_of_gits_own_is_in_no_tree(
+    options: tuple[str, ...], builder: Builder, exprun: Tool, path: Path
+) -> None:
+    text = "stages:\n  s:\n    cmd: cat .git/HEAD > o\n    deps: [.git/HEAD]\n    outs: [o]\n"
+    place = _project(builder, path, write("dvc.yaml", text), commit())
+
+    assert exprun.run(("run", "-n", "e", *options), place=place).code == 0
+
+    ref = _git(place, "for-each-ref", "--format=%(refname)", "refs/exps").strip()
+    names = _git(place, "ls-tree", "-r", "--name-only", ref).splitlines()
+    assert "dvc.lock" in names
+    assert ".git/HEAD" not in names
 
 
 def test_a_file_that_became_a_directory_stays(builder: Builder, exprun: Tool, path: Path) -> None:
