@@ -31,8 +31,13 @@ GROUPS: tuple[dict[str, object] | None, ...] = (
 )  # fmt: skip
 OPTIONS = (
     (), (), (), (), (), ("-f",), ("-k",), ("--ignore-errors",), ("--force-downstream",),
-    ("--allow-missing",), ("-P",),
+    ("--allow-missing",), ("-P",), ("-P",),
 )  # fmt: skip
+FOLDERS = ("", "", "", "sub")
+CONFIGS = tuple(
+    f"{cache}[core]\n    remote = r\n['remote \"r\"']\n    url = ../../outside/remote\n"
+    for cache in ("", "", "[cache]\n    type = hardlink\n", "[cache]\n    type = symlink\n")
+)
 REPRO_OPTIONS = ((), ("--no-run-cache",), ("--no-commit",))
 RUN_OPTIONS = ((), (), ("--temp",))
 TARGET_OPTIONS = ((), ("-s",), ("-p",), ("--downstream",))
@@ -42,10 +47,12 @@ TARGET_OPTIONS = ((), ("-s",), ("-p",), ("--downstream",))
 class Stage:
     """A generated stage, or a group of them: it puts what it reads into each of its outputs.
 
-    The outputs of stage `s0` are called `s0_<kind>`, those of `s0@a` `s0_<kind>-a`.
+    The outputs of stage `s0` are called `s0_<kind>`, those of `s0@a` `s0_<kind>-a`. It stands in
+    the `dvc.yaml` of `folder`.
     """
 
     name: str
+    folder: str
     deps: tuple[str, ...]
     params: tuple[object, ...]
     outs: tuple[tuple[str, str], ...]
@@ -63,7 +70,7 @@ class Stage:
             entry["deps"] = [self._spelled(dep) for dep in self.deps]
         if self.params:
             entry["params"] = [self._params(each) for each in self.params]
-        for kind in ("outs", "metrics"):
+        for kind in ("outs", "metrics", "plots"):
             if entries := [self._out(path, how) for path, how in self.outs if _list(how) == kind]:
                 entry[kind] = entries
         entry |= dict.fromkeys(self.options, True)
@@ -74,14 +81,31 @@ class Stage:
         return {**self.group, "do": entry}
 
     @property
+    def file(self) -> str:
+        return posixpath.join(self.folder, "dvc.yaml")
+
+    @property
     def names(self) -> tuple[str, ...]:
-        return (self.name, f"{self.name}@a") if self.group else (self.name,)
+        """What the stages are called on the command line."""
+        names = (self.name, f"{self.name}@a") if self.group else (self.name,)
+        return tuple(f"{self.file}:{name}" for name in names) if self.folder else names
 
     @property
     def made(self) -> tuple[str, ...]:
         """The outputs, from the project's root."""
         ends = ("-a", "-b") if self.group else ("",)
-        return tuple(posixpath.join(self.wdir, path + end) for path, _ in self.outs for end in ends)
+        return tuple(
+            posixpath.join(self._directory, path + end) for path, _ in self.outs for end in ends
+        )
+
+    @property
+    def is_pushed_whole(self) -> bool:
+        """Whether all that is made goes to a remote."""
+        return all(how not in ("uncached", "metric", "plot") for _, how in self.outs)
+
+    @property
+    def _directory(self) -> str:
+        return posixpath.join(self.folder, self.wdir)
 
     def _suffix(self) -> str:
         match self.group:
@@ -94,10 +118,10 @@ class Stage:
         return "-${item}"
 
     def _spelled(self, path: str) -> str:
-        return posixpath.relpath(path, self.wdir or ".")
+        return posixpath.relpath(path, self._directory or ".")
 
     def _params(self, entry: object) -> object:
-        if not self.wdir:
+        if not self._directory:
             return entry
         files = entry if isinstance(entry, dict) else {"params.yaml": [entry]}
         return {self._spelled(file): keys for file, keys in files.items()}
@@ -106,6 +130,7 @@ class Stage:
         options = {
             "uncached": {"cache": False},
             "metric": {"cache": False},
+            "plot": {"cache": False, "title": "a plot"},
             "persist": {"persist": True},
         }
         path += self._suffix()
@@ -123,7 +148,7 @@ class Stage:
 
 
 def _list(how: str) -> str:
-    return "metrics" if how == "metric" else "outs"
+    return {"metric": "metrics", "plot": "plots"}.get(how, "outs")
 
 
 def _is_directory(path: str) -> bool:
@@ -135,10 +160,11 @@ def pipelines(draw: DrawFn) -> tuple[Stage, ...]:
     available = list(SOURCES)
     stages = []
     for number in range(draw(st.integers(1, 4))):
-        kinds = st.sampled_from(["cached", "d", "uncached", "metric", "persist"])
+        kinds = st.sampled_from(["cached", "cached", "d", "uncached", "metric", "plot", "persist"])
         params = st.sampled_from([*KEYS, *OTHER_FILES])
         stage = Stage(
             name=f"s{number}",
+            folder=draw(st.sampled_from(FOLDERS)),
             deps=tuple(draw(st.lists(st.sampled_from(available), max_size=3, unique=True))),
             params=tuple(draw(st.lists(params, max_size=2, unique_by=str))),
             outs=tuple(
@@ -155,16 +181,24 @@ def pipelines(draw: DrawFn) -> tuple[Stage, ...]:
     return tuple(draw(st.permutations(stages)))
 
 
-def _edits(stages: tuple[Stage, ...]) -> SearchStrategy[Action]:
+def _replace(path: str, content: str) -> tuple[Action, ...]:
+    """Another file in the place of one that may be a link into the cache."""
+    return Delete(path, missing_ok=True), write(path, content)
+
+
+def _edits(stages: tuple[Stage, ...]) -> SearchStrategy[tuple[Action, ...]]:
     made = [path for stage in stages for path in stage.made]
     files = [path for path in made if not _is_directory(path)]
-    lost = [*made, "raw", "tree"]
+    lost = [*made, "raw", "tree", ".dvc/cache"]
     if not any("frozen" in stage.options for stage in stages):
         # Else DVC deletes what a frozen stage made, as no lock records it, and then misses it.
         lost.append("dvc.lock")
     texts = st.sampled_from(["x\n", "y\n", ""])
-    return st.one_of(
-        st.builds(write, st.sampled_from(["in0", "in1", "raw", "tree/f", "tree/new"]), texts),
+    replaced = st.one_of(
+        st.builds(_replace, st.sampled_from(["in0", "in1", "raw", "tree/f", "tree/new"]), texts),
+        st.builds(_replace, st.sampled_from(files or ["other"]), st.just("by hand\n")),
+    )
+    others: SearchStrategy[Action] = st.one_of(
         st.builds(
             lambda lr, x: write("params.yaml", f"lr: {lr}\nepochs: 3\nm: {{x: {x}}}\nl: [1]\n"),
             st.sampled_from(["1", "0.1", "1e-3", "text"]),
@@ -175,9 +209,9 @@ def _edits(stages: tuple[Stage, ...]) -> SearchStrategy[Action]:
         st.builds(lambda a: write("p.py", f"A = {a}\n"), st.sampled_from(["1", "'a'"])),
         st.builds(lambda w: write("vars.yaml", _vars(w)), st.sampled_from(["1", "2", "1.0"])),
         st.builds(Delete, st.sampled_from(lost), missing_ok=st.just(True)),
-        st.builds(write, st.sampled_from(files or ["other"]), st.just("by hand\n")),
         st.builds(Chmod, st.sampled_from(["in0", "in1"]), st.sampled_from([0o755, 0o644])),
     )
+    return st.one_of(replaced, others.map(flat))
 
 
 def _vars(word: str) -> str:
@@ -185,11 +219,17 @@ def _vars(word: str) -> str:
 
 
 @st.composite
-def _command(draw: DrawFn, stages: tuple[Stage, ...], name: str) -> Action:
+def _command(draw: DrawFn, stages: tuple[Stage, ...], name: str, *, pushed: bool) -> Action:
     options = draw(st.sampled_from(OPTIONS))
+    if pushed and all(stage.is_pushed_whole for stage in stages) and draw(st.booleans()):
+        options += ("--pull",)
     targets: tuple[str, ...] = ()
     if draw(st.integers(0, 2)) == 0:
-        names = [name for stage in stages for name in (*stage.names, f"dvc.yaml:{stage.name}")]
+        names = [
+            name
+            for stage in stages
+            for name in (*stage.names, f"{stage.file}:{stage.name}", stage.file)
+        ]
         targets = (draw(st.sampled_from([*names, "raw.dvc"])),)
         options += draw(st.sampled_from(TARGET_OPTIONS))
     if draw(st.booleans()):
@@ -201,17 +241,20 @@ def _command(draw: DrawFn, stages: tuple[Stage, ...], name: str) -> Action:
 
 
 @st.composite
-def _steps(draw: DrawFn, stages: tuple[Stage, ...]) -> tuple[Action, ...]:
+def _steps(draw: DrawFn, stages: tuple[Stage, ...], *, pushed: bool) -> tuple[Action, ...]:
     steps: list[Action] = []
     for number in range(draw(st.sampled_from([1, 1, 2]))):
-        steps += draw(st.lists(_edits(stages), max_size=3, unique_by=repr))
-        steps.append(draw(_command(stages, f"e{number}")))
+        steps += flat(*draw(st.lists(_edits(stages), max_size=3, unique_by=repr)))
+        steps.append(draw(_command(stages, f"e{number}", pushed=pushed)))
     return tuple(steps)
 
 
-def start_of(stages: tuple[Stage, ...], *, frozen: bool = False) -> tuple[Action, ...]:
+def start_of(
+    stages: tuple[Stage, ...], config: str = "", *, frozen: bool = False
+) -> tuple[Action, ...]:
     """A committed project with these stages; unless `frozen`, all of them can run."""
     return flat(
+        write(".dvc/config", config),
         write("in0", "a\n"),
         write("in1", "b\n"),
         write("raw", "r\n"),
@@ -223,18 +266,24 @@ def start_of(stages: tuple[Stage, ...], *, frozen: bool = False) -> tuple[Action
         write("p.py", "A = 0\n"),
         write("vars.yaml", _vars("0")),
         write("w/.keep", ""),
+        write("sub/w/.keep", ""),
         _pipeline(stages, frozen=frozen),
         commit(),
     )
 
 
-def _pipeline(stages: tuple[Stage, ...], *, frozen: bool) -> Action:
-    document = {
-        "vars": [{"v": {"a": 1}}, "vars.yaml"],
-        "stages": {stage.name: stage.as_yaml() for stage in stages},
-    }
-    text = json.dumps(document, indent=1)
-    return write("dvc.yaml", text if frozen else text.replace('"frozen": true', '"frozen": false'))
+def _pipeline(stages: tuple[Stage, ...], *, frozen: bool) -> tuple[Action, ...]:
+    files = []
+    for folder in sorted({stage.folder for stage in stages}):
+        named = [posixpath.relpath(path, folder or ".") for path in ("vars.yaml", "params.yaml")]
+        document = {
+            "vars": [{"v": {"a": 1}}, *named],
+            "stages": {stage.name: stage.as_yaml() for stage in stages if stage.folder == folder},
+        }
+        text = json.dumps(document, indent=1)
+        text = text if frozen else text.replace('"frozen": true', '"frozen": false')
+        files.append(write(posixpath.join(folder, "dvc.yaml"), text))
+    return tuple(files)
 
 
 @st.composite
@@ -242,11 +291,13 @@ def cases(draw: DrawFn) -> Case:
     """A case: a pipeline, perhaps run and committed already, then edits and a command or two."""
     stages = draw(pipelines())
     # What is frozen before it has ever run cannot be reproduced.
-    ran = draw(st.sampled_from([(), (dvc("repro"),), (dvc("repro"), *commit())]))
+    reproduced = dvc("repro", "-P")
+    pushed = (reproduced, dvc("push", "-q"), *commit())
+    ran = draw(st.sampled_from([(), (reproduced,), (reproduced, *commit()), pushed]))
     return case(
         GENERATED,
-        start_of(stages, frozen=not ran),
+        start_of(stages, draw(st.sampled_from(CONFIGS)), frozen=not ran),
         ran,
         _pipeline(stages, frozen=True),
-        steps=draw(_steps(stages)),
+        steps=draw(_steps(stages, pushed=ran is pushed)),
     )
