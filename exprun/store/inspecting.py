@@ -14,7 +14,14 @@ from exprun.store.hashing import hash_file, hash_files
 from exprun.store.manifest import build_manifest, manifest_oid
 from exprun.store.modes import ANY_EXEC, OBJECT_MODE
 from exprun.store.objects import Links, Objects, weigh
-from exprun.store.walk import Listing, fingerprint, list_files, require_regular, same_state
+from exprun.store.walk import (
+    Listing,
+    columns,
+    fingerprint,
+    list_files,
+    require_regular,
+    same_state,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,10 +163,7 @@ class Inspector:
 
 
 def _links(oid: Oid, key: str, listing: Listing) -> Links | None:
-    states = listing.files.values()
-    if all(s.st_nlink > 1 and stat.S_IMODE(s.st_mode) == OBJECT_MODE for s in states):
-        devices = {found.st_dev for found in states}
-        if len(devices) == 1:
-            inodes = frozenset(found.st_ino for found in states)
-            return Links(oid=oid, fingerprint=key, device=devices.pop(), inodes=inodes)
+    modes, inodes, devices, links, _ = columns(listing.files.values())
+    if set(modes) == {stat.S_IFREG | OBJECT_MODE} and min(links) > 1 and len(set(devices)) == 1:
+        return Links(oid=oid, fingerprint=key, device=devices[0], inodes=frozenset(inodes))
     return None
