@@ -245,7 +245,7 @@ def test_the_bytes_are_dvcs(file: str, overrides: list[str], tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "data", "where"),
     [
-        ("p.json", b'{"a": 1,\n}', "p.json:2"),
+        ("p.json", b'{"a": 1,\n]', "p.json:2"),
         ("p.toml", b"a = 1\nb = \n", "p.toml:2"),
         ("p.py", b"a = 1\nb = (\n", "p.py:2"),
         ("sub/p.yaml", b"a: 1\nb: [\n", "sub/p.yaml:3"),
