@@ -10,8 +10,7 @@ counts as open, which bounds how many workspaces exist.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import Counter, deque
+from collections import deque
 from typing import TYPE_CHECKING, assert_never
 
 from exprun.model.experiment import OnError
@@ -20,6 +19,7 @@ from exprun.scheduler import vocabulary as words
 from exprun.scheduler.budget import Budget, Limits, Reserved
 from exprun.scheduler.eligible import Eligible
 from exprun.scheduler.flights import Flights
+from exprun.scheduler.line import Line
 from exprun.scheduler.offers import Offers
 from exprun.scheduler.stages import build_experiment
 from exprun.scheduler.vocabulary import ExperimentVerdict, StageState, Verdict
@@ -72,10 +72,8 @@ class Scheduler:
         self._open: dict[str, Experiment] = {}
         self._closing: dict[str, ExperimentVerdict] = {}
         self._eligible = Eligible()
-        self._ready: list[Stage] = []
         self._flights = Flights()
-        self._checking: Counter[int] = Counter()
-        self._checking_count = 0
+        self._line = Line()
         self._kinds: dict[Needs, int] = {}
         self._opened = 0
         self._failures = 0
@@ -123,8 +121,7 @@ class Scheduler:
                 self._count(failed)
             case words.StageChecked(key, verdict, flight):
                 stage = self._stage(key, StageState.CHECKING, stimulus)
-                self._checking[stage.kind] -= 1
-                self._checking_count -= 1
+                self._line.end_check(stage)
                 self._checked(stage, verdict, flight)
             case words.StageRan(key, succeeded, retryable, conclusive):
                 stage = self._stage(key, StageState.RUNNING, stimulus)
@@ -267,7 +264,7 @@ class Scheduler:
 
     def _make_ready(self, stage: Stage) -> None:
         stage.state = StageState.READY
-        insort(self._ready, stage)
+        self._line.add(stage)
 
     def _checked(self, stage: Stage, verdict: Verdict, flight: str | None) -> None:
         if verdict is Verdict.UNCHANGED:
@@ -341,7 +338,7 @@ class Scheduler:
         experiment = self._open[stage.key.experiment]
         before, stage.state = stage.state, state
         if before is StageState.READY:
-            del self._ready[bisect_left(self._ready, stage)]
+            self._line.remove(stage)
         elif before is StageState.ELIGIBLE:
             self._eligible.discount(stage)
         self._leave_flight(stage)
@@ -403,7 +400,7 @@ class Scheduler:
     # Starting work
 
     def _pump(self) -> None:
-        blocked = self._blocked()
+        blocked = self._line.blocked(self._budget)
         self._open_experiments(blocked)
         self._start_checks(blocked)
         self._start_runs()
@@ -430,27 +427,9 @@ class Scheduler:
         return (
             len(self._opening)
             + self._eligible.count(but=blocked)
-            + self._in_line(blocked)
+            + self._line.length(but=blocked)
             + self._budget.jobs
         )
-
-    def _blocked(self) -> set[int]:
-        """The kinds of ready stages whose needs cannot be met, though job slots are free."""
-        if not self._ready or not self._budget.free_jobs:
-            return set()
-        one_of_each = {stage.kind: stage for stage in self._ready}
-        return {
-            kind
-            for kind, stage in one_of_each.items()
-            if not self._budget.fits(stage.planned.needs)
-        }
-
-    def _in_line(self, blocked: Container[int]) -> int:
-        """How many stages are being checked, or ready, and wait for a job slot alone."""
-        if not blocked:
-            return self._checking_count + len(self._ready)
-        checking = sum(count for kind, count in self._checking.items() if kind not in blocked)
-        return checking + sum(stage.kind not in blocked for stage in self._ready)
 
     def _start_checks(self, blocked: Container[int]) -> None:
         """Check a little ahead of the free slots, no more: a check far ahead grows stale.
@@ -460,11 +439,10 @@ class Scheduler:
         if not self._eligible:
             return
         ahead = self._budget.limits.jobs + 1
-        left = ahead - self._in_line(blocked)
+        left = ahead - self._line.length(but=blocked)
         if left <= 0 and not blocked:
             return
-        held_up = Counter(self._checking)
-        held_up.update(stage.kind for stage in self._ready if stage.kind in blocked)
+        held_up = self._line.held_up(blocked)
 
         def may_be_checked(kind: int) -> bool:
             return held_up[kind] < ahead if kind in blocked else left > 0
@@ -473,21 +451,20 @@ class Scheduler:
             held_up[stage.kind] += 1
             left -= stage.kind not in blocked
             stage.state = StageState.CHECKING
-            self._checking[stage.kind] += 1
-            self._checking_count += 1
+            self._line.begin_check(stage)
             self._instructions.append(words.CheckStage(stage.key, stage.forced))
 
     def _start_runs(self) -> None:
         """Start ready stages by priority; one that does not fit keeps what it waits for."""
         reserved = Reserved()
-        for stage in list(self._ready):
+        for stage in self._line:
             if not self._budget.free_jobs:
                 return
             needs = stage.planned.needs
             if not reserved.allow(needs) or not self._budget.fits(needs):
                 reserved.add(needs)
                 continue
-            del self._ready[bisect_left(self._ready, stage)]
+            self._line.remove(stage)
             stage.state = StageState.RUNNING
             stage.attempt += 1
             stage.gpus = self._budget.take(needs)
