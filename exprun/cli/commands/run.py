@@ -150,7 +150,7 @@ def _parser() -> Parser:
         action="append",
         default=[],
         metavar="PATH",
-        help="copy an untracked or ignored path to that directory",
+        help="with --temp or --queue: take an untracked or ignored path along",
     )
     add("--no-hydra", action="store_true", help="do not compose params.yaml with Hydra")
     add_job_options(parser)
