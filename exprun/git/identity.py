@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from exprun.git.config import GitConfig
 
-_INTERNAL = pattern(r"[0-9]+ ([+-])([0-9]{0,4})")
-_ISO_OFFSET = pattern(r"[0-9] ?([+-])([0-9]{2})(?::(?=[0-9]{2}))?([0-9]{2})?$")
+_INTERNAL = pattern(r"@?[0-9]+ ([+-])([0-9]{0,4})")
+# With a time before it: the day of a date alone is no zone.
+_ISO_OFFSET = pattern(r"[:T][0-9:.]*[0-9] ?([+-])([0-9]{2})(?::(?=[0-9]{2}))?([0-9]{2})?$")
+_ISO_UTC = pattern(r"[:T][0-9:.]*[0-9]Z$")
 _NOT_ALLOWED = pattern(r"[<>\n\0]")
 _LOGIN_NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
 
@@ -79,6 +81,8 @@ def zone_offset(date: str) -> int:
     if match := _ISO_OFFSET.search(date):
         seconds = int(match[2]) * 3600 + int(match[3] or 0) * 60
         return seconds if match[1] == "+" else -seconds
+    if _ISO_UTC.search(date):
+        return 0
     raise GitError(f"invalid Git timestamp {date!r}", hint="end it with a time zone, as +0000")
 
 

@@ -236,7 +236,24 @@ def test_identity_is_dvc_s(
         assert ours.offset == zone
 
 
-def test_a_date_needs_a_time_zone() -> None:
-    assert zone_offset("1 +0130") == 5400
+@pytest.mark.parametrize(
+    "date",
+    [
+        "123456789 +0130", "@123456789 -0300",
+        "2005-04-07T22:13:13+02:00", "2005-04-07T22:13:13+02",
+        "2005-04-07T22:13:13.25-0930", "2005-04-07 22:13:13 +0200", "2005-04-07 22:13 -0100",
+        "2005-04-07T22:13:13Z", "20050407T221313Z", "20050407T221313-0330",
+        "Thu, 07 Apr 2005 22:13:13 +0200", "Thu, 07 Apr 2005 22:13:13 GMT",
+        "2005.04.07 22:13:13 +0530", "04/07/2005 22:13:13 -0330", "07.04.2005 22:13:13 +0000",
+    ],
+)  # fmt: skip
+def test_the_time_zone_of_a_date_is_git_s(project: GitProject, date: str) -> None:
+    zone = project.git("var", "GIT_AUTHOR_IDENT", env={"GIT_AUTHOR_DATE": date})
+    sign, hours, minutes = zone[-5], int(zone[-4:-2]), int(zone[-2:])
+    assert zone_offset(date) == (-1 if sign == "-" else 1) * (hours * 60 + minutes) * 60
+
+
+@pytest.mark.parametrize("date", ["2005-04-07T22:13:13", "2005-04-07", "2005-04-07 22:13", "@1"])
+def test_a_date_needs_a_time_zone(date: str) -> None:
     with pytest.raises(GitError, match="invalid Git timestamp"):
-        zone_offset("2005-04-07T22:13:13")
+        zone_offset(date)
