@@ -16,11 +16,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.errors import RefConflict
-from exprun.git.directories import make_directories
 from exprun.model.files import naming
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from exprun.git.sharing import Sharing
 
 _WAIT_S = 2.0
 _PAUSE_S = 0.01
@@ -33,7 +34,8 @@ class LockFile:
     Entering raises RefConflict if another process holds the lock for long.
     """
 
-    def __init__(self, directory: str, name: str) -> None:
+    def __init__(self, directory: str, name: str, sharing: Sharing) -> None:
+        self._sharing = sharing
         self._name = name
         self.path = os.path.join(directory, name)
         self._lock = f"{self.path}.lock"
@@ -89,12 +91,13 @@ class LockFile:
             os.close(descriptor)
             return self._own_anchor()
         self._descriptors.append(descriptor)
+        self._sharing.adjust(descriptor)
         return True
 
     def _create(self) -> bool:
         """Whether the lock file is ours."""
         try:
-            make_directories(os.path.dirname(self._lock))
+            self._sharing.make_directories(os.path.dirname(self._lock))
             self._link()
         except FileNotFoundError:  # another process removed the directory while it was empty
             return False
@@ -113,6 +116,7 @@ class LockFile:
                 raise
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             self._descriptors.append(os.open(self._lock, flags, 0o666))
+            self._sharing.adjust(self._descriptors[-1])
 
     def _wait(self, deadline: float) -> None:
         """Git holds such locks for microseconds; one that stays was left by a crash of Git's."""

@@ -15,9 +15,9 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
-from exprun.git.directories import make_directories
 from exprun.git.pack_reading import KINDS, Kind, Packs
 from exprun.git.refs import sync_directory
+from exprun.git.sharing import Sharing
 from exprun.model.files import naming
 
 if TYPE_CHECKING:
@@ -50,9 +50,16 @@ class ObjectStore:
     beside anything.
     """
 
-    def __init__(self, directory: str, *, lender: ObjectStore | None = None) -> None:
+    def __init__(
+        self,
+        directory: str,
+        *,
+        lender: ObjectStore | None = None,
+        sharing: Sharing | None = None,
+    ) -> None:
         """`lender`: the store that ``info/alternates`` names, if it is open already."""
         self.directory = directory
+        self.sharing = sharing or Sharing()
         self._lender = lender
         self._packs = Packs(f"{directory}/pack")
         self._libgit2: pygit2.Odb | None = None
@@ -243,12 +250,13 @@ class ObjectStore:
 
     def _publish(self, file: BinaryIO, oid: str) -> None:
         file.flush()
+        self.sharing.adjust(file.fileno())
         path = self._path(oid)
         try:
             os.rename(file.name, path)
         except FileNotFoundError:
             try:
-                make_directories(os.path.dirname(path))
+                self.sharing.make_directories(os.path.dirname(path))
                 os.rename(file.name, path)
             except FileNotFoundError:
                 raise Pruned(f"git object {oid} has gone while it was written") from None

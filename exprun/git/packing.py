@@ -34,7 +34,7 @@ class PackWriter(ObjectStore):
     """
 
     def __init__(self, base: ObjectStore, *, label: str) -> None:
-        super().__init__(base.directory, lender=base)
+        super().__init__(base.directory, lender=base, sharing=base.sharing)
         self._base = base
         self._label = label
         self._pending: dict[str, tuple[Kind, int, bytes]] = {}
@@ -89,15 +89,30 @@ class PackWriter(ObjectStore):
             return
         pack, entries = _build_pack(self._pending)
         directory = f"{self.directory}/pack"
-        os.makedirs(directory, exist_ok=True)
+        self.sharing.make_directories(directory)
         path = f"{directory}/pack-{pack[-20:].hex()}"
-        _write_new(f"{directory}/tmp_keep_", f"{path}.keep", f"{self._label}\n".encode())
+        self._write_new(f"{directory}/tmp_keep_", f"{path}.keep", f"{self._label}\n".encode())
         self._keeps.append(f"{path}.keep")
-        _write_new(f"{directory}/tmp_pack_", f"{path}.pack", pack)
-        _write_new(f"{directory}/tmp_idx_", f"{path}.idx", _build_index(entries, pack[-20:]))
+        self._write_new(f"{directory}/tmp_pack_", f"{path}.pack", pack)
+        self._write_new(f"{directory}/tmp_idx_", f"{path}.idx", _build_index(entries, pack[-20:]))
         sync_directory(directory)
         self._pending.clear()
         self._size = 0
+
+    def _write_new(self, prefix: str, path: str, data: bytes) -> None:
+        """Write a file durably, under the name that ``git gc`` expects for leftovers; rename it."""
+        temporary = f"{prefix}{os.urandom(8).hex()}"
+        try:
+            with naming(path), open(temporary, "xb", opener=_read_only) as file:
+                file.write(data)
+                file.flush()
+                self.sharing.adjust(file.fileno())
+                os.fsync(file.fileno())
+            os.rename(temporary, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
 
 
 def remove_stale_keeps(objects: ObjectStore, is_stale: Callable[[str], bool]) -> None:
@@ -157,21 +172,6 @@ def _build_index(entries: _Entries, checksum: bytes) -> bytes:
     index += checksum
     index += hashlib.sha1(index, usedforsecurity=False).digest()
     return bytes(index)
-
-
-def _write_new(prefix: str, path: str, data: bytes) -> None:
-    """Write a file durably under the name that ``git gc`` expects for leftovers, then rename."""
-    temporary = f"{prefix}{os.urandom(8).hex()}"
-    try:
-        with naming(path), open(temporary, "xb", opener=_read_only) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
 
 
 def _read_only(path: str, flags: int) -> int:

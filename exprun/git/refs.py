@@ -19,6 +19,8 @@ from exprun.model.patterns import pattern
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from exprun.git.sharing import Sharing
+
 _SHA = pattern(r"[0-9a-f]{40}")
 _MAX_LINKS = 5
 
@@ -38,8 +40,9 @@ def ignore(_: str) -> None:
 class RefStore:
     """The refs of one repository (its common directory, so shared by all its worktrees)."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, sharing: Sharing) -> None:
         self.directory = directory
+        self._sharing = sharing
 
     def read(self, name: str) -> str | None:
         """The commit `name` points to, through symbolic refs; None if it does not exist."""
@@ -75,7 +78,7 @@ class RefStore:
 
         Raises RefConflict if it is not, or if another process holds its lock. No reflog is written.
         """
-        with LockFile(self.directory, name) as lock:
+        with self._lock(name) as lock:
             current = self.read(name)
             if current != expected:
                 raise RefConflict(f"ref {name} is at {current}, not at {expected}")
@@ -89,10 +92,7 @@ class RefStore:
         """
         edits = sorted(edits)
         with ExitStack() as stack:
-            locks = {
-                edit.name: stack.enter_context(LockFile(self.directory, edit.name))
-                for edit in edits
-            }
+            locks = {edit.name: stack.enter_context(self._lock(edit.name)) for edit in edits}
             for edit in edits:
                 current = self.read(edit.name)
                 if current != edit.expected:
@@ -100,13 +100,16 @@ class RefStore:
             doomed = [edit.name for edit in edits if edit.new is None]
             packed = None
             if doomed and not self._packed("refs/").keys().isdisjoint(doomed):
-                packed = stack.enter_context(LockFile(self.directory, "packed-refs"))
+                packed = stack.enter_context(self._lock("packed-refs"))
             for edit in edits:
                 if edit.new is not None:
                     _publish(locks[edit.name], edit.name, edit.new)
             self._delete_locked(doomed, packed)
         for name in doomed:
             self._remove_empty_above(name)
+
+    def _lock(self, name: str) -> LockFile:
+        return LockFile(self.directory, name, self._sharing)
 
     def _delete_locked(self, names: Sequence[str], packed: LockFile | None) -> None:
         """Packed values go first: they must not show again once the loose files are gone."""

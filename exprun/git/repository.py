@@ -12,6 +12,7 @@ from exprun.git.config import GitConfig, read_config
 from exprun.git.index_file import Index, UnknownFormat, parse_index
 from exprun.git.objects import ObjectStore
 from exprun.git.refs import RefStore, check_sha
+from exprun.git.sharing import Sharing
 from exprun.model.patterns import pattern
 from exprun.model.values import dataclass, field
 
@@ -52,11 +53,16 @@ class Repository:
 
     @cached_property
     def refs(self) -> RefStore:
-        return RefStore(self.common_dir)
+        return RefStore(self.common_dir, self._sharing)
 
     @cached_property
     def objects(self) -> ObjectStore:
-        return ObjectStore(os.path.join(self.common_dir, "objects"), lender=self.lender)
+        directory = os.path.join(self.common_dir, "objects")
+        return ObjectStore(directory, lender=self.lender, sharing=self._sharing)
+
+    @cached_property
+    def _sharing(self) -> Sharing:
+        return Sharing(lambda: self.config.get("core.sharedrepository"))
 
     @cached_property
     def config(self) -> GitConfig:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.environment import Place
-from tests.support.program import git, git_state, make_project
+from tests.support.program import git, git_state, make_project, run
 from tests.support.project import write
 
 if TYPE_CHECKING:
@@ -214,6 +215,40 @@ def test_a_shared_repository_stays_writable_for_its_group(place: Place, exprun: 
     }
     assert not made <= set(directories)
     assert {oct(path.stat().st_mode & 0o7070) for path in made} == {"0o2070"}
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o022])
+@pytest.mark.parametrize("shared", ["group", "all", "0640", "0660", "true", "2", "umask"])
+def test_modes_are_those_of_a_shared_repository(place: Place, shared: str, umask: int) -> None:
+    _make(place)
+    shutil.rmtree(place.repo / ".git")
+    before = os.umask(umask)
+    try:
+        git(place, "init", "--quiet", f"--shared={shared}")
+        git(place, "add", "--all")
+        git(place, "commit", "--quiet", "-m", "start")
+        # As Git itself adds to it.
+        git(place, "update-ref", "refs/by/git/ref", "HEAD")
+        (place.root / "new").write_text("new")
+        by_git = git(place, "hash-object", "-w", str(place.root / "new")).strip()
+        git_dir = place.repo / ".git"
+        theirs = _mode(git_dir / "refs/by/git/ref"), _mode(git_dir / "refs/by/git")
+        known = set(git_dir.rglob("*"))
+        assert run(place, "run", "--temp", "-n", "one", "-S", "lr=1").code == 0
+        assert run(place, "run", "--queue", "-n", "two", "-S", "lr=2").code == 0
+    finally:
+        os.umask(before)
+
+    ours = set(git_dir.rglob("*")) - known
+    refs = {path for path in ours if path.is_relative_to(git_dir / "refs")}
+    assert {_mode(path) for path in refs if path.is_file()} == {theirs[0]}
+    assert {_mode(path) for path in ours if path.is_dir()} == {theirs[1]}
+    objects = {_mode(path) for path in ours - refs if path.is_file()}
+    assert objects == {_mode(git_dir / "objects" / by_git[:2] / by_git[2:])}
+
+
+def _mode(path: Path) -> str:
+    return oct(path.stat().st_mode)
 
 
 def test_in_a_hook_a_stage_elsewhere_harms_nothing(place: Place, exprun: Tool) -> None:
