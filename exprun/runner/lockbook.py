@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from exprun.errors import LockfileError
 from exprun.lockfile.codec import absent_lock, parse_lock
 from exprun.model.files import OUT_OF_MEANS
+from exprun.model.paths import ROOT, is_inside
 from exprun.model.values import dataclass
 from exprun.pipeline.spelling import lock_of
 from exprun.runner.writing import replace_file
 from exprun.workspaces.overwriting import write_over
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from exprun.lockfile.codec import Lockfile
     from exprun.model.files import Files
@@ -78,11 +79,13 @@ class LockBook:
             self._unwritten.add(file)
         return recorded
 
-    def flush(self) -> None:
-        """Write what has not been written."""
+    def flush(self, within: Iterable[Location] = (ROOT,)) -> None:
+        """Write what has not been written, of the lock files at or below these locations."""
         with self._lock:
-            while self._unwritten:
-                file = self._unwritten.pop()
+            for file in [
+                file for file in self._unwritten if any(is_inside(file, at) for at in within)
+            ]:
+                self._unwritten.remove(file)
                 path, data = os.path.join(self._root, file), self._locks[file].to_bytes()
                 if not (self._disposable and write_over(path, data)):
                     replace_file(path, data)

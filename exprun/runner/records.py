@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from exprun.model.paths import ROOT
 from exprun.runner.lockbook import LockBook, Recorded
 from exprun.runner.writing import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from exprun.model.files import Files
     from exprun.model.lock import LockedStage
@@ -69,6 +70,6 @@ class Records:
             self._data[stage.file] = load_data_file(stage.file, data, root=self._root)
         return None
 
-    def flush(self) -> None:
-        """Write what has not been written."""
-        self._locks.flush()
+    def flush(self, within: Iterable[Location] = (ROOT,)) -> None:
+        """Write what has not been written, of the lock files at or below these locations."""
+        self._locks.flush(within)

@@ -115,6 +115,8 @@ class StageWork:
 
     def judge(self, stage: Stage, *, forced: bool) -> Judgement:
         """What a stage needs now. Raises ProjectError if it cannot be brought up to date."""
+        # A dependency may be a directory with pipelines of its own.
+        self._site.records.flush(within=[dep.location for dep in stage.deps])
         reasons: tuple[Change, ...] = ()
         if not forced:
             first = next(self.reasons(stage), None)

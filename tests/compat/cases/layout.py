@@ -390,6 +390,15 @@ CASES = (
         ),
     ),
     case(
+        "pipeline-inside-a-dependency",
+        write(
+            "dvc.yaml", "stages:\n  s:\n    cmd: cat sub/* > o\n    deps: [sub]\n    outs: [o]\n"
+        ),
+        write("sub/dvc.yaml", "stages:\n  t:\n    cmd: echo 1 > p\n    outs: [p]\n"),
+        commit(),
+        steps=run("-n", "e", "--temp"),
+    ),
+    case(
         "foreign-lock-entries",
         CHAINED,
         write("dvc.yaml", "stages:\n  lone:\n    cmd: echo new > lone.txt\n    outs: [lone.txt]\n"),
