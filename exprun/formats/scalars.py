@@ -32,6 +32,8 @@ class Default:
 MERGE = Merge()
 DEFAULT = Default()
 
+# As in ruamel.yaml there is but one: equal to itself within a list or a map, though not alone.
+_NAN = float("nan")
 _BOOLS = {"true": True, "yes": True, "on": True, "y": True} | {
     "false": False,
     "no": False,
@@ -139,8 +141,10 @@ def to_float(text: str, version: Version) -> float:
     digits = text.replace("_", "").lower()
     sign = -1.0 if digits.startswith("-") else 1.0
     digits = digits[1:] if digits[:1] in ("-", "+") else digits
-    if digits in (".inf", ".nan"):
-        return sign * float(digits[1:])
+    if digits == ".nan":
+        return _NAN
+    if digits == ".inf":
+        return sign * float("inf")
     if version == YAML_1_1 and ":" in digits:
         return sign * _sexagesimal(digits, float)
     return sign * float(digits)

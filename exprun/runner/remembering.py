@@ -21,6 +21,8 @@ SMALL = 20_000
 
 _RECENT = 64
 
+_NANS = (".nan", ".NaN", ".NAN")
+
 
 class RecentDocuments:
     """The small documents that were parsed last, for the experiments that have them in common."""
@@ -81,8 +83,15 @@ class RememberingYaml:
             keep = len(text) >= self._keep_from
             return self._cache.cached(encoded, _KIND, parse, keep=keep)
 
-        if len(data) > limits.size:
+        if len(data) > limits.size or _may_hold_nan(data):
             return parse(data)
         if len(data) < SMALL:
             return self._recent.cached(data, recall)
         return recall(data)
+
+
+def _may_hold_nan(data: bytes | str) -> bool:
+    """Whether there may be a not-a-number in it: `marshal` makes another one, equal to no other."""
+    if isinstance(data, str):
+        return any(word in data for word in _NANS)
+    return any(word.encode() in data for word in _NANS)

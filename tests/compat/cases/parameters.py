@@ -142,6 +142,19 @@ CASES = (
         steps=run("-n", "e"),
     ),
     case(
+        "params-not-a-number",
+        write("params.yaml", "alone: .nan\nm: {x: [.nan]}\n"),
+        write("dvc.yaml", _stage("m")),
+        commit(),
+        steps=(
+            repro(),
+            repro(),
+            write("dvc.yaml", _stage("alone")),
+            repro(),
+            repro(),
+        ),
+    ),
+    case(
         "params-made-by-a-stage",
         write(
             "dvc.yaml",
