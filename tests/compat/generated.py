@@ -234,7 +234,12 @@ def _command(draw: DrawFn, stages: tuple[Stage, ...], name: str, *, pushed: bool
             for name in (*stage.names, f"{stage.file}:{stage.name}", stage.file)
         ]
         targets = (draw(st.sampled_from([*names, "raw.dvc"])),)
+        # With -P, DVC checks out what the target names, and reproduces everything.
+        options = tuple(option for option in options if option != "-P")
         options += draw(st.sampled_from(TARGET_OPTIONS))
+    elif any(stage.folder for stage in stages):
+        # The order of those of one file is that of a hash (deviation 6).
+        options += ("-P",)
     if draw(st.booleans()):
         return repro(*options, *draw(st.sampled_from(REPRO_OPTIONS)), *targets)
     sets = draw(st.lists(st.tuples(st.sampled_from(["lr", "epochs", "m.x"]), VALUES), max_size=2))
