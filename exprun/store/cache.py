@@ -73,6 +73,7 @@ class Store:
         """
         self.config = config
         self._modes = Modes.current(shared=config.shared)
+        self._beside = neighbour
         self._is_owner = neighbour is None
         self._stats: StatCache = neighbour._stats if neighbour else StatCache(config.records)
         self._refused: Refusals = neighbour._refused if neighbour else set()
@@ -236,6 +237,7 @@ class Store:
 
         place = confine(path, root)
         layout = self._layout(content.legacy)
+        beside = self._beside._layout(content.legacy) if self._beside else None
         with reporting("look at", path):
             linker = Linker(self.config.link_types, self._refused)
             first = linker.first(os.stat(self.cache_dir).st_dev, os.lstat(place).st_dev)
@@ -245,6 +247,7 @@ class Store:
                 modes=self._modes,
                 types=linker.types,
                 copies=linker.accepts_copies or first == "copy",
+                links=beside.inspector.links if beside else None,
             )
             return intactness.intact(content, place)
 

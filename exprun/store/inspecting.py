@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
@@ -19,6 +20,8 @@ from exprun.store.walk import (
     columns,
     fingerprint,
     list_files,
+    list_inodes,
+    placement,
     require_regular,
     same_state,
 )
@@ -94,6 +97,16 @@ class Inspector:
         """The files of a directory that count."""
         return list_files(path, self._ignore)
 
+    def linked_alike(self, path: str, links: Links, *, mode: int) -> Content | None:
+        """The content of the directory `path`, if that has these very links and nothing besides, in
+        directories of that mode.
+        """
+        inodes = list_inodes(path, self._ignore, device=links.device, mode=mode)
+        if inodes is None or placement(inodes, inodes.values()) != links.placement:
+            return None
+        self.links = links
+        return self._of_key(path, links.fingerprint)
+
     def directory(self, path: str, listing: Listing) -> Content:
         """The content of the directory `path`, listed a moment ago."""
         require_regular(listing, path)
@@ -112,12 +125,16 @@ class Inspector:
         return self._recorded(path, fingerprint(listing.files, legacy=self._legacy), listing)
 
     def _recorded(self, path: str, key: str, listing: Listing) -> Content | None:
+        found = self._of_key(path, key)
+        self.links = None if found is None else _links(found.oid, key, listing)
+        return found
+
+    def _of_key(self, path: str, key: str) -> Content | None:
         self.keys.pop(path, None)
         record = self._stats.directory(key)
         if record is None:
             return None
         self.keys[path] = key
-        self.links = _links(record.oid, key, listing)
         return Content(oid=record.oid, size=record.size, nfiles=record.nfiles, legacy=self._legacy)
 
     def remember(self, oid: Oid, listing: Listing, key: str | None) -> Content:
@@ -165,5 +182,12 @@ class Inspector:
 def _links(oid: Oid, key: str, listing: Listing) -> Links | None:
     modes, inodes, devices, links, _ = columns(listing.files.values())
     if set(modes) == {stat.S_IFREG | OBJECT_MODE} and min(links) > 1 and len(set(devices)) == 1:
-        return Links(oid=oid, fingerprint=key, device=devices[0], inodes=frozenset(inodes))
+        return Links(
+            oid=oid,
+            fingerprint=key,
+            device=devices[0],
+            inodes=frozenset(inodes),
+            placement=placement(listing.files, inodes),
+            seen=time.monotonic(),
+        )
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from typing import TYPE_CHECKING
 
 from exprun.model.values import dataclass
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from exprun.store.inspecting import Inspector
     from exprun.store.links import LinkType
     from exprun.store.modes import Modes
-    from exprun.store.objects import Objects
+    from exprun.store.objects import Links, Objects
+
+_RECENT_S = 10.0
+"""Commands run for longer before anybody looks at what they have read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,8 @@ class Intactness:
     """How files may be linked."""
     copies: bool
     """Whether they may be copies; empty ones always may, as that is what is made of them."""
+    links: Links | None
+    """The directory that was looked at last in another workspace, if all of it was links."""
 
     def intact(self, content: Content, path: str) -> Content | None:
         """What is at `path`, if that is `content`, with the names and modes of a check-out.
@@ -48,12 +54,17 @@ class Intactness:
         return now if content.same_data(now) else None
 
     def _directory(self, content: Content, path: str) -> Content | None:
+        directory_mode = stat.S_IFDIR | 0o777 & ~self.modes.umask
+        if self.links is not None and self._tells_of(self.links, content):
+            now = self.inspector.linked_alike(path, self.links, mode=directory_mode)
+            if now is not None:
+                return now
         listing = self.inspector.listing(path)
         files = self.objects.manifest(content.oid)
         is_right = (
             listing.files.keys() == files.keys()
             and listing.directories.keys() == _directories(files)
-            and set(listing.directories.values()) == {stat.S_IFDIR | 0o777 & ~self.modes.umask}
+            and set(listing.directories.values()) == {directory_mode}
             and not listing.odd
             and not listing.skips
             and all(
@@ -64,6 +75,11 @@ class Intactness:
             )
         )
         return self.inspector.directory(path, listing) if is_right else None
+
+    def _tells_of(self, links: Links, content: Content) -> bool:
+        """Whether what `links` showed but now holds for other names of the same files."""
+        is_recent = time.monotonic() - links.seen < _RECENT_S
+        return is_recent and links.oid == content.oid and "hardlink" in self.types
 
     def _is_plain(self, found: os.stat_result) -> bool:
         """Whether a file is a copy or a hard link."""

@@ -42,13 +42,16 @@ class Checked:
 class Links:
     """The files of the directory `oid`, all of them names of what looks like objects.
 
-    A record of the `fingerprint` tells that they hold what they should.
+    A record of the `fingerprint` tells that they hold what they should; `placement` tells which of
+    the inodes is which of the files, and `seen` when they were looked at (`time.monotonic`).
     """
 
     oid: Oid
     fingerprint: str
     device: int
     inodes: frozenset[int]
+    placement: str
+    seen: float
 
 
 class Manifests:

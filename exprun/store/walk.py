@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 IGNORE_FILE = ".dvcignore"
 
+_DIRECTORY = os.O_DIRECTORY | os.O_CLOEXEC
 # To go through a directory it need not be readable.
-_BASE = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+_BASE = getattr(os, "O_PATH", os.O_RDONLY) | _DIRECTORY
 
 
 class IgnoreRules(Protocol):
@@ -72,6 +73,42 @@ def list_files(path: str, ignore: IgnoreRules | None = None) -> Listing:
     )
 
 
+def list_inodes(
+    path: str, ignore: IgnoreRules | None, *, device: int, mode: int
+) -> dict[str, int] | None:
+    """The inodes of the files below `path` by relative path, in order, without looking at any.
+
+    None if there is anything besides: links, directories of another `device` or `mode`, empty ones
+    or what is ignored. Raises OSError.
+    """
+    inodes: dict[str, int] = {}
+    pending = [(path, "")]
+    while pending:
+        directory, prefix = pending.pop()
+        files, directories = [], []
+        with _opened(directory) as fd, os.scandir(fd) as entries:
+            found = os.fstat(fd)
+            if (found.st_dev, found.st_mode) != (device, mode):
+                return None
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False):
+                    files.append(entry.name)
+                    inodes[prefix + entry.name] = entry.inode()
+                elif entry.is_dir(follow_symlinks=False):
+                    directories.append(entry.name)
+                else:
+                    return None
+        if not (files or directories):
+            return None
+        if ignore is not None and ignore.filter(directory, directories, files) != (
+            directories,
+            files,
+        ):
+            return None
+        pending.extend((f"{directory}/{name}", f"{prefix}{name}/") for name in directories)
+    return {relpath: inodes[relpath] for relpath in sorted(inodes)}
+
+
 def require_regular(listing: Listing, path: str) -> None:
     """Raises StoreError if `listing` holds what cannot be hashed."""
     if listing.odd:
@@ -113,6 +150,14 @@ def fingerprint(
     return digest.hexdigest()
 
 
+def placement(relpaths: Collection[str], inodes: Collection[int]) -> str:
+    """A digest that tells which file, by relative path in order, is which inode."""
+    numbers = struct.pack(f"<Q{len(inodes)}Q", len(inodes), *inodes)
+    digest = hashlib.blake2b(numbers, digest_size=16)
+    digest.update("\0".join(relpaths).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
 def columns(states: Collection[os.stat_result]) -> tuple[Sequence[int], ...]:
     """The modes, inodes, devices, numbers of links and sizes of files.
 
@@ -127,7 +172,13 @@ def columns(states: Collection[os.stat_result]) -> tuple[Sequence[int], ...]:
 @contextmanager
 def base(directory: str) -> Iterator[int]:
     """A directory as the ``dir_fd`` of many calls: the way to it is looked up once for all."""
-    fd = os.open(directory, _BASE)
+    with _opened(directory, _BASE) as fd:
+        yield fd
+
+
+@contextmanager
+def _opened(directory: str, flags: int = os.O_RDONLY | _DIRECTORY) -> Iterator[int]:
+    fd = os.open(directory, flags)
     try:
         yield fd
     finally:
@@ -191,26 +242,22 @@ def _look_into(
     files: dict[str, os.stat_result | None] = {}
     directories = []
     links = set()
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with _opened(directory) as fd, os.scandir(fd) as entries:
         mode = os.fstat(fd).st_mode
-        with os.scandir(fd) as entries:
-            for entry in entries:
-                name = entry.name
-                if entry.is_symlink():
-                    links.add(name)
-                try:
-                    if entry.is_dir():
-                        directories.append(name)
-                        continue
-                    state = entry.stat()
-                except FileNotFoundError:
-                    files[name] = None
-                except OSError as error:
-                    error.filename = f"{directory}/{name}"  # All it knows is the name.
-                    raise
-                else:
-                    files[name] = state if S_ISREG(state.st_mode) else None
-    finally:
-        os.close(fd)
+        for entry in entries:
+            name = entry.name
+            if entry.is_symlink():
+                links.add(name)
+            try:
+                if entry.is_dir():
+                    directories.append(name)
+                    continue
+                state = entry.stat()
+            except FileNotFoundError:
+                files[name] = None
+            except OSError as error:
+                error.filename = f"{directory}/{name}"  # All it knows is the name.
+                raise
+            else:
+                files[name] = state if S_ISREG(state.st_mode) else None
     return files, directories, links, mode

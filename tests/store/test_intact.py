@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from exprun.store import Store
+from tests.store.test_collect import Only
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from exprun.model.lock import Content
-    from exprun.store import Store
+    from exprun.store.walk import IgnoreRules
     from tests.store.conftest import Sandbox
 
 FILES = {"a": "1", "d/b": "2", "d/e/c": "3"}
@@ -57,6 +63,62 @@ def test_whatever_was_done_to_a_directory_shows(box: Sandbox, change: str) -> No
     directory, _ = checked_out(box, store)
     subprocess.run(["sh", "-c", CHANGES[change]], cwd=box.ws, check=True)
     assert not store.intact(directory, str(box.ws / "data"), root=box.root)
+
+
+CHANGES_OF_LINKS = CHANGES | {
+    "another name for a file": "ln data/a data/name",
+    "two files of each other's names": "mv data/a c && mv data/d/b data/a && mv c data/d/b",
+    "a file for its object's link": "cp data/a c && mv -f c data/a",
+    "another file written to": "chmod 644 data/a && echo more >> data/a && chmod 444 data/a",
+}
+
+
+@dataclass
+class Beside:
+    """A workspace beside the one whose links into the cache have just been looked at."""
+
+    box: Sandbox
+    user: Store
+    data: Content
+
+    @property
+    def slot(self) -> Path:
+        return self.box.base / "slot"
+
+    def look(self) -> None:
+        """Looks twice: only the second time there is a record."""
+        for _ in range(2):
+            self.user.content(str(self.box.ws / "data"))
+
+    def is_intact(self, ignore: IgnoreRules | None = None) -> bool:
+        store = Store(replace(self.user.config, ignore=ignore), neighbour=self.user)
+        return store.intact(self.data, str(self.slot / "data"), root=str(self.slot)) is not None
+
+
+@pytest.fixture
+def beside(box: Sandbox) -> Beside:
+    user = box.store(link_types=("hardlink",))
+    data, file = checked_out(box, user)
+    made = Beside(box, user, data)
+    made.slot.mkdir()
+    store = Store(user.config, neighbour=user)
+    for name, content in (("data", data), ("file", file)):
+        store.checkout(content, str(made.slot / name), root=str(made.slot))
+    return made
+
+
+@pytest.mark.parametrize("change", CHANGES_OF_LINKS)
+def test_what_was_done_to_links_shows_beside_those_just_seen(beside: Beside, change: str) -> None:
+    beside.look()
+    assert beside.is_intact()
+    subprocess.run(["sh", "-c", CHANGES_OF_LINKS[change]], cwd=beside.slot, check=True)
+    beside.look()
+    assert not beside.is_intact()
+
+
+def test_what_is_ignored_shows_beside_links_just_seen(beside: Beside) -> None:
+    beside.look()
+    assert not beside.is_intact(ignore=Only("c"))
 
 
 @pytest.mark.parametrize("kind", ["hardlink", "symlink"])
