@@ -108,8 +108,9 @@ class StatCache:
         self._unwritten.add(
             _FILE,
             [
-                (_signed(inode[0]), _signed(inode[1]), legacy, *state, today)
-                for inode, state in states.items()
+                # Of a bool, sqlite3 would ask each time what it may be adapted to.
+                (_signed(device), _signed(inode), int(legacy), *state, today)
+                for (device, inode, _), state in states.items()
             ],
             sum(state[0] + PER_FILE for state in states.values()),
         )
