@@ -79,6 +79,7 @@ class Collector:
         manifest = build_manifest(added.oids)
         oid = manifest_oid(manifest)
         self.adder.add_bytes(oid, manifest)
+        self.objects.know_manifest(oid, added.oids)
         listing = Listing(files=added.states, symlinks=listing.symlinks)
         # Hard-linking files into the cache has changed their stats.
         key = fingerprint(listing.files, legacy=self.objects.legacy)
@@ -97,7 +98,7 @@ class Collector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Added:
-    oids: Mapping[str, Oid]
+    oids: dict[str, Oid]
     states: Mapping[str, os.stat_result]
     lasting: bool
     """Whether every file is on record under that stat."""

@@ -16,7 +16,7 @@ from exprun.store.confine import is_safe_relpath
 from exprun.store.hashing import hash_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 MAX_BYTES = 512 * 1024 * 1024
 """No manifest larger than this is read; DVC has some 100 bytes per file."""
@@ -68,16 +68,28 @@ def parse_manifest(data: bytes, *, where: str) -> dict[str, Oid]:
     return files if names == in_order else {relpath: files[relpath] for relpath in in_order}
 
 
+def require_safe(relpaths: Collection[str], *, where: str) -> None:
+    """Raises StoreError if `parse_manifest` would, of a manifest that names these."""
+    if not _are_simple(relpaths):
+        for relpath in relpaths:
+            _require_safe(relpath, where)
+
+
 def _simple_files(entries: list[object]) -> dict[str, Oid] | None:
     """The files, if it takes two searches to see that every entry is sound."""
     try:
         files = {entry["relpath"]: entry["md5"] for entry in entries}  # type: ignore[index]
-        names, oids = "\n".join(["", *files, ""]), "\n".join([*files.values(), ""])
+        is_simple = _are_simple(files)
+        oids = "\n".join([*files.values(), ""])
     except (TypeError, KeyError):
         return None
-    if names.count("\n") != len(files) + 1 or _NOT_SIMPLE.search(names):
-        return None
-    return files if _FILE_OIDS.fullmatch(oids) else None
+    return files if is_simple and _FILE_OIDS.fullmatch(oids) else None
+
+
+def _are_simple(relpaths: Collection[str]) -> bool:
+    """Whether it takes one search to see that all are safe."""
+    names = "\n".join(["", *relpaths, ""])
+    return names.count("\n") == len(relpaths) + 1 and not _NOT_SIMPLE.search(names)
 
 
 def _parse_entry(entry: object, where: str) -> tuple[str, Oid]:
@@ -87,12 +99,16 @@ def _parse_entry(entry: object, where: str) -> tuple[str, Oid]:
         raise StoreError("the directory manifest has an entry without md5 or relpath", where=where)
     if not _FILE_OID.fullmatch(oid):
         raise StoreError(f"the directory manifest has a bad hash {oid!r}", where=where)
+    _require_safe(relpath, where)
+    return relpath, Oid(oid)
+
+
+def _require_safe(relpath: str, where: str) -> None:
     if not is_safe_relpath(relpath):
         raise StoreError(
             f"the directory manifest names {relpath!r}, outside its directory or in .git",
             where=where,
         )
-    return relpath, Oid(oid)
 
 
 def _require_tree(files: Mapping[str, Oid], entries: int, where: str) -> None:

@@ -18,7 +18,7 @@ from exprun.model.values import dataclass
 from exprun.store.clock import PER_FILE, file_clock, horizon
 from exprun.store.failures import MissingObjects, ignore_warning
 from exprun.store.hashing import hash_bytes, hash_files
-from exprun.store.manifest import MAX_BYTES, is_oid, parse_manifest
+from exprun.store.manifest import MAX_BYTES, is_oid, parse_manifest, require_safe
 from exprun.store.modes import OBJECT_MODE, Modes
 from exprun.store.walk import base, fingerprint
 
@@ -67,11 +67,15 @@ class Manifests:
             if oid in self._files:
                 return self._files[oid]
         files = read(oid)
+        self.remember(oid, files)
+        return files
+
+    def remember(self, oid: Oid, files: dict[str, Oid]) -> None:
+        """Has these be the files of a directory, without reading them."""
         with self._lock:
             while len(self._files) >= _REMEMBERED_MANIFESTS:
                 del self._files[next(iter(self._files))]
             self._files[oid] = files
-        return files
 
 
 class Objects:
@@ -206,6 +210,11 @@ class Objects:
         Raises MissingObjects if the manifest is absent or damaged, StoreError if it is malformed.
         """
         return self.manifests.get(oid, self._read_manifest)
+
+    def know_manifest(self, oid: Oid, files: dict[str, Oid]) -> None:
+        """Saves reading a manifest that was just added. Raises StoreError as `manifest`."""
+        require_safe(files, where=self.path(oid))
+        self.manifests.remember(oid, files)
 
     def discard(self, oid: Oid) -> None:
         """Sets a damaged object aside."""

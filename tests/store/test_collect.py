@@ -171,6 +171,12 @@ def test_what_cannot_be_collected(box: Sandbox) -> None:
     assert store.content(str(box.ws / "nothing")) is None
 
 
+def test_what_no_manifest_may_name_cannot_be_collected(box: Sandbox) -> None:
+    data = box.write({"data/a": "1", "data/.GIT/x": "2"})
+    with pytest.raises(StoreError, match="in .git"):
+        box.store().collect(str(data / "data"), root=box.root)
+
+
 def test_an_existing_damaged_object_is_replaced(box: Sandbox) -> None:
     store = box.store()
     path = box.write({"file": "text"}) / "file"
