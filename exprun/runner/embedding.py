@@ -34,7 +34,7 @@ from exprun.scheduler.vocabulary import DrainRequested
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from anyio.abc import TaskGroup, TaskStatus
+    from anyio.abc import TaskGroup
 
     from exprun.abc import Executor
     from exprun.events import Event
@@ -246,10 +246,10 @@ async def _serving(
             submitted = Submitted(run, queue, orchestrator.id, tasks, site.emit)
             service = _Service(site, session, submitted, orchestrator)
             runner = Runner(site, session, submitted, tasks)
-            with CancelScope(shield=True):
-                tell = await tasks.start(service.run)
-            site.emit(events.RunStarted(root=runner.root, jobs=session.jobs))
+            tasks.start_soon(service.run)
             try:
+                await service.begun.wait()
+                site.emit(events.RunStarted(root=runner.root, jobs=session.jobs))
                 yield runner
                 await submitted.wait_for_all()
             except Exception as error:
@@ -262,7 +262,7 @@ async def _serving(
                     await service.ended.wait()
                 raise
             runner.close()
-            tell(DrainRequested())
+            service.tell(DrainRequested())
     finally:
         site.emit(events.RunFinished())
         site.bus.close()
@@ -280,20 +280,20 @@ class _Service:
         submitted: Submitted,
         orchestrator: Orchestrator,
     ) -> None:
+        self.begun = anyio.Event()
         self.ended = anyio.Event()
+        self.tell: Callable[[Stimulus], None]
         self._site = site
         self._session = session
         self._submitted = submitted
         self._orchestrator = orchestrator
-        self._status: TaskStatus[Callable[[Stimulus], None]]
 
-    async def run(self, *, task_status: TaskStatus[Callable[[Stimulus], None]]) -> None:
-        """Run what is submitted until told to drain; `task_status` gets how to tell.
+    async def run(self) -> None:
+        """Run what is submitted until told to drain: by `tell`, which is there once it has `begun`.
 
         Being cancelled has no effect: the runner's block, cancelled too, asks everything to stop,
         so that what is stopped is recorded.
         """
-        self._status = task_status
         try:
             with CancelScope(shield=True):
                 await self._session.run(self._submitted, [], beside=self._watch, lasting=True)
@@ -304,7 +304,8 @@ class _Service:
     async def _watch(self, tell: Callable[[Stimulus], None]) -> None:
         """Let the scheduler be reached, and pass on what other processes want."""
         self._submitted.connect(tell)
-        self._status.started(tell)
+        self.tell = tell
+        self.begun.set()
         while True:
             await anyio.sleep(POLL_S)
             self._site.tell_warnings()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import itertools
 import os
 import signal
 import sqlite3
 import subprocess
 import threading
+import types
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +30,9 @@ from exprun.runner.queues import open_queue
 from exprun.runner.watching import POLL_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator
     from contextlib import AbstractAsyncContextManager
+    from typing import Any
 
     from exprun import ExperimentHandle, Runner
     from exprun.events import Event
@@ -341,6 +345,49 @@ async def test_cancelling_the_block_stops_every_process(project: Project, native
             tasks.cancel_scope.cancel()
     assert not project.processes()
     assert states(project) == {"hang": State.INTERRUPTED}
+
+
+async def test_cancelled_wherever_it_waits_it_ends(project: Project) -> None:
+    """Being cancelled while its scheduler was starting, it hung."""
+
+    async def live() -> None:
+        async with opened(project) as runner:
+            await runner.run(spec())
+
+    for point in range(200):
+        task = asyncio.create_task(cancelled_at(point, live()))
+        await asyncio.wait([task])
+        assert project.processes() == []
+        assert State.RUNNING not in states(project).values()
+        if not task.cancelled():
+            break
+    assert point > 10
+    await task
+
+
+async def cancelled_at(point: int, work: Coroutine[Any, Any, None]) -> None:
+    """Do `work` in a task that is cancelled when it waits for the n-th time."""
+
+    @types.coroutine
+    def steps() -> Generator[object, object, None]:
+        waits = work.__await__()
+        sent: Callable[[], object] = partial(next, waits)
+        for count in itertools.count():
+            try:
+                waited = sent()
+            except StopIteration:
+                return
+            if count == point:
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()
+            try:
+                yield waited
+                sent = partial(next, waits)
+            except BaseException as error:
+                sent = partial(waits.throw, error)
+
+    await steps()
 
 
 async def test_cancelling_the_runner_ends_it(project: Project) -> None:
