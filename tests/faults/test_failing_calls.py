@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 EVERY = os.environ.get("EXPRUN_FAULT_STEPS") == "all"
 _MOST = 10_000
 # An error that does not tell which file it is about.
-_NAMELESS = re.compile(r"(system|'|recorded|\]): (no space left|input/output error)", re.IGNORECASE)
+_NAMELESS = re.compile(
+    r"(system|'[^'/]*'|recorded|\]): (no space left|input/output error)", re.IGNORECASE
+)
 
 
 @pytest.fixture(scope="module")
