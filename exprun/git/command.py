@@ -62,5 +62,13 @@ def run_git(
         raise GitNotFound("there is no git command", hint="install git") from error
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
-        raise GitError(f"git {args[0]} failed: {reason}")
+        raise GitError(f"git {_command_of(args)} failed: {reason}")
     return done.stdout
+
+
+def _command_of(args: Sequence[str]) -> str:
+    """The command among its arguments, which options of Git itself may go before."""
+    at = 0
+    while args[at].startswith("-"):
+        at += 2 if args[at] == "-c" else 1
+    return args[at]

@@ -9,6 +9,7 @@ from exprun.git.command import run_git
 from exprun.git.conversion import ATTRIBUTES_FILE, Conversion
 from exprun.git.index_file import IndexEntry, Stat, format_index
 from exprun.git.isolated_git import create_isolated_git, isolated_settings
+from exprun.git.promised import fetch_promised
 from exprun.git.repository import git_dir_of, open_repository
 from exprun.git.tree import GITLINK, SYMLINK, Entry, files_of
 from exprun.workspaces.materialise import Writer, Written
@@ -34,6 +35,8 @@ def write_files(
     writer = Writer(repository.workdir, objects, over=over)
     written: dict[str, Written] = {}
     missing = sorted(wanted.keys() - present, key=_attributes_first)
+    blobs = (wanted[path] for path in missing)
+    fetch_promised(source, (entry.oid for entry in blobs if entry.mode != GITLINK))
     conversion = Conversion(repository, has_attributes=_has_attributes(wanted))
     converted: list[str] = []
     for path in missing:

@@ -108,6 +108,16 @@ def _sparse(place: Place) -> None:
     assert not (place.repo / "far").exists()
 
 
+def _sparse_partial(place: Place) -> None:
+    git(place, "config", "uploadpack.allowFilter", "true")
+    git(place, "config", "uploadpack.allowAnySHA1InWant", "true")
+    _clone(place, "--no-checkout", "--filter=blob:none")
+    git(place, "sparse-checkout", "set", "lib", "in", ".dvc")
+    git(place, "checkout", "--quiet", "main")
+    missing = git(place, "rev-list", "--objects", "--all", "--missing=print")
+    assert "\n?" in missing
+
+
 def _crlf(place: Place) -> None:
     git(place, "config", "core.autocrlf", "true")
     git(place, "rm", "-r", "--quiet", "--cached", ".")
@@ -147,6 +157,7 @@ WHERE: dict[str, Callable[[Place], None]] = {
     "submodule": _submodule,
     "separate git dir": _separate,
     "sparse": _sparse,
+    "sparse and partial": _sparse_partial,
     "crlf": _crlf,
     "detached": _detached,
     "hooks": _hooks,
@@ -162,7 +173,7 @@ WAYS = (
 )
 # A lock or a hook fails it; with its Git directory elsewhere it forgets the -S; and its
 # commit lacks what is not checked out.
-TOO_MUCH_FOR_DVC = {"left locks", "hooks", "separate git dir", "sparse"}
+TOO_MUCH_FOR_DVC = {"left locks", "hooks", "separate git dir", "sparse", "sparse and partial"}
 
 
 def _trees(place: Place) -> dict[str, str]:

@@ -144,7 +144,7 @@ def test_a_branch_that_cannot_be_written_is_no_bad_request(rich: Place, exprun: 
     failed = exprun.run(("branch", "one", "new"), place=rich)
 
     assert failed.code == 3
-    assert "cannot make the branch 'new'" in failed.stderr
+    assert "cannot make the branch 'new': git update-ref failed: " in failed.stderr
 
 
 def test_branching_runs_no_hook(rich: Place, exprun: Tool) -> None:
