@@ -67,10 +67,12 @@ class Checkout:
             if checked.missing:
                 raise MissingObjects(path, checked.missing)
             found = checked.good[content.oid]
-            remove(path)
+            source = self.objects.path(content.oid)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             device = os.stat(os.path.dirname(path)).st_dev
-            self.linker.link(self.objects.path(content.oid), found, path, device)
+            self.linker.require(source, found, path, device)
+            remove(path)
+            self.linker.link(source, found, path, device)
             remember_file(self.stats, path, content)
         if content.isexec:
             add_exec(path)
@@ -96,6 +98,10 @@ class Checkout:
         right = self._right_files(path, present, files)
         wrong = {relpath: oid for relpath, oid in files.items() if relpath not in right}
         states = self._verified(content, files, wrong, path)
+        for oid in list(wrong.values())[:1]:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            device = os.stat(os.path.dirname(path)).st_dev
+            self.linker.require(self.objects.path(oid), states[oid], path, device)
         if present is None:
             remove(path)
             os.makedirs(path)

@@ -62,6 +62,7 @@ class Linker:
     def __init__(self, types: Sequence[LinkType], refused: Refusals | None = None) -> None:
         self.types = tuple(types)
         self._refused: Refusals = set() if refused is None else refused
+        self._working: set[tuple[int, int]] = set()
 
     def link(self, source: str, found: os.stat_result, target: str, device: int) -> LinkType:
         """Makes `target`, which must not exist, hold `source`; the type that worked.
@@ -87,6 +88,17 @@ class Linker:
             where=target,
             hint="add 'copy' to cache.type",
         )
+
+    def require(self, source: str, found: os.stat_result, target: str, device: int) -> None:
+        """Raises what `link` would because no type works: before what is at `target` is removed."""
+        pair = (found.st_dev, device)
+        if "copy" in self.types or pair in self._working:
+            return
+        trial = os.path.join(os.path.dirname(target), f".{os.urandom(8).hex()}.exprun")
+        self.link(source, found, trial, device)
+        os.unlink(trial)
+        if found.st_size:  # An empty file is made, not linked.
+            self._working.add(pair)
 
     def is_acceptable(self, path: str, object_path: str) -> bool:
         """Whether DVC would leave `path` linked to its object the way it is."""

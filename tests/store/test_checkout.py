@@ -312,3 +312,20 @@ def test_link_types_of_the_configuration() -> None:
     assert parse_link_types([]) == ("reflink", "copy")
     with pytest.raises(Exception, match="unknown link type 'teleport'"):
         parse_link_types(["teleport"])
+
+
+@pytest.mark.parametrize("name", ["data", "single"])
+def test_what_is_there_stays_where_no_link_works(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def refuse(source: str, target: str) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    box.write({"data/a": "1", "data/b": "2", "single": "3"})
+    wanted = box.store().collect(str(box.ws / name), root=box.root)
+    box.write({"data/a": "old", "data/c": "old", "single": "old"})
+    before = picture(box.ws)
+    monkeypatch.setattr(os, "symlink", refuse)
+    with pytest.raises(StoreError, match="none of the link types symlink works"):
+        box.store(link_types=("symlink",)).checkout(wanted, str(box.ws / name), root=box.root)
+    assert picture(box.ws) == before
