@@ -223,11 +223,9 @@ def test_a_signal_while_files_are_read_ends_without_a_traceback(place: Place) ->
 
 def test_a_signal_before_anything_ends_the_process_silently(place: Place) -> None:
     make_project(place, HANGING)
-    config = place.repo / ".dvc/config"
-    config.unlink()
-    with Gate(config), Program(place, "run", "-n", "e") as program:
+    with Gate(place.repo / ".git/commondir"), Program(place, "run", "-n", "e") as program:
         # It opens the FIFO, and reads from it in vain.
-        while "config" not in _open_files(program.process.pid):
+        while "commondir" not in _open_files(program.process.pid):
             assert program.process.poll() is None, program.end()
         program.send(signal.SIGINT)
         ended = program.end()
