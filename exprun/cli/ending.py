@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import anyio
 
+from exprun.executors.descendants import find_marked
 from exprun.model.job import CancelReason
 
 if TYPE_CHECKING:
@@ -55,6 +57,9 @@ class Ending:
         """
         await anyio.sleep(delay_s)
         assert self.number is not None
+        for pid in chain.from_iterable(map(find_marked, self._session.push_marks)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         sys.stderr.write("WARNING: interrupted in the midst of its work\n")
         sys.stderr.flush()
         os._exit(128 + self.number)

@@ -141,7 +141,7 @@ async def _run_in_workspace(
             )
         finally:
             undo_index_changes(opened.repository, mark.changes())
-        await share(session.emit, sharing, published, site)
+        await share(session, sharing, published, site)
         return published
     except BaseException:
         if site.git_ignores is not None:

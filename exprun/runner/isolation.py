@@ -43,7 +43,7 @@ async def run_isolated(session: Session, prepared: Prepared, sharing: Sharing | 
         published = await carry_out(
             session, inside, site, guard=Guard(), worktree=workspace.repository, tree=tree
         )
-        await share(session.emit, sharing, published, site)
+        await share(session, sharing, published, site)
         leave_outputs(slot, workspace.repository, site)
         return published
 

@@ -147,7 +147,7 @@ class QueueRun:
                 failure = failure_from(error)
                 await self._fail(opened.attempt, failure.kind, failure.message, kept=kept)
                 return False
-            await share(self._session.emit, self._sharing, published, reproduction.site)
+            await share(self._session, self._sharing, published, reproduction.site)
             self._ended(opened.attempt, rev=published.commit)
             return True
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ from exprun.scheduler.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
     from typing import Any
 
     from exprun.abc import Executor
@@ -81,6 +81,8 @@ class Session:
         self.jobs = jobs_that_fit(jobs, opened.warn)
         self.limits = (resources or Resources()).limits(self.jobs, opened.env)
         self.mark = secrets.token_hex(16)
+        self.push_marks: set[str] = set()
+        """Carried by what pushes experiments."""
         self.log_dir = os.path.join(opened.place.state_dir, "logs", secrets.token_hex(6))
         self._exclusion = Exclusion(opened.place.state_dir)
         self._durations = Durations(os.path.join(opened.place.state_dir, "durations"))
@@ -228,6 +230,17 @@ class Session:
         if is_experiment:
             env |= studio_env(self.opened.config.studio, self.opened.env, self.opened.repository)
         return env
+
+    @contextmanager
+    def pushing(self) -> Iterator[str]:
+        """A mark for what pushes an experiment. What carries it must not outlive the process; if it
+        does, the next run ends it.
+        """
+        mark = secrets.token_hex(16)
+        with present(self.opened.place.running_dir, mark):
+            self.push_marks.add(mark)
+            yield mark
+        self.push_marks.remove(mark)
 
     async def run(
         self,

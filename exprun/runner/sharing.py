@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from exprun import events
 from exprun.errors import ConfigError, StoreError
+from exprun.executors.descendants import with_mark
 from exprun.git.command import run_git
 from exprun.model.patterns import pattern
 from exprun.model.values import dataclass
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from exprun.git.experiments import Published
     from exprun.model.lock import Content
     from exprun.runner.opening import Opened
-    from exprun.runner.reproduction import Emit
+    from exprun.runner.session import Session
     from exprun.runner.site import Site
 
 _YES = pattern("1|y|yes|true", re.IGNORECASE)
@@ -43,13 +44,13 @@ class Sharing:
     opened: Opened
     git_remote: str
 
-    def push(self, ref: ExperimentRef, site: Site) -> None:
-        """Push one experiment, whose stages are in `site`."""
+    def push(self, ref: ExperimentRef, site: Site, mark: str) -> None:
+        """Push one experiment, whose stages are in `site`. Git's processes carry the `mark`."""
         repository = self.opened.repository
         try:
             run_git(
                 repository.workdir,
-                repository.env,
+                with_mark(repository.env, mark),
                 ["push", "--quiet", "--no-verify", "--", self.git_remote, f"{ref}:{ref}"],
             )
             for name, contents in _outputs_by_remote(site).items():
@@ -97,9 +98,12 @@ def _outputs_by_remote(site: Site) -> dict[str | None, list[Content]]:
     return found
 
 
-async def share(emit: Emit, sharing: Sharing | None, published: Published, site: Site) -> None:
+async def share(
+    session: Session, sharing: Sharing | None, published: Published, site: Site
+) -> None:
     """Push an experiment that is stored, if that is wanted."""
     if sharing is not None:
         name = published.ref.name
-        emit(events.ExperimentPushing(experiment=name, remote=sharing.git_remote))
-        await threads.run_sync(sharing.push, published.ref, site)
+        session.emit(events.ExperimentPushing(experiment=name, remote=sharing.git_remote))
+        with session.pushing() as mark:
+            await threads.run_sync(sharing.push, published.ref, site, mark)

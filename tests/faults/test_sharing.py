@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ import pytest
 from exprun.git.repository import open_repository
 from exprun.project.config import Studio
 from exprun.runner.studio import STUDIO_URL, studio_env
-from tests.support.program import git, make_project, run
+from tests.faults.bench import marked_processes
+from tests.support.program import Gate, Program, experiments, git, is_alive, make_project, run
 from tests.support.project import write
 
 if TYPE_CHECKING:
@@ -40,7 +42,13 @@ CONFIG = """\
 
 
 def _project(place: Place) -> None:
-    make_project(place, PIPELINE, write(".dvc/config", CONFIG), write("in", "in\n"))
+    make_project(
+        place,
+        PIPELINE,
+        write(".dvc/config", CONFIG),
+        write("in", "in\n"),
+        write("params.yaml", "x: 1\n"),
+    )
     subprocess.run(
         ["git", "init", "--bare", "--quiet", str(place.outside / "git")], check=True, timeout=30
     )
@@ -80,6 +88,28 @@ def test_a_failed_push_is_a_warning(place: Place, exprun: Tool) -> None:
     assert ended.code == 0
     assert "WARNING: experiment 'e' was not pushed to 'origin'" in ended.stderr
     assert not (place.outside / "remote").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_push_that_hangs_is_not_left_behind(place: Place, number: signal.Signals) -> None:
+    _project(place)
+    hook = place.outside / "git/hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\necho $$ > {place.root}/gate\nexec sleep 1000\n")
+    hook.chmod(0o755)
+    with Gate(place.root / "gate") as gate, Program(place, "run", "-n", "e") as program:
+        hanging = int(gate.passed())
+        program.send(number)
+        ended = program.end()
+    if number == signal.SIGKILL:
+        hook.unlink()
+        assert run(place, "run", "-n", "next", "-S", "+p=1").code == 0
+    else:
+        assert ended.code == 143, ended
+
+    assert not is_alive(hanging)
+    assert not list(marked_processes(place))
+    assert "e" in experiments(place)
 
 
 def test_remotes_that_cannot_work_turn_it_off(place: Place, exprun: Tool) -> None:
