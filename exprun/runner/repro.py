@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import NotAProject
 from exprun.model.values import dataclass
-from exprun.pipeline.spelling import lock_of
 from exprun.runner import threads
 from exprun.runner.gitignores import GitIgnores
 from exprun.runner.needs import require_fit
@@ -54,10 +53,7 @@ async def reproduce(
         raise
     finally:
         site.store.close()
-    done = [stages[index] for index in sorted(reproduction.entries)]
-    written = [
-        site.path(lock_of(stage.file) if stage.is_pipeline_stage else stage.file) for stage in done
-    ]
+    written = [site.path(file) for file in reproduction.written]
     written += site.git_ignores.files if site.git_ignores else []
     written = list(dict.fromkeys(written))
     if written and opened.config.core.autostage and site.git_ignores is not None:

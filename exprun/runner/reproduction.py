@@ -77,7 +77,7 @@ class Reproduction:
     """The stages of one plan and the work on them.
 
     After the scheduler has finished it, `entries` holds what was reproduced and `failures` why
-    stages failed, both by index in the plan.
+    stages failed, both by index in the plan; `written` names the records of DVC that were written.
     """
 
     def __init__(
@@ -100,6 +100,7 @@ class Reproduction:
         self.site = site
         self.entries: dict[int, LockedStage] = {}
         self.failures: dict[int, Failure] = {}
+        self.written: dict[Location, None] = {}
         self._work = work
         self._guard = guard
         self._options = options
@@ -370,6 +371,10 @@ class Reproduction:
     def _finished(self, index: int, saved: Saved) -> None:
         hand = self._in_hand.pop(index)
         self.entries[index] = saved.entry
+        if saved.recorded is None:
+            self.written[self.stages[index].file] = None
+        elif saved.recorded.changed:
+            self.written[saved.recorded.file] = None
         self._teller.finished(index, saved, hand.outcome, hand.log)
 
     def _failed(self, index: int, failure: Failure, *, is_last: bool = True) -> None:

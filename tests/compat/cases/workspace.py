@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.compat.case import case, flat
 from tests.compat.pipelines import CHAINED, TRAIN, TRAINED
-from tests.support.project import Chmod, Delete, Symlink, commit, git, repro, run, write
+from tests.support.project import Chmod, Delete, Symlink, commit, dvc, git, repro, run, write
 
 BUSY = flat(
     write("keep.txt", "1\n"),
@@ -122,6 +122,14 @@ CASES = (
         write(".dvc/config", "[core]\n    autostage = true\n"),
         TRAIN,
         steps=repro(),
+    ),
+    case(
+        "autostage-what-was-written",
+        write(".dvc/config", "[core]\n    autostage = true\n"),
+        TRAIN,
+        dvc("repro", "-q"),
+        git("reset", "-q"),
+        steps=repro("-f"),
     ),
     case(
         "file-becomes-directory",
