@@ -35,13 +35,22 @@ class Puller:
     """Fetches into the cache from the remotes that `config` names.
 
     What cannot be fetched is only warned of, but to need a remote that is named and not configured
-    raises ConfigError, as in DVC.
+    raises ConfigError, as in DVC. Edits that are in no cache are only replaced for an experiment,
+    which starts from what is recorded.
     """
 
-    def __init__(self, store: Store, config: Config, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        config: Config,
+        warn: Callable[[str], None],
+        *,
+        replaces_edits: bool,
+    ) -> None:
         self._store = store
         self._config = config
         self._warn = warn
+        self._replaces_edits = replaces_edits
 
     def fetch_runs(self) -> None:
         """Bring the remote's run-cache entries into the run cache."""
@@ -68,6 +77,16 @@ class Puller:
             if dep.source is None and site.probe.content(dep.location) is None:
                 self._bring(dep.location, site)
 
+    def require_saved(self, location: Location, content: Content, site: Site) -> None:
+        """Raise NotSaved if `content` would replace edits that must not be lost."""
+        lost = None if self._replaces_edits else self._store.unsaved(content, site.path(location))
+        if lost is not None:
+            raise NotSaved(
+                f"'{os.path.relpath(lost, site.root)}' is not saved, and would be replaced by what "
+                "is pulled",
+                hint="move it away, or leave out --pull",
+            )
+
     def _bring(self, location: Location, site: Site) -> None:
         for maker in site.project.stages:
             for out in maker.outs:
@@ -76,7 +95,7 @@ class Puller:
                     recorded = {o.path: o.content for o in entry.outs} if entry else {}
                     content = recorded.get(out.path)
                     if content is not None and self._fetch(out.remote, [content]):
-                        require_saved(site, out.location, content)
+                        self.require_saved(out.location, content, site)
                         site.store.checkout(content, site.path(out.location), root=site.root)
 
     def _fetch(self, remote: str | None, contents: Iterable[Content]) -> bool:
@@ -88,17 +107,6 @@ class Puller:
         except (NoRemote, StoreError) as error:
             self._warn(f"data was not pulled: {error}")
             return False
-
-
-def require_saved(site: Site, location: Location, content: Content) -> None:
-    """Raise NotSaved if what is at `location` would be lost for `content`."""
-    lost = site.store.unsaved(content, site.path(location))
-    if lost is not None:
-        raise NotSaved(
-            f"'{os.path.relpath(lost, site.root)}' is not saved, and would be replaced by what is "
-            "pulled",
-            hint="move it away, or leave out --pull",
-        )
 
 
 def find_remote(config: Config, name: str | None) -> RemoteConfig:

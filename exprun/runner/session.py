@@ -192,11 +192,14 @@ class Session:
         site.plan(stages)
         if is_attended and self.opened.config.core.interactive:
             options = replace(options, interactive=True)
+        puller = Puller(
+            site.store, self.opened.config, site.warn, replaces_edits=experiment is not None
+        )
         return Reproduction(
             stages,
             id=id,
             site=site,
-            work=StageWork(site, options, Puller(site.store, self.opened.config, site.warn)),
+            work=StageWork(site, options, puller),
             guard=guard,
             options=options,
             settings=JobSettings(

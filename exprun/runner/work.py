@@ -34,7 +34,6 @@ from exprun.runner.importing import follows_source, import_again
 from exprun.runner.inputs import check_inputs, check_params
 from exprun.runner.looking import find_reasons
 from exprun.runner.probe import Glance, content_like
-from exprun.runner.pulling import require_saved
 from exprun.store.failures import MissingObjects
 
 if TYPE_CHECKING:
@@ -215,7 +214,7 @@ class StageWork:
         for out in stage.outs:
             content = recorded.get(out.path)
             if out.cache and content is not None:
-                require_saved(self._site, out.location, content)
+                self._puller.require_saved(out.location, content, self._site)
         try:
             self._check_out(stage, entry)
         except MissingObjects:

@@ -212,6 +212,15 @@ CASES = (
         ),
     ),
     case(
+        "pull-over-an-edited-output",
+        REMOTE,
+        CHAINED,
+        dvc("push", "-q"),
+        Delete(".dvc/cache"),
+        write("prepared/b", "by hand\n"),
+        steps=(repro("--pull"), run("-n", "e", "--pull")),
+    ),
+    case(
         "pull-from-a-place-in-another-remote",
         write(
             ".dvc/config",
