@@ -222,7 +222,9 @@ def _vars(word: str) -> str:
 
 
 @st.composite
-def _command(draw: DrawFn, stages: tuple[Stage, ...], name: str, *, pushed: bool) -> Action:
+def _command(
+    draw: DrawFn, stages: tuple[Stage, ...], config: str, name: str, *, pushed: bool
+) -> Action:
     options = draw(st.sampled_from(OPTIONS))
     if pushed and all(stage.is_pushed_whole for stage in stages) and draw(st.booleans()):
         options += ("--pull",)
@@ -241,7 +243,11 @@ def _command(draw: DrawFn, stages: tuple[Stage, ...], name: str, *, pushed: bool
         # The order of those of one file is that of a hash (deviation 6).
         options += ("-P",)
     if draw(st.booleans()):
-        return repro(*options, *draw(st.sampled_from(REPRO_OPTIONS)), *targets)
+        more = draw(st.sampled_from(REPRO_OPTIONS))
+        if "type" in config and "--no-commit" in more:
+            # DVC leaves links where outputs are not to be cached.
+            more = ()
+        return repro(*options, *more, *targets)
     sets = draw(st.lists(st.tuples(st.sampled_from(["lr", "epochs", "m.x"]), VALUES), max_size=2))
     overrides = [word for key, value in sets for word in ("-S", f"{key}={value}")]
     where = draw(st.sampled_from(RUN_OPTIONS))
@@ -255,7 +261,7 @@ def _steps(
     steps: list[Action] = []
     for number in range(draw(st.sampled_from([1, 1, 2]))):
         steps += flat(*draw(st.lists(_edits(stages, config), max_size=3, unique_by=repr)))
-        steps.append(draw(_command(stages, f"e{number}", pushed=pushed)))
+        steps.append(draw(_command(stages, config, f"e{number}", pushed=pushed)))
     return tuple(steps)
 
 

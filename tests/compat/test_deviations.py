@@ -49,6 +49,7 @@ HELD_BY = {
     16: ("compat/test_bad_input.py::test_a_broken_file_stops_only_what_needs_it",),
     "unrecorded outputs": (f"{HERE}::test_outputs_that_no_lock_records_are_left_alone",),
     "cannot start": (f"{HERE}::test_a_stage_that_cannot_start_keeps_its_outputs",),
+    "restored metric": (f"{HERE}::test_an_uncached_metric_is_never_a_link",),
     "remote": (f"{HERE}::test_a_remote_that_is_not_needed_need_not_be_configured",),
     "byte-order mark": (f"{HERE}::test_a_byte_order_mark_is_no_part_of_a_configuration",),
     "dependency in .git": (f"{HERE}::test_a_dependency_of_gits_own_is_in_no_tree",),
@@ -321,6 +322,19 @@ def test_a_stage_without_a_command_copies_nothing(
     exprun.run(("run", "-n", "e"), place=place)
 
     assert _text(place, "o") == "by hand\n"
+
+
+def test_an_uncached_metric_is_never_a_link(builder: Builder, exprun: Tool, path: Path) -> None:
+    config = write(".dvc/config", "[cache]\n    type = symlink\n")
+    place = _project(builder, path, config, TRAINED)
+    made = _text(place, "metrics.json")
+    (place.repo / "metrics.json").write_text("by hand\n")
+
+    assert exprun.run(("repro", "--no-commit"), place=place).code == 0
+
+    assert _text(place, "metrics.json") == made
+    assert not (place.repo / "metrics.json").is_symlink()
+    assert (place.repo / "model.bin").is_symlink()
 
 
 @pytest.mark.parametrize("command", [("repro",), ("run",), ("run", "--temp")])
