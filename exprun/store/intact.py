@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from exprun.model.lock import Content, Oid
     from exprun.store.inspecting import Inspector
+    from exprun.store.linked import Links
     from exprun.store.links import LinkType
     from exprun.store.modes import Modes
-    from exprun.store.objects import Links, Objects
+    from exprun.store.objects import Objects
 
 _RECENT_S = 10.0
 """Commands run for longer before anybody looks at what they have read."""

@@ -18,6 +18,7 @@ from exprun.model.values import dataclass
 from exprun.store.clock import PER_FILE, file_clock, horizon
 from exprun.store.failures import MissingObjects, ignore_warning
 from exprun.store.hashing import hash_bytes, hash_files
+from exprun.store.linked import Links, lead_to_objects
 from exprun.store.manifest import MAX_BYTES, is_oid, parse_manifest, require_safe
 from exprun.store.modes import OBJECT_MODE, Modes
 from exprun.store.walk import base, fingerprint
@@ -36,22 +37,6 @@ class Checked:
 
     good: Mapping[Oid, os.stat_result]
     missing: tuple[Oid, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Links:
-    """The files of the directory `oid`, all of them names of what looks like objects.
-
-    A record of the `fingerprint` tells that they hold what they should; `placement` tells which of
-    the inodes is which of the files, and `seen` when they were looked at (`time.monotonic`).
-    """
-
-    oid: Oid
-    fingerprint: str
-    device: int
-    inodes: frozenset[int]
-    placement: str
-    seen: float
 
 
 class Manifests:
@@ -139,17 +124,11 @@ class Objects:
 
     def has_linked(self, links: Links) -> bool:
         """Whether `links` lead to all the files of their directory, which saves looking at each."""
-        prefixes: dict[str, set[str]] = {}
-        for member in self.manifest(links.oid).values():
-            prefixes.setdefault(member[:2], set()).add(member[2:])
         try:
-            if os.stat(self.root).st_dev != links.device:
+            if not lead_to_objects(
+                links, self.root, lambda: self.manifest(links.oid).values(), self._stats
+            ):
                 return False
-            for prefix, names in prefixes.items():
-                with os.scandir(f"{self.root}/{prefix}") as entries:
-                    names -= {entry.name for entry in entries if entry.inode() in links.inodes}
-                if names:
-                    return False
         except OSError:
             return False
         self.verified[links.oid] = links.fingerprint
