@@ -95,7 +95,6 @@ async def open_runner(
         queue = open_queue(opened)
         orchestrator = stack.enter_context(queue.orchestrate())
         run = await open_run(session, queue, orchestrator)
-        stack.push_async_callback(run.remove_workspaces)
         async with _serving(site, session, queue, run, orchestrator) as runner:
             yield runner
 
@@ -244,7 +243,7 @@ async def _serving(
     try:
         async with anyio.create_task_group() as tasks:
             submitted = Submitted(run, queue, orchestrator.id, tasks, site.emit)
-            service = _Service(site, session, submitted, orchestrator)
+            service = _Service(site, session, run, submitted, orchestrator)
             runner = Runner(site, session, submitted, tasks)
             tasks.start_soon(service.run)
             try:
@@ -277,6 +276,7 @@ class _Service:
         self,
         site: _Site,
         session: Session,
+        queue_run: QueueRun,
         submitted: Submitted,
         orchestrator: Orchestrator,
     ) -> None:
@@ -285,6 +285,7 @@ class _Service:
         self.tell: Callable[[Stimulus], None]
         self._site = site
         self._session = session
+        self._queue_run = queue_run
         self._submitted = submitted
         self._orchestrator = orchestrator
 
@@ -292,14 +293,18 @@ class _Service:
         """Run what is submitted until told to drain: by `tell`, which is there once it has `begun`.
 
         Being cancelled has no effect: the runner's block, cancelled too, asks everything to stop,
-        so that what is stopped is recorded.
+        so that what is stopped is recorded. Workspaces are removed here, for nothing keeps a native
+        cancellation of the block's task from what that task waits for.
         """
         try:
             with CancelScope(shield=True):
                 await self._session.run(self._submitted, [], beside=self._watch, lasting=True)
         finally:
             self._submitted.disconnect()
-            self.ended.set()
+            try:
+                await self._queue_run.remove_workspaces()
+            finally:
+                self.ended.set()
 
     async def _watch(self, tell: Callable[[Stimulus], None]) -> None:
         """Let the scheduler be reached, and pass on what other processes want."""

@@ -354,11 +354,13 @@ async def test_cancelled_wherever_it_waits_it_ends(project: Project) -> None:
         async with opened(project) as runner:
             await runner.run(spec())
 
+    slots = project.root / ".dvc/tmp/exps/exprun"
     for point in range(200):
         task = asyncio.create_task(cancelled_at(point, live()))
         await asyncio.wait([task])
         assert project.processes() == []
         assert State.RUNNING not in states(project).values()
+        assert not slots.exists() or os.listdir(slots) == []
         if not task.cancelled():
             break
     assert point > 10
