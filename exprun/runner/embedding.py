@@ -239,7 +239,7 @@ async def _serving(
     site: _Site, session: Session, queue: Queue, run: QueueRun, orchestrator: Orchestrator
 ) -> AsyncIterator[Runner]:
     """A runner whose scheduler runs until the block is left and everything has ended."""
-    failure: Exception | None = None
+    failure: BaseException | None = None
     try:
         async with anyio.create_task_group() as tasks:
             submitted = Submitted(run, queue, orchestrator.id, tasks, site.emit)
@@ -251,17 +251,17 @@ async def _serving(
                 site.emit(events.RunStarted(root=runner.root, jobs=session.jobs))
                 yield runner
                 await submitted.wait_for_all()
-            except Exception as error:
-                # Raised once all has ended; from in here it would come out in a group.
-                failure = error
-                runner.cancel()
-            except BaseException:
+                runner.close()
+                service.tell(DrainRequested())
+            except anyio.get_cancelled_exc_class():
                 runner.cancel()
                 with CancelScope(shield=True):
                     await service.ended.wait()
                 raise
-            runner.close()
-            service.tell(DrainRequested())
+            except BaseException as error:
+                # Raised once all has ended; from in here it would come out in a group.
+                failure = error
+                runner.cancel()
     finally:
         site.emit(events.RunFinished())
         site.bus.close()

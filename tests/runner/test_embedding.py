@@ -322,6 +322,20 @@ async def test_an_exception_stops_every_process_and_is_raised_again(project: Pro
     assert State.HELD not in states(project).values(), "what was not asked for stays queued"
 
 
+@pytest.mark.parametrize("ending", [SystemExit(3), KeyboardInterrupt()], ids=repr)
+def test_what_ends_the_program_is_raised_again(project: Project, ending: BaseException) -> None:
+    async def main() -> None:
+        async with opened(project) as runner:
+            await running(runner, "hang")
+            raise ending
+
+    with pytest.raises(type(ending)) as raised:
+        asyncio.run(main())
+    assert raised.value is ending
+    assert not project.processes()
+    assert states(project)["hang"] is State.INTERRUPTED
+
+
 @pytest.mark.parametrize("native", [False, True])
 async def test_cancelling_the_block_stops_every_process(project: Project, native: bool) -> None:
     started = anyio.Event()
