@@ -143,7 +143,7 @@ class QueueRun:
                 published = await self._store(opened, states)
             except FAULTS as error:
                 kept = await self._keep(opened)
-                await threads.run_sync(opened.slot.clear)
+                await threads.run_sync(opened.slot.strip)
                 failure = failure_from(error)
                 await self._fail(opened.attempt, failure.kind, failure.message, kept=kept)
                 return False
@@ -285,7 +285,7 @@ class QueueRun:
             self._ended(attempt, reason=events.INTERRUPTED, failed=False, kept=kept)
             return
         # Whatever filled the disk makes room before anything else is written.
-        await threads.run_sync(opened.slot.clear)
+        await threads.run_sync(opened.slot.strip)
         await self._fail(
             attempt, *failure_of_plan(reproduction.failures, reproduction.address), kept=kept
         )

@@ -131,6 +131,28 @@ class Slot:
         """
         if self._umask is None or not self._left:
             return bool(self._left)
+        left = self._clean(self._umask)
+        if left:
+            rewrite(self._kept, b"\0".join(map(os.fsencode, left)))
+        return bool(left)
+
+    def strip(self) -> None:
+        """Delete what was made here since `make`, so that it takes no room. What `make` has written
+        stays for the next one.
+        """
+        self._left = ()
+        try:
+            if self._umask is not None and not os.path.islink(self.root):
+                self._clean(self._umask)
+                return
+        except OSError:  # a stage made a directory read-only, or removed the whole of it
+            pass
+        self.clear()
+
+    def _clean(self, umask: int) -> Sequence[str]:
+        """Delete all but the tree's files as they were written, and what is left of what was to be
+        left.
+        """
         written, mtime_ns = self._read_state()
         cleaning = Cleaning(
             self.root,
@@ -139,12 +161,12 @@ class Slot:
             spared=(),
             left=self._left,
             racy_from_ns=mtime_ns,
-            umask=self._umask,
+            umask=umask,
         )
         cleaning.run()
-        if cleaning.left:
-            rewrite(self._kept, b"\0".join(map(os.fsencode, cleaning.left)))
-        return bool(cleaning.left)
+        for path in cleaning.over:
+            os.unlink(os.path.join(self.root, path))
+        return cleaning.left
 
     def clear(self) -> None:
         """Delete the workspace; the slot stays."""

@@ -510,6 +510,38 @@ def test_a_workspace_that_was_cleared_leaves_nothing(project: GitProject, slot: 
     assert files(own.root) == files(project.root)
 
 
+def test_what_was_made_takes_no_room_and_what_was_written_stays(
+    project: GitProject, slot: Slot
+) -> None:
+    base(project)
+    own = make(project, slot)
+    later = (Path(slot.directory) / "state").stat().st_mtime_ns + 10**9
+    os.utime(Path(slot.directory) / "state", ns=(later, later))
+    before = files(own.root)
+    inode = (own.root / "d/x").stat().st_ino
+    own.write("a", "large\n")
+    own.write("new/big", "large\n")
+    own.write("d/big", "large\n")
+    slot.strip()
+    assert files(own.root) == {name: file for name, file in before.items() if name != "a"}
+    make(project, slot)
+    assert files(own.root) == before
+    assert (own.root / "d/x").stat().st_ino == inode
+
+
+@pytest.mark.parametrize("how", ["link", "gone", "not yet made"])
+def test_a_workspace_that_is_no_more_is_stripped(project: GitProject, slot: Slot, how: str) -> None:
+    base(project)
+    if how != "not yet made":
+        shutil.move(make(project, slot).root, project.root / ".git/moved")
+    if how == "link":
+        Path(slot.root).symlink_to(project.root / "d")
+    slot.strip()
+    assert not os.path.lexists(slot.root)
+    assert (project.root / "d/x").exists()
+    assert files(make(project, slot).root) == files(project.root)
+
+
 def test_what_is_left_is_kept_for_a_later_process(project: GitProject, slot: Slot) -> None:
     base(project)
     own = make(project, slot)
