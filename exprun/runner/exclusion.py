@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 WORKSPACE = "workspace"
 """What an experiment holds that runs in the user's workspace."""
+ORPHANS = "orphans"
+"""What is held while the processes of killed sessions are ended."""
 
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.5

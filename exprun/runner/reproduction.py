@@ -51,6 +51,7 @@ class JobSettings:
 
     env: Mapping[str, str]
     exclusion: Exclusion
+    make_way: Callable[[], Awaitable[None]]
     fish_version: str | None = None
     project_root: str
     cwd: Location
@@ -210,9 +211,13 @@ class Reproduction:
         self.failures.pop(index, None)
         may_retry = attempt <= self._requirements[index].retries
         try:
+            names = self._exclusive(index, gpus)
             async with self._settings.exclusion.held(
-                self._exclusive(index, gpus), hand.stop, partial(self._teller.waits_for, index)
+                names, hand.stop, partial(self._teller.waits_for, index)
             ):
+                if names:
+                    # Who was killed has let go of them, but not what it has left running.
+                    await self._settings.make_way()
                 prepare = partial(self._prepare, index)
                 hand.entered = await self._guard.enter(stage, self.site, prepare)
                 self._teller.started(index, hand.log, attempt)

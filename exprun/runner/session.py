@@ -22,7 +22,7 @@ from exprun.runner import threads
 from exprun.runner.announcing import Announcements, forget_the_dead
 from exprun.runner.driver import Driver
 from exprun.runner.durations import Durations
-from exprun.runner.exclusion import WORKSPACE, Exclusion
+from exprun.runner.exclusion import ORPHANS, WORKSPACE, Exclusion
 from exprun.runner.guard import Guard, path_locks, repo_lock
 from exprun.runner.presence import end_what_the_dead_left, present
 from exprun.runner.pulling import Puller
@@ -138,9 +138,10 @@ class Session:
             yield
 
     async def make_way(self) -> None:
-        """End what a killed session has left running in this project."""
+        """End what a killed session has left running in this project, or wait for who does so."""
         forget_the_dead(self.opened.place)
-        await end_what_the_dead_left(self.opened.place.running_dir, self.opened.warn)
+        async with self._exclusion.held([ORPHANS], StopRequest(), lambda _: None):
+            await end_what_the_dead_left(self.opened.place.running_dir, self.opened.warn)
 
     def announce(self, reproduction: Reproduction) -> None:
         """Let DVC see that an experiment runs, until `withdraw`, or the end of `run`.
@@ -206,6 +207,7 @@ class Session:
                 env=self._stage_env(site.root, is_experiment=experiment is not None),
                 fish_version=self._fish_version,
                 exclusion=self._exclusion,
+                make_way=self.make_way,
                 project_root=self.opened.place.root,
                 cwd=options.selection.cwd,
                 log_dir=log_dir or self.log_dir,

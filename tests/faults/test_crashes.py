@@ -107,6 +107,29 @@ def test_what_a_killed_run_left_running_is_ended_by_the_next(place: Place) -> No
     assert not os.listdir(place.repo / ".dvc/tmp/exprun/running")
 
 
+def test_a_mutex_is_not_free_while_what_held_it_runs(place: Place) -> None:
+    os.mkfifo(place.root / "never")
+    needs = "meta: {exprun: {mutex: db}}"
+    make_project(
+        place,
+        f"stages:\n  s: {{cmd: sh s.sh, {needs}}}\n  t: {{cmd: sh t.sh, {needs}}}\n",
+        write("s.sh", f"trap '' INT TERM; echo $$ > {place.root}/gate; cat {place.root}/never\n"),
+        write("t.sh", f"echo > {place.root}/gate\n"),
+    )
+    with Gate(place.root / "gate") as gate, Program(place, "repro", "s") as killed:
+        holder = int(gate.passed())
+        with Program(place, "run", "--temp", "-n", "e", "t") as waiting:
+            assert waiting.process.stderr is not None
+            assert b"waits for mutex 'db'" in waiting.process.stderr.readline()
+            killed.send(signal.SIGKILL)
+            gate.passed()
+            held_on = is_alive(holder)
+            ended = waiting.end()
+
+    assert ended.code == 0, ended
+    assert not held_on
+
+
 def test_what_was_stored_but_not_told_is_not_run_again(place: Place, exprun: Tool) -> None:
     make_project(place, f"stages:\n  s: {{cmd: echo >> {place.root}/ran && echo > o, outs: [o]}}\n")
     assert exprun.run(("run", "--queue", "-f", "-n", "e"), place=place).code == 0
