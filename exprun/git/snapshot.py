@@ -88,7 +88,8 @@ class Snapshot:
         return edit_tree(self._objects, tree, dict(self._edits(edited)))
 
     def _edits(self, edited: Mapping[str, bytes]) -> Iterator[tuple[str, Entry]]:
-        for path, data in edited.items():
+        for name, data in edited.items():
+            path = self._behind_links(name)
             if path in self._tracked or not self._rules.is_ignored(path, is_dir=False):
                 yield path, self._edit(path, data)
 
@@ -214,6 +215,17 @@ class Snapshot:
             return Entry(entry.mode, entry.oid) if entry.is_gitlink else None
         head = open_repository(full, env=self._repository.env).head()
         return Entry(GITLINK, head.commit)
+
+    def _behind_links(self, path: str) -> str:
+        """Where `path` leads to. Raises UsageError if that is no place for a file of Git's."""
+        found = self._lstat(path)
+        if found is not None and stat.S_ISREG(found.st_mode):
+            return path
+        top = os.path.realpath(self._repository.workdir)
+        place = os.path.relpath(os.path.realpath(self._full(path)), top)
+        if not {os.pardir, ".git"}.isdisjoint(place.split(os.sep)):
+            raise UsageError("only a file of the repository can be edited", where=path)
+        return place
 
     def _edit(self, path: str, data: bytes) -> Entry:
         found = self._lstat(path)

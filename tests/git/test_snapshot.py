@@ -327,8 +327,21 @@ def test_edited_contents(project: GitProject) -> None:
     for path in ("a", "b", "d/new"):
         project.write(path, edited[path])
     assert ours == project.tree_after_add("d/new")
-    with pytest.raises(UsageError, match="link: only a regular file"):
-        take_snapshot(project.open(), edited={"link": b""})
+    with pytest.raises(UsageError, match="d: only a regular file"):
+        take_snapshot(project.open(), edited={"d": b""})
+
+
+def test_edits_go_where_links_lead(project: GitProject) -> None:
+    base(project)
+    for link, target in (("to_b", "b"), ("to_d", "d"), ("away", "../away")):
+        (project.root / link).symlink_to(target)
+        project.git("add", link)
+    ours = take_snapshot(project.open(), edited={"to_b": b"new", "to_d/new": b"n"})
+    project.write("b", b"new")
+    project.write("d/new", b"n")
+    assert ours == project.tree_after_add("d/new")
+    with pytest.raises(UsageError, match="away: only a file of the repository"):
+        take_snapshot(project.open(), edited={"away": b""})
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.compat.case import Case, case, flat
-from tests.support.project import commit, run, write
+from tests.support.project import Symlink, commit, run, write
 
 PARAMS = """\
 # the head comment
@@ -153,6 +153,17 @@ CASES = (
         ),
         commit(),
         steps=run("-n", "e", "-S", "lr=5", "-S", "../p.json:a.b=7", cwd="sub"),
+    ),
+    case(
+        "set-behind-a-link",
+        write("base.yaml", "lr: 1\n"),
+        Symlink("params.yaml", "base.yaml"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: cat params.yaml > o\n    params: [lr]\n    outs: [o]\n",
+        ),
+        commit(),
+        steps=(run("-n", "a", "-S", "lr=2"), run("-n", "b", "--temp", "-S", "lr=3")),
     ),
     case(
         "hydra",
