@@ -49,6 +49,7 @@ HELD_BY = {
     16: ("compat/test_bad_input.py::test_a_broken_file_stops_only_what_needs_it",),
     "unrecorded outputs": (f"{HERE}::test_outputs_that_no_lock_records_are_left_alone",),
     "cannot start": (f"{HERE}::test_a_stage_that_cannot_start_keeps_its_outputs",),
+    "assume-unchanged": (f"{HERE}::test_what_git_is_to_leave_alone_is_left_alone",),
     "restored metric": (f"{HERE}::test_an_uncached_metric_is_never_a_link",),
     "remote": (f"{HERE}::test_a_remote_that_is_not_needed_need_not_be_configured",),
     "byte-order mark": (f"{HERE}::test_a_byte_order_mark_is_no_part_of_a_configuration",),
@@ -322,6 +323,18 @@ def test_a_stage_without_a_command_copies_nothing(
     exprun.run(("run", "-n", "e"), place=place)
 
     assert _text(place, "o") == "by hand\n"
+
+
+def test_what_git_is_to_leave_alone_is_left_alone(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    mark = git("update-index", "--assume-unchanged", "f")
+    place = _project(builder, path, TRAINED, write("f", "1\n"), commit(), mark)
+    (place.repo / "f").write_text("by hand\n")
+
+    assert exprun.run(("run", "-S", "lr=2"), place=place).code == 0
+
+    assert _text(place, "f") == "by hand\n"
 
 
 def test_an_uncached_metric_is_never_a_link(builder: Builder, exprun: Tool, path: Path) -> None:
