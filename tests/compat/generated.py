@@ -190,8 +190,8 @@ def _edits(stages: tuple[Stage, ...], config: str) -> SearchStrategy[tuple[Actio
     made = [path for stage in stages for path in stage.made]
     files = [path for path in made if not _is_directory(path)]
     lost = [*made, "raw", "tree"]
-    if "symlink" not in config:
-        # Else all data is lost, and DVC and exprun do not say so at the same point.
+    if "type" not in config:
+        # Else data is lost with its links, or is no link any more to DVC.
         lost.append(".dvc/cache")
     if not any("frozen" in stage.options for stage in stages):
         # Else DVC deletes what a frozen stage made, as no lock records it, and then misses it.
