@@ -242,9 +242,10 @@ async def _serving(
     failure: BaseException | None = None
     try:
         async with anyio.create_task_group() as tasks:
-            submitted = Submitted(run, queue, orchestrator.id, tasks, site.emit)
+            submitted = Submitted(run, queue, orchestrator.id, site.emit)
             service = _Service(site, session, run, submitted, orchestrator)
             runner = Runner(site, session, submitted, tasks)
+            tasks.start_soon(submitted.change_queue)
             tasks.start_soon(service.run)
             try:
                 await service.begun.wait()

@@ -21,12 +21,12 @@ from exprun.scheduler.vocabulary import StageState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
-    from anyio.abc import TaskGroup
-
     from exprun.queue.queue import Queue
     from exprun.queue.records import Entry
     from exprun.runner.driver import Source
     from exprun.runner.reproduction import Emit, Reproduction
+
+    _Change = tuple[Callable[[Sequence[str]], None], "ExperimentHandle"]
 
 _RESULTS = {
     StageState.UNCHANGED: StageResult.UNCHANGED,
@@ -89,23 +89,20 @@ class ExperimentHandle:
 class Submitted:
     """A source that lets the handles of its experiments know how they end.
 
-    `inner` claims and stores them, as entries of `queue`, in the name of `orchestrator`. What
-    takes time is done in `tasks`.
+    `inner` claims and stores them, as entries of `queue`, in the name of `orchestrator`.
     """
 
-    def __init__(
-        self, inner: Source, queue: Queue, orchestrator: str, tasks: TaskGroup, emit: Emit
-    ) -> None:
+    def __init__(self, inner: Source, queue: Queue, orchestrator: str, emit: Emit) -> None:
         self._inner = inner
         self._queue = queue
         self._orchestrator = orchestrator
-        self._tasks = tasks
         self._emit = emit
         self._handles: dict[str, ExperimentHandle] = {}
         self._open: set[str] = set()
         self._elsewhere: dict[str, State] = {}
         self._tell: Callable[[words.Stimulus], None] | None = None
         self._heard: int | None = None
+        self._change, self._changes = anyio.create_memory_object_stream["_Change"](float("inf"))
 
     # For the runner
 
@@ -124,6 +121,15 @@ class Submitted:
         else:
             self._tell(words.ExperimentsOffered(tuple(handle.id for handle in handles)))
         return handles
+
+    async def change_queue(self) -> None:
+        """Carry out what is to change in the queue, until `disconnect` and whatever is cancelled.
+
+        Handles are cancelled where there is no task, and none can be started: in callbacks.
+        """
+        with CancelScope(shield=True), self._changes:
+            async for change, handle in self._changes:
+                await self._do(change, handle)
 
     async def take_back(self, entries: Sequence[Entry]) -> None:
         """Take experiments out of the queue that were never added here."""
@@ -144,6 +150,7 @@ class Submitted:
         self._tell = None
         for handle in list(self._handles.values()):
             self._settle(handle, None, reason="the runner ended before it did; it is still queued")
+        self._change.close()
 
     async def look(self) -> None:
         """Take note of what other processes did to the experiments."""
@@ -219,10 +226,10 @@ class Submitted:
         if handle.id in self._open:
             self._send(words.CancelRequested(CancelReason.REQUESTED, handle.id))
         elif self._elsewhere.get(handle.id) is State.RUNNING:
-            self._tasks.start_soon(self._do, self._queue.wish_stop, handle)
+            self._change.send_nowait((self._queue.wish_stop, handle))
         else:
             self._send(words.ExperimentWithdrawn(handle.id))
-            self._tasks.start_soon(self._do, self._queue.hold, handle)
+            self._change.send_nowait((self._queue.hold, handle))
             self._settle(handle, None, reason="cancelled before it started")
 
     async def _do(
@@ -246,7 +253,7 @@ class Submitted:
         elif entry.state in (State.SUCCESS, State.FAILED):
             self._settle(handle, entry)
         elif handle.is_cancelled and entry.state in WAITING:
-            self._tasks.start_soon(self._do, self._queue.hold, handle)
+            self._change.send_nowait((self._queue.hold, handle))
             self._settle(handle, entry)
         elif entry.state in (State.RUNNING, State.HELD):
             self._elsewhere[id] = entry.state

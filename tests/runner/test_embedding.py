@@ -248,6 +248,21 @@ async def test_cancelling_what_waits_settles_it_at_once(project: Project) -> Non
     assert {states(project)[handle.name] for handle in waiting} == {State.HELD}
 
 
+async def test_a_callback_of_the_loop_may_cancel(project: Project) -> None:
+    """As a signal's handler does, or what another thread calls: there is no task then."""
+    loop = asyncio.get_running_loop()
+    async with opened(project, jobs=1) as runner:
+        runs = await running(runner, "hang")
+        waits = [await runner.submit(spec(lr=lr)) for lr in "23456"]
+        for handle in [waits[-1], runs]:
+            loop.call_soon(handle.cancel)
+        results = [await handle.wait() for handle in (runs, *waits)]
+    assert [result.succeeded for result in results] == [False, True, True, True, True, False]
+    assert results[-1].reason == "cancelled before it started"
+    assert states(project)["hang"] is State.HELD
+    assert states(project)[waits[-1].name] is State.HELD
+
+
 @pytest.mark.parametrize("native", [True, False])
 async def test_cancelling_submit_takes_back_what_it_queues(project: Project, native: bool) -> None:
     journal = project.root / ".dvc/tmp/exprun/queue/journal.jsonl.lock"
