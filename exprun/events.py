@@ -164,8 +164,15 @@ class StageStopping(StageEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageDeferred(StageEvent):
+    """The commands that were to start are started later: the machine had no room for them."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageRetrying(StageEvent):
-    """The commands failed, which `StageFinished` told, and are run again after `delay_s`."""
+    """The commands failed, or found no room, as was told, and are run again after `delay_s`."""
 
     delay_s: float
 

@@ -113,6 +113,10 @@ class LiveOutput:
                 self._add_output(event, data)
             case events.StageStopping(reason=reason):
                 self._note(event, f"stopping: {reason.name.lower().replace('_', ' ')}")
+            case events.StageDeferred(experiment=name, stage=stage, message=message):
+                self._running.pop((name, stage), None)
+                text = f"WARNING: {name}: '{stage}' waits until there is room: {message}"
+                self._say(text, "yellow")
             case events.StageRetrying(delay_s=delay_s):
                 self._say(f"{event.experiment}: '{event.stage}' is tried again in {delay_s:g} s")
             case events.StageFinished():

@@ -58,6 +58,9 @@ class ManyOutput:
             case events.StageOutput(data=data):
                 if self._lines:
                     self._lines.add(_whose(event), data)
+            case events.StageDeferred(stage=stage, message=message):
+                self._end_output(event)
+                warn(f"{event.experiment}: '{stage}' waits until there is room: {message}")
             case events.StageRetrying(stage=stage, delay_s=delay_s):
                 self._end_output(event)
                 self._tell(event, f"Stage '{stage}' is tried again in {delay_s:g} s")

@@ -73,9 +73,12 @@ class PlainOutput:
                 if result is StageResult.FAILED and self._on_error is not OnError.FAIL:
                     ignored = " (ignored)" if self._on_error is OnError.IGNORE else ""
                     warn(f"{message}{ignored}")
+            case events.StageDeferred(stage=stage, message=message):
+                self._end_output(stage)
+                warn(f"'{stage}' waits until there is room: {message}")
             case events.StageRetrying(stage=stage, delay_s=delay_s):
                 self._end_output(stage)
-                self._begin_stage(f"Stage '{stage}' failed, and is tried again in {delay_s:g} s")
+                self._begin_stage(f"Stage '{stage}' is tried again in {delay_s:g} s")
             case events.StagesBlocked(blocked=blocked):
                 warn(f"{_stages(blocked)} will be skipped due to this failure")
             case events.ExperimentPushing(remote=remote):

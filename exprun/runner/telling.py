@@ -91,15 +91,8 @@ class Teller:
     def put_off(self, index: int, error: ExecutorError) -> None:
         """The machine had no room for the commands; they are started later."""
         stage = self.address(index)
-        self.site.warn(f"'{stage}' waits until there is room: {error.message}")
         self.emit(
-            events.StageFinished(
-                stage=stage,
-                experiment=self.experiment,
-                result=StageResult.CANCELLED,
-                message=error.message,
-                duration_s=0.0,
-            )
+            events.StageDeferred(stage=stage, experiment=self.experiment, message=error.message)
         )
 
     def retries(self, index: int, delay_s: float) -> None:

@@ -21,7 +21,8 @@ import pytest
 
 import exprun
 from exprun import CancelReason, ExperimentSpec, Resources, StageResult, events, open_runner
-from exprun.errors import ExperimentFailed, NotAProject, RefConflict, UsageError
+from exprun.errors import ExecutorError, ExperimentFailed, NotAProject, RefConflict, UsageError
+from exprun.executors.local import LocalExecutor
 from exprun.model.job import FailureClass
 from exprun.project.locks import RepoLock
 from exprun.queue.records import State
@@ -34,8 +35,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Any
 
+    from anyio.abc import TaskStatus
+
     from exprun import ExperimentHandle, Runner
+    from exprun.abc import OutputSink, StopRequest
     from exprun.events import Event
+    from exprun.model.job import JobHandle, JobOutcome, JobSpec
     from exprun.queue.queue import Queue
     from tests.runner.conftest import Project
 
@@ -195,6 +200,42 @@ async def test_a_stage_that_fails_for_several_experiments_runs_once(project: Pro
     async with opened(project, jobs=3) as runner:
         assert not (await runner.run(spec(lr="5"))).succeeded
     assert runs(project) == 2
+
+
+class Cramped(LocalExecutor):
+    """Where there is no room, once, for the stage of one experiment."""
+
+    is_full = False
+
+    async def run_job(
+        self,
+        job: JobSpec,
+        output: OutputSink,
+        *,
+        stop: StopRequest | None = None,
+        task_status: TaskStatus[JobHandle] = anyio.TASK_STATUS_IGNORED,
+    ) -> JobOutcome:
+        was_full, self.is_full = self.is_full, False
+        if was_full:
+            raise ExecutorError("no more processes", transient=True, nothing_ran=True)
+        return await super().run_job(job, output, stop=stop, task_status=task_status)
+
+
+async def test_a_stage_for_which_there_is_no_room_is_told_as_deferred(project: Project) -> None:
+    executor = Cramped()
+    async with open_runner(project.root, jobs=2, env=project.env, executor=executor) as runner:
+        first = await running(runner, "wait")
+        async with runner.subscribe() as stream:
+            executor.is_full = True
+            second = await runner.submit(spec(lr="2"))
+            async for event in stream:
+                assert not isinstance(event, events.StageFinished | events.WarningRaised)
+                if isinstance(event, events.StageDeferred):
+                    assert (event.stage, event.message) == ("prepare", "no more processes")
+                    break
+        project.gate.touch()
+    assert first.result and first.result.succeeded
+    assert second.result and second.result.succeeded
 
 
 async def test_requests_that_cannot_be_carried_out_are_refused(project: Project) -> None:
