@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections import deque
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from exprun.params.sweeps import is_sweep
 from exprun.runner import threads
 from exprun.runner.bus import EventBus
 from exprun.runner.editing import parse_edits
+from exprun.runner.failures import FAULTS
 from exprun.runner.opening import open_project
 from exprun.runner.queue_run import open_run
 from exprun.runner.queueing import queue_experiments
@@ -317,4 +318,6 @@ class _Service:
             self._site.tell_warnings()
             if self._orchestrator.is_draining:
                 tell(DrainRequested())
-            await self._submitted.look()
+            # For want of descriptors, say. What others did is seen the next time.
+            with suppress(*FAULTS):
+                await self._submitted.look()

@@ -153,17 +153,16 @@ class Submitted:
         self._change.close()
 
     async def look(self) -> None:
-        """Take note of what other processes did to the experiments."""
+        """Take note of what other processes did to the experiments; of all of it, or it raises."""
         # The death of one who ran an experiment leaves no trace in the queue.
         ids = set(self._elsewhere)
         heard = await threads.run_sync(self._queue.heard)
         if heard != self._heard:
-            self._heard = heard
             waiting = self._handles.keys() - ids - self._open
             ids |= self._open | await threads.run_sync(self._gone, waiting)
-        if not ids:
-            return
-        for id, entry in await threads.run_sync(self._look_up, ids):
+        found = await threads.run_sync(self._look_up, ids) if ids else []
+        self._heard = heard
+        for id, entry in found:
             if id in self._open:
                 if entry and entry.last and entry.last.stop_wished:
                     self._send(words.CancelRequested(CancelReason.REQUESTED, id))

@@ -10,6 +10,7 @@ from exprun import events
 from exprun.model.job import CancelReason
 from exprun.queue.records import State
 from exprun.runner import threads
+from exprun.runner.failures import FAULTS
 from exprun.scheduler import vocabulary as words
 
 if TYPE_CHECKING:
@@ -53,12 +54,17 @@ class Watch:
             await anyio.sleep(POLL_S)
             if self._orchestrator.is_draining:
                 tell(words.DrainRequested())
-            before, heard = heard, await threads.run_sync(self._queue.heard)
-            if await self._are_gone(set(theirs.values())):
-                await self._session.make_way()
-            elif heard == before:
+            try:
+                now = await threads.run_sync(self._queue.heard)
+                if await self._are_gone(set(theirs.values())):
+                    await self._session.make_way()
+                elif now == heard:
+                    continue
+                entries = await threads.run_sync(self._queue.unfinished)
+            except FAULTS:
+                # For want of descriptors, say. What others did is seen the next time.
                 continue
-            entries = await threads.run_sync(self._queue.unfinished)
+            heard = now
             offered = [e.id for e in entries if e.state in WAITING and e.id in theirs]
             new = [e for e in entries if e.state in WAITING and e.id not in known]
             known.update(entry.id for entry in new)

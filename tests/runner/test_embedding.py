@@ -569,6 +569,21 @@ async def test_what_others_do_to_those_that_wait_is_told_at_once(project: Projec
         project.gate.touch()
 
 
+async def test_a_queue_that_cannot_be_read_for_a_while_stops_nothing(project: Project) -> None:
+    """As for want of descriptors: the runner ended, and with it what ran."""
+    journal = project.root / ".dvc/tmp/exprun/queue/journal.jsonl"
+    aside = journal.with_name("aside")
+    async with opened(project) as runner:
+        handle = await running(runner, "wait")
+        journal.rename(aside)
+        journal.symlink_to(journal)
+        await anyio.sleep(2.5 * POLL_S)
+        aside.replace(journal)
+        queue_of(project).wish_stop([handle.id])
+        assert (await handle.wait()).reason == "interrupted"
+        assert (await runner.run(spec(lr="2"))).succeeded
+
+
 async def test_what_another_process_runs_is_waited_for(project: Project) -> None:
     async with opened(project, jobs=1) as runner:
         first = await running(runner, "wait")

@@ -1,0 +1,24 @@
+"""A run of the queue goes on, whatever happens to the queue for a while."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.live.conftest import Project
+
+
+def test_a_queue_that_cannot_be_read_for_a_while_stops_nothing(project: Project) -> None:
+    """As for want of descriptors, while a stage runs."""
+    journal = project.place.repo / ".dvc/tmp/exprun/queue/journal.jsonl"
+    project.setup(
+        f"""\
+        mv {journal} {journal}.aside && ln -s {journal} {journal}
+        sleep 1.3
+        mv {journal}.aside {journal}
+        echo $1 > m.json && echo $1 > out.txt
+        """
+    )
+    project.run("run", "--queue", "-S", "x=1")
+    done = project.run("run", "--run-all")
+    assert (done.code, project.queue()["1"]["status"]) == (0, "success"), done.stderr
