@@ -22,6 +22,16 @@ if TYPE_CHECKING:
     import pygit2
 
 _BRANCHES = "refs/heads/"
+_EXTENSIONS: dict[str, tuple[str, ...] | None] = {
+    "objectformat": ("sha1",),
+    "refstorage": ("files",),
+    "noop": None,
+    "partialclone": None,
+    "preciousobjects": None,
+    "relativeworktrees": None,
+    "worktreeconfig": None,
+}
+"""How a repository may differ from the plain format, and with which values; None: with any."""
 _PLACE_LENGTH = 12
 _UNCLEAR = pattern(r"/(\.{0,2}/|\.{0,2}$)")  # what normalising would change
 
@@ -189,17 +199,23 @@ def _common_dir(git_dir: str) -> str:
 
 def _check_formats(repository: Repository) -> None:
     """Refuse what we would misread. The text is searched first: asking Git costs milliseconds."""
+    path = os.path.join(repository.common_dir, "config")
     try:
-        with open(os.path.join(repository.common_dir, "config"), errors="replace") as file:
-            text = file.read().lower()
+        with open(path, errors="replace") as file:
+            if "[extensions" not in file.read().lower():
+                return
     except FileNotFoundError:
         return
-    if "objectformat" not in text and "refstorage" not in text:
-        return
-    for key, usual in (("objectformat", "sha1"), ("refstorage", "files")):
-        value = repository.config.get(f"extensions.{key}")
-        if value is not None and value.lower() != usual:
-            raise GitError(
-                f"repositories with extensions.{key} = {value} are not supported",
-                where=repository.workdir,
-            )
+    # Asked in the repository, a Git that knows less than we do would say nothing of it.
+    text = run_git("/", repository.env, ["config", "--file", path, "--list", "-z"])
+    lines = text.decode(errors="replace").split("\0")
+    settings = dict(line.partition("\n")[::2] for line in lines)
+    is_bound = settings.get("core.repositoryformatversion", "0") != "0"
+    for key, value in settings.items():
+        if key.startswith("extensions."):
+            usual = _EXTENSIONS.get(key.removeprefix("extensions."), () if is_bound else None)
+            if usual is not None and value.lower() not in usual:
+                raise GitError(
+                    f"repositories with {key} = {value} are not supported",
+                    where=repository.workdir,
+                )

@@ -133,3 +133,15 @@ def test_sha256_repositories_are_refused(tmp_path: Path, project: GitProject) ->
     project.git("init", "-q", "--object-format=sha256", str(tmp_path / "other"))
     with pytest.raises(GitError, match="objectformat = sha256"):
         open_repository(str(tmp_path / "other"), env=project.env)
+
+
+@pytest.mark.parametrize("extension", ["refStorage = reftable", "unheardOf = true"])
+def test_what_git_does_not_know_of_a_repository_is_refused(
+    project: GitProject, extension: str
+) -> None:
+    """A Git too old for them does not even say that they are there."""
+    project.git("config", "core.repositoryformatversion", "1")
+    config = project.root / ".git/config"
+    config.write_text(f"{config.read_text()}[extensions]\n\t{extension}\n")
+    with pytest.raises(GitError, match=extension.lower()):
+        project.open()
