@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun.errors import NotAProject
@@ -37,14 +38,16 @@ async def reproduce(
 ) -> Reproduced:
     """Bring planned stages up to date in the user's workspace.
 
-    Raises UsageError before anything is changed, and ExperimentFailed if a stage fails: then the
-    .gitignore lines added are taken back. Being cancelled stops the commands.
+    Raises UsageError and LockfileError before anything is changed, and ExperimentFailed if a stage
+    fails: then the .gitignore lines added are taken back. Being cancelled stops the commands.
     """
     opened = session.opened
     require_fit(stages, session.limits, opened.files)
     await session.make_way()
     site = workspace_site(opened, project)
-    reproduction = session.reproduction(stages, site, options=options, guard=session.shared_guard())
+    guard = session.shared_guard()
+    await guard.work(partial(_require_sound_locks, site, stages))
+    reproduction = session.reproduction(stages, site, options=options, guard=guard)
     try:
         await session.drive(reproduction)
     except BaseException:
@@ -59,6 +62,11 @@ async def reproduce(
     if written and opened.config.core.autostage and site.git_ignores is not None:
         await threads.run_sync(_stage_in_git, opened.repository, written)
     return Reproduced(stages=stages, entries=reproduction.entries, written=written)
+
+
+def _require_sound_locks(site: Site, stages: Sequence[Stage]) -> None:
+    for stage in stages:
+        site.records.entry(stage)
 
 
 def _stage_in_git(repository: Repository, files: Sequence[str]) -> None:

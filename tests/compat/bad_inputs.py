@@ -69,8 +69,9 @@ def _set(label: str, *overrides: str, names: str) -> BadInput:
     return _args(f"set-{label}", "run", "-n", "e", *words, names=names)
 
 
-def _lock(name: str, text: str) -> BadInput:
-    return _project(f"lock-{name}", write("dvc.lock", text), names=r"dvc\.lock")
+def _lock(name: str, text: str, *args: str) -> BadInput:
+    args = args or ("run", "-n", "e")
+    return _project(f"lock-{name}", write("dvc.lock", text), args=args, names=r"dvc\.lock")
 
 
 def _data(name: str, text: str) -> BadInput:
@@ -192,6 +193,8 @@ LOCKS = (
     _lock("empty", ""),
     _lock("broken", "schema: '2.0'\nstages: [\n"),
     _lock("conflict", "<<<<<<< HEAD\nschema: '2.0'\n=======\n>>>>>>> x\n"),
+    _lock("conflict-for-repro", "<<<<<<< HEAD\nschema: '2.0'\n=======\n>>>>>>> x\n", "repro"),
+    _lock("a-list-for-repro", "schema: '2.0'\nstages:\n  s: [1]\n", "repro", "-k"),
     _lock("unknown-schema", "schema: '9.0'\nstages: {}\n"),
     _lock("unknown-key", "schema: '2.0'\nmore: {}\n"),
     _lock("a-list", "- 1\n"),
