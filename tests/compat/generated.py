@@ -186,13 +186,10 @@ def _replace(path: str, content: str) -> tuple[Action, ...]:
     return Delete(path, missing_ok=True), write(path, content)
 
 
-def _edits(stages: tuple[Stage, ...], config: str) -> SearchStrategy[tuple[Action, ...]]:
+def _edits(stages: tuple[Stage, ...]) -> SearchStrategy[tuple[Action, ...]]:
     made = [path for stage in stages for path in stage.made]
     files = [path for path in made if not _is_directory(path)]
     lost = [*made, "raw", "tree"]
-    if "type" not in config:
-        # Else data is lost with its links, or is no link any more to DVC.
-        lost.append(".dvc/cache")
     if not any("frozen" in stage.options for stage in stages):
         # Else DVC deletes what a frozen stage made, as no lock records it, and then misses it.
         lost.append("dvc.lock")
@@ -249,12 +246,10 @@ def _command(draw: DrawFn, stages: tuple[Stage, ...], name: str, *, pushed: bool
 
 
 @st.composite
-def _steps(
-    draw: DrawFn, stages: tuple[Stage, ...], config: str, *, pushed: bool
-) -> tuple[Action, ...]:
+def _steps(draw: DrawFn, stages: tuple[Stage, ...], *, pushed: bool) -> tuple[Action, ...]:
     steps: list[Action] = []
     for number in range(draw(st.sampled_from([1, 1, 2]))):
-        steps += flat(*draw(st.lists(_edits(stages, config), max_size=3, unique_by=repr)))
+        steps += flat(*draw(st.lists(_edits(stages), max_size=3, unique_by=repr)))
         steps.append(draw(_command(stages, f"e{number}", pushed=pushed)))
     return tuple(steps)
 
@@ -312,5 +307,5 @@ def cases(draw: DrawFn) -> Case:
         start_of(stages, config, frozen=not ran),
         ran,
         _pipeline(stages, frozen=True),
-        steps=draw(_steps(stages, config, pushed=ran is pushed)),
+        steps=draw(_steps(stages, pushed=ran is pushed)),
     )
