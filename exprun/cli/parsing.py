@@ -176,6 +176,9 @@ def add_repro_options(parser: argparse.ArgumentParser) -> None:
         const=OnError.IGNORE,
         help="treat failures as warnings",
     )
+    add("--glob", action="store_true", help="targets may hold * and ?")
+    add("--no-commit", action="store_true", help="do not put outputs into the cache")
+    add("--no-run-cache", action="store_true", help="run even what was run before")
 
 
 def add_baseline_options(
@@ -211,7 +214,7 @@ def repro_options(namespace: argparse.Namespace, cwd: Location) -> ReproOptions:
         all_pipelines=namespace.all_pipelines,
         recursive=namespace.recursive,
         downstream=namespace.downstream,
-        glob=getattr(namespace, "glob", False),
+        glob=namespace.glob,
     )
     return ReproOptions(
         selection=selection,
@@ -222,8 +225,8 @@ def repro_options(namespace: argparse.Namespace, cwd: Location) -> ReproOptions:
         dry=namespace.dry,
         interactive=namespace.interactive,
         on_error=namespace.on_error,
-        run_cache=not getattr(namespace, "no_run_cache", False),
-        commit=not getattr(namespace, "no_commit", False),
+        run_cache=not namespace.no_run_cache,
+        commit=not namespace.no_commit,
     )
 
 

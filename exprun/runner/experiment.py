@@ -28,7 +28,7 @@ from exprun.runner.editing import edit_params, parse_edits, require_unchanged
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
 from exprun.runner.planning import plan_stages
-from exprun.runner.prepared import Prepared, check_out, concerned
+from exprun.runner.prepared import Prepared, check_out, concerned, require_commit
 from exprun.runner.publishing import build_tree, files_to_add
 from exprun.runner.queues import queue_at
 from exprun.runner.repro import workspace_site
@@ -99,6 +99,8 @@ def prepare(opened: Opened, spec: ExperimentSpec) -> Prepared:
     """Check everything about an experiment that can be checked without changing anything."""
     if opened.config.core.no_scm:
         raise NotAProject("experiments need Git, and core.no_scm turns it off")
+    if spec.isolated:
+        require_commit(spec)
     ref = _choose_ref(opened, spec)
     edits = edit_params(opened, spec, parse_edits(spec))
     project = opened.load(Overlay(opened.files, edits.contents) if edits.contents else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exprun.errors import UsageError
 from exprun.model.values import dataclass, field
 from exprun.runner.data_stages import check_out_outputs, concerned_stages
 from exprun.runner.editing import Edits
@@ -32,6 +33,15 @@ class Prepared:
     project: Project
     stages: Sequence[Stage]
     edits: Edits = field(default_factory=Edits)
+
+
+def require_commit(spec: ExperimentSpec) -> None:
+    """Raises UsageError if the outputs of an experiment that runs elsewhere would be lost."""
+    if not spec.options.commit:
+        raise UsageError(
+            "outside of the workspace, outputs that are not put into the cache would be lost",
+            hint="leave out --no-commit, or run it in the workspace",
+        )
 
 
 def concerned(prepared: Prepared) -> Sequence[Stage]:

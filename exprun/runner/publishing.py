@@ -165,7 +165,8 @@ def publish_commit(
     Commits written by then are made durable together, so several are best written before the first
     is published. Raises RefConflict, or Pruned: then the commit has to be written again.
     """
-    reproduction.site.store.sync(_cached_contents(reproduction))
+    if prepared.spec.options.commit:
+        reproduction.site.store.sync(_cached_contents(reproduction))
     replace = prepared.spec.options.force
     return publish(opened.repository, prepared.ref, commit, replace=replace)
 

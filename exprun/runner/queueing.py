@@ -33,6 +33,7 @@ from exprun.runner.guard import repo_lock
 from exprun.runner.left_behind import warn_of_left_behind
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
+from exprun.runner.prepared import require_commit
 from exprun.runner.queues import open_queue, queue_refs
 from exprun.store.durability import sync_files
 from exprun.workspaces.copying import copy_path
@@ -85,7 +86,7 @@ def request_of(opened: Opened, spec: ExperimentSpec, name: str) -> ExperimentSpe
     """The request for one experiment as the queue keeps it. Raises UsageError for a sweep."""
     [request] = _requests(opened, replace(spec, name=name))
     kept = request.spec(spec)
-    return replace(kept, options=replace(kept.options, interactive=False))
+    return replace(kept, options=replace(kept.options, interactive=False, commit=True))
 
 
 def queue_experiments(
@@ -107,6 +108,7 @@ def queue_experiments(
         raise NotAProject("experiments need Git, and core.no_scm turns it off")
     if spec.options.interactive:
         raise UsageError("a queued experiment cannot ask anything", hint="leave out -i")
+    require_commit(spec)
     requests = _requests(opened, spec)
     queue = queue or open_queue(opened)
     with queue.lease() as lease:

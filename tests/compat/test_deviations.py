@@ -52,6 +52,7 @@ HELD_BY = {
     "assume-unchanged": (f"{HERE}::test_what_git_is_to_leave_alone_is_left_alone",),
     "restored metric": (f"{HERE}::test_an_uncached_metric_is_never_a_link",),
     "remote": (f"{HERE}::test_a_remote_that_is_not_needed_need_not_be_configured",),
+    "options of repro": (f"{HERE}::test_an_experiment_takes_the_options_of_repro",),
     "byte-order mark": (f"{HERE}::test_a_byte_order_mark_is_no_part_of_a_configuration",),
     "dependency in .git": (f"{HERE}::test_a_dependency_of_gits_own_is_in_no_tree",),
     "allow missing": (
@@ -348,6 +349,38 @@ def test_an_uncached_metric_is_never_a_link(builder: Builder, exprun: Tool, path
     assert _text(place, "metrics.json") == made
     assert not (place.repo / "metrics.json").is_symlink()
     assert (place.repo / "model.bin").is_symlink()
+
+
+def test_an_experiment_takes_the_options_of_repro(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    place = _project(builder, path, _stage("date +%s%N > o"), commit())
+
+    def result(*options: str) -> str:
+        (place.repo / "dvc.lock").unlink(missing_ok=True)
+        assert exprun.run(("run", *options), place=place).code == 0
+        return _text(place, "o")
+
+    first = result("--glob", "s*")
+    assert result() == first
+    second = result("--no-run-cache")
+    assert second != first
+    objects = place.repo / ".dvc/cache/files"
+    before = sorted(objects.rglob("*"))
+    assert result("--no-run-cache", "--no-commit") not in (first, second)
+    assert sorted(objects.rglob("*")) == before
+
+
+@pytest.mark.parametrize("where", ["--temp", "--queue"])
+def test_outputs_are_not_lost_for_want_of_a_commit(
+    where: str, builder: Builder, exprun: Tool, path: Path
+) -> None:
+    place = _project(builder, path, TRAINED)
+
+    ended = exprun.run(("run", "--no-commit", where, "-S", "lr=3"), place=place)
+
+    assert ended.code == 2
+    assert "would be lost" in ended.stderr
 
 
 @pytest.mark.parametrize("command", [("repro",), ("run",), ("run", "--temp")])

@@ -78,10 +78,6 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
 def _parser() -> Parser:
     parser = Parser("repro", "Bring the pipeline up to date by running what changed.")
     add_repro_options(parser)
-    add = parser.add_argument
-    add("--glob", action="store_true", help="targets may hold * and ?")
-    add("--no-commit", action="store_true", help="do not put outputs into the cache")
-    add("--no-run-cache", action="store_true", help="run even what was run before")
     add_job_options(parser)
     add_talk_options(parser)
     return parser

@@ -90,7 +90,7 @@ def _is_sweep(spec: ExperimentSpec) -> bool:
 _OF_ONE = (
     "queue", "dry", "name", "set_param", "params", "message", "copy_paths", "no_hydra", "force",
     "force_downstream", "single_item", "pipeline", "all_pipelines", "recursive", "downstream",
-    "pull", "allow_missing", "interactive",
+    "pull", "allow_missing", "interactive", "glob", "no_commit", "no_run_cache",
 )  # fmt: skip
 
 
