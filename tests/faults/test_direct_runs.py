@@ -217,3 +217,15 @@ def test_run_all_takes_over_what_was_killed_meanwhile(place: Place, gate: Gate) 
 
     assert ended.code == 0, ended
     assert sorted(experiments(place)) == ["e", "q"]
+
+
+def test_what_is_run_again_elsewhere_keeps_its_outputs(place: Place, gate: Gate) -> None:
+    """With `--no-commit` they would be in a workspace that is gone."""
+    start_and_kill(place, gate, "-n", "e", "-S", "lr=2", "--no-commit")
+    (place.root / "go").touch()
+    run(place, "run", "--run-all")
+    (place.repo / "o").unlink(missing_ok=True)
+
+    run(place, "apply", "e")
+
+    assert (place.repo / "o").read_text() == "lr: 2\na\n"
