@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from exprun.runner.reproduction import Reproduction
     from exprun.scheduler.vocabulary import StageState
 
-STORED_AGAIN = 4
+_STORED_AGAIN = 4
 """How often an experiment is stored once more if Git prunes it before it has a ref."""
 
 
@@ -138,16 +138,13 @@ def publish_experiment(
     name has been taken meanwhile, or a merge was begun.
     """
 
-    def store() -> Published:
+    def write() -> str:
         commit = write_experiment(opened, prepared, reproduction, states, repository)
         announce(commit)
-        return publish_commit(opened, prepared, reproduction, commit)
+        return commit
 
     try:
-        for _ in range(STORED_AGAIN):
-            with suppress(Pruned):
-                return store()
-        return store()
+        return publish_commit(opened, prepared, reproduction, write)
     # The stages have run, so it is too late to refuse.
     except RefConflict as taken:
         is_there = opened.repository.refs.read(str(prepared.ref)) is not None
@@ -158,17 +155,25 @@ def publish_experiment(
 
 
 def publish_commit(
-    opened: Opened, prepared: Prepared, reproduction: Reproduction, commit: str
+    opened: Opened, prepared: Prepared, reproduction: Reproduction, write: Callable[[], str]
 ) -> Published:
-    """Make all that an experiment's commit tells of durable, then create the ref.
+    """Make all that the commit which `write` makes tells of durable, then create the ref.
 
     Commits written by then are made durable together, so several are best written before the first
-    is published. Raises RefConflict, or Pruned: then the commit has to be written again.
+    is published. What Git prunes meanwhile is written once more. Raises RefConflict.
     """
-    if prepared.spec.options.commit:
-        reproduction.site.store.sync(_cached_contents(reproduction))
-    replace = prepared.spec.options.force
-    return publish(opened.repository, prepared.ref, commit, replace=replace)
+
+    def store() -> Published:
+        commit = write()
+        if prepared.spec.options.commit:
+            reproduction.site.store.sync(_cached_contents(reproduction))
+        replace = prepared.spec.options.force
+        return publish(opened.repository, prepared.ref, commit, replace=replace)
+
+    for _ in range(_STORED_AGAIN):
+        with suppress(Pruned):
+            return store()
+    return store()
 
 
 def write_experiment(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from anyio import CancelScope, CapacityLimiter
 
 from exprun import events
 from exprun.git.experiment_refs import ExperimentRef
-from exprun.git.objects import Pruned
 from exprun.model.job import CancelReason
 from exprun.model.values import dataclass
 from exprun.project.files import DiskFiles
@@ -20,7 +19,7 @@ from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.guard import Guard
 from exprun.runner.keeping import keep_state
 from exprun.runner.needs import require_fit
-from exprun.runner.publishing import STORED_AGAIN, publish_commit, write_experiment
+from exprun.runner.publishing import publish_commit, write_experiment
 from exprun.runner.queueing import committer
 from exprun.runner.setting_out import leave_outputs, set_out_isolated, source_of
 from exprun.runner.sharing import open_sharing, share
@@ -46,10 +45,15 @@ if TYPE_CHECKING:
 
 TRAILER = "Exprun-Attempt: "
 
+_AT_ONCE = 8
+"""How many experiments are set out at a time, and how many are stored. The others keep no thread
+waiting for the repository.
+"""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(slots=True, kw_only=True)
 class _Open:
-    """An experiment that runs, and what it holds meanwhile."""
+    """An experiment that runs, and what it holds until it `has_left`."""
 
     attempt: Attempt
     slot: Slot
@@ -57,12 +61,14 @@ class _Open:
     prepared: Prepared
     reproduction: Reproduction
     plan: ExperimentPlan
+    has_left: bool = False
 
 
 class QueueRun:
     """The driver's source of queued experiments; `succeeded` and `failed` fill as they end.
 
-    The Git repository is used by one thread at a time, as it has to be, but for publishing.
+    The Git repository is used by one thread at a time, but to publish: what takes long then is the
+    disk, and those that end meanwhile are made durable together.
     """
 
     def __init__(
@@ -82,7 +88,8 @@ class QueueRun:
         self._slots = SlotPool(session.opened.place)
         self._source = source
         self._open: dict[str, _Open] = {}
-        self._git = CapacityLimiter(1)
+        self._git = Lock()
+        self._making, self._storing = CapacityLimiter(_AT_ONCE), CapacityLimiter(_AT_ONCE)
         self._sharing = sharing
 
     async def remove_workspaces(self) -> None:
@@ -95,7 +102,7 @@ class QueueRun:
     async def open(self, experiment: str) -> tuple[Reproduction, ExperimentPlan] | NotOpened:
         """Claim an experiment and make its workspace; see `exprun.runner.driver.Source`."""
         try:
-            attempt, stored = await threads.run_sync(self._claim, experiment, limiter=self._git)
+            attempt, stored = await threads.run_sync(self._claim, experiment)
         except FAULTS as error:
             self.failed.append(experiment)
             self._session.opened.warn(f"experiment {experiment} is not started: {error}")
@@ -113,13 +120,7 @@ class QueueRun:
             )
         )
         try:
-            slot, workspace = await threads.run_sync(self._make, attempt, limiter=self._git)
-            try:
-                # Large data takes a while, in which others are stored or set out.
-                opened = await threads.run_sync(self._set_out, attempt, slot, workspace)
-            except BaseException:
-                self._slots.give_back(slot)
-                raise
+            opened = await threads.run_sync(self._make, attempt, limiter=self._making)
         except FAULTS as error:
             failure = failure_from(error)
             await self._fail(attempt, failure.kind, failure.message)
@@ -140,9 +141,10 @@ class QueueRun:
                 await self._give_up(opened, verdict)
                 return False
             try:
-                published = await self._store(opened, states)
+                store = partial(self._store, opened, states)
+                published = await threads.run_sync(store, limiter=self._storing)
             except FAULTS as error:
-                kept = await self._keep(opened)
+                kept = await threads.run_sync(self._keep, opened)
                 await threads.run_sync(opened.slot.strip)
                 failure = failure_from(error)
                 await self._fail(opened.attempt, failure.kind, failure.message, kept=kept)
@@ -151,20 +153,9 @@ class QueueRun:
             self._ended(opened.attempt, rev=published.commit)
             return True
         finally:
-            with CancelScope(shield=True):
-                await threads.run_sync(self._leave, opened)
-
-    async def _store(self, opened: _Open, states: Sequence[StageState]) -> Published:
-        for _ in range(STORED_AGAIN):
-            with suppress(Pruned):
-                return await self._store_once(opened, states)
-        return await self._store_once(opened, states)
-
-    async def _store_once(self, opened: _Open, states: Sequence[StageState]) -> Published:
-        commit = await threads.run_sync(self._write, opened, states, limiter=self._git)
-        # Those that end meanwhile write their commits, and are made durable with the next: what
-        # takes long here is the disk.
-        return await threads.run_sync(self._publish, opened, commit)
+            if not opened.has_left:
+                with CancelScope(shield=True):
+                    await threads.run_sync(self._leave, opened)
 
     async def watch(self, tell: Callable[[Stimulus], None]) -> None:
         """Pass on what others do to the queue meanwhile; see `exprun.runner.watching`."""
@@ -203,17 +194,24 @@ class QueueRun:
         text = data.decode(errors="replace")
         return any(text.endswith(TRAILER + earlier) for earlier in entry.attempts)
 
-    def _make(self, attempt: Attempt) -> tuple[Slot, IsolatedWorkspace]:
-        """A workspace with the files that Git has of an experiment, and where it is."""
-        entry, slot = attempt.entry, self._slots.take()
+    def _make(self, attempt: Attempt) -> _Open:
+        """A workspace with all that an experiment starts from."""
+        slot = self._slots.take()
         try:
-            if entry.spec.copy_paths:
-                slot.leave(())  # They may go to what was left.
-            tree = self._session.opened.repository.tree_of(entry.commit)
-            return slot, slot.make(self._source, baseline=entry.baseline, tree=tree)
+            with self._git:
+                workspace = self._write_files(attempt.entry, slot)
+            # Large data takes a while, in which others are stored or set out.
+            return self._set_out(attempt, slot, workspace)
         except BaseException:
             self._slots.give_back(slot)
             raise
+
+    def _write_files(self, entry: Entry, slot: Slot) -> IsolatedWorkspace:
+        """Write the files that Git has of an experiment."""
+        if entry.spec.copy_paths:
+            slot.leave(())  # They may go to what was left.
+        tree = self._session.opened.repository.tree_of(entry.commit)
+        return slot.make(self._source, baseline=entry.baseline, tree=tree)
 
     def _set_out(self, attempt: Attempt, slot: Slot, workspace: IsolatedWorkspace) -> _Open:
         entry = attempt.entry
@@ -242,31 +240,40 @@ class QueueRun:
             plan=reproduction.plan(serial=False),
         )
 
-    def _write(self, opened: _Open, states: Sequence[StageState]) -> str:
-        opened.reproduction.site.records.flush()
-        return write_experiment(
-            self._session.opened,
-            opened.prepared,
-            opened.reproduction,
-            states,
-            opened.repository,
-            trailer=TRAILER + opened.attempt.record.id,
-        )
-
-    def _publish(self, opened: _Open, commit: str) -> Published:
+    def _store(self, opened: _Open, states: Sequence[StageState]) -> Published:
+        """Store a finished experiment, and leave its workspace if nothing else needs it."""
+        write = partial(self._write, opened, states)
         published = publish_commit(
-            self._session.opened, opened.prepared, opened.reproduction, commit
+            self._session.opened, opened.prepared, opened.reproduction, write
         )
         self._record(opened.attempt, partial(opened.attempt.succeed, published.commit))
         leave_outputs(opened.slot, opened.repository, opened.reproduction.site)
+        if self._sharing is None:
+            self._leave(opened)
         return published
 
+    def _write(self, opened: _Open, states: Sequence[StageState]) -> str:
+        opened.reproduction.site.records.flush()
+        with self._git:
+            return write_experiment(
+                self._session.opened,
+                opened.prepared,
+                opened.reproduction,
+                states,
+                opened.repository,
+                trailer=TRAILER + opened.attempt.record.id,
+            )
+
     def _leave(self, opened: _Open) -> None:
+        opened.has_left = True
         opened.reproduction.site.store.close()
         self._session.withdraw(opened.reproduction)
         if opened.reproduction.allows_daemons:
             # Those that live on may have files open, which must not become another experiment's.
-            opened.slot.clear()
+            try:
+                opened.slot.clear()
+            except OSError:  # And go on making some: nobody else gets it.
+                return
         self._slots.give_back(opened.slot)
 
     async def _give_up(self, opened: _Open, verdict: ExperimentVerdict) -> None:
@@ -279,7 +286,7 @@ class QueueRun:
         kept = None
         # Whoever asks twice for the end does not want to wait for this.
         if self._session.cancelled is not CancelReason.KILLED:
-            kept = await self._keep(opened)
+            kept = await threads.run_sync(self._keep, opened)
         if verdict is not ExperimentVerdict.FAILED:
             await threads.run_sync(self._record, attempt, partial(attempt.interrupt, kept=kept))
             self._ended(attempt, reason=events.INTERRUPTED, failed=False, kept=kept)
@@ -290,10 +297,10 @@ class QueueRun:
             attempt, *failure_of_plan(reproduction.failures, reproduction.address), kept=kept
         )
 
-    async def _keep(self, opened: _Open) -> str | None:
+    def _keep(self, opened: _Open) -> str | None:
         """A commit of what there is of an experiment without a result."""
-        keep = partial(keep_state, self._session.opened, opened.reproduction, opened.repository)
-        return await threads.run_sync(keep, limiter=self._git)
+        with self._git:
+            return keep_state(self._session.opened, opened.reproduction, opened.repository)
 
     async def _fail(
         self,
