@@ -7,6 +7,7 @@ import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from exprun.cores import on_all
 from exprun.model.job import Command
 from exprun.model.patterns import pattern
 
@@ -49,7 +50,7 @@ def ask_fish_version(env: Mapping[str, str]) -> str | None:
     if not _is_fish(shell):
         return None
     asked = [shell, "--version"]
-    with suppress(OSError, subprocess.SubprocessError):
+    with suppress(OSError, subprocess.SubprocessError), on_all():
         return subprocess.run(
             asked, env=env, capture_output=True, text=True, check=True, timeout=_PATIENCE_S
         ).stdout

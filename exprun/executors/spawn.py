@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from exprun.cores import on_all
 from exprun.errors import ExecutorError
 from exprun.model.values import dataclass
 
@@ -86,15 +87,16 @@ def start(argv: tuple[str, ...], *, cwd: str, env: Mapping[str, str], stdio: Std
     the machine was out of processes, memory or descriptors.
     """
     try:
-        process = subprocess.Popen(
-            argv,
-            cwd=cwd,
-            env=env,
-            stdin=stdio.stdin,
-            stdout=stdio.stdout,
-            stderr=stdio.stderr,
-            start_new_session=True,
-        )
+        with on_all():
+            process = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env=env,
+                stdin=stdio.stdin,
+                stdout=stdio.stdout,
+                stderr=stdio.stderr,
+                start_new_session=True,
+            )
     except ValueError as error:
         raise CannotStart(str(error)) from error
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exprun.cores import on_all
 from exprun.errors import GitError
 
 if TYPE_CHECKING:
@@ -54,10 +55,11 @@ def run_git(
     clean = clean_environment(env) | ({"GIT_INDEX_FILE": index_file} if index_file else {})
 
     try:
-        done = subprocess.run(
-            ["git", *args], cwd=directory, env=clean, input=stdin,
-            capture_output=True, check=False,
-        )  # fmt: skip
+        with on_all():
+            done = subprocess.run(
+                ["git", *args], cwd=directory, env=clean, input=stdin,
+                capture_output=True, check=False,
+            )  # fmt: skip
     except FileNotFoundError as error:
         raise GitNotFound("there is no git command", hint="install git") from error
     if done.returncode:

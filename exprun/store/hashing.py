@@ -8,6 +8,7 @@ import stat
 import threading
 from typing import TYPE_CHECKING
 
+from exprun.cores import on_all
 from exprun.errors import StoreError
 
 if TYPE_CHECKING:
@@ -48,13 +49,18 @@ def hash_file(path: str, *, legacy: bool = False) -> tuple[str, os.stat_result]:
     Raises OSError if it cannot be read, and StoreError if it is no regular file or never stands
     still.
     """
+    hash_open = _hash_legacy if legacy else _hash_plain
     for _ in range(_ATTEMPTS):
         fd = os.open(path, _OPEN)
         try:
             before = os.fstat(fd)
             if not stat.S_ISREG(before.st_mode):
                 raise StoreError("not a regular file", where=path)
-            oid = _hash_legacy(fd) if legacy else _hash_plain(fd)
+            if before.st_size < LARGE:
+                oid = hash_open(fd)
+            else:
+                with on_all():
+                    oid = hash_open(fd)
             after = os.fstat(fd)
         finally:
             os.close(fd)
@@ -88,7 +94,8 @@ def hash_files(
         return [hash_file(path, legacy=legacy) for path in paths]
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(min(jobs, len(large)), thread_name_prefix="exprun-hash") as pool:
+    threads = min(jobs, len(large))
+    with on_all(), ThreadPoolExecutor(threads, thread_name_prefix="exprun-hash") as pool:
         futures = {i: pool.submit(hash_file, paths[i], legacy=legacy) for i in large}
         try:
             small = {

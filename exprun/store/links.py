@@ -12,7 +12,9 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal, assert_never
 
+from exprun.cores import on_all
 from exprun.errors import ConfigError, StoreError
+from exprun.store.hashing import LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -135,9 +137,17 @@ def copy_file(source: str, target: str, mode: int = 0o666) -> None:
     """
     with _files(source, target, mode) as (reader, writer):
         size = os.fstat(reader).st_size
-        if not _copy_in_kernel(reader, writer, size):
-            while block := os.read(reader, _BLOCK):
-                _write_all(writer, block)
+        if size < LARGE:
+            _copy(reader, writer, size)
+        else:
+            with on_all():
+                _copy(reader, writer, size)
+
+
+def _copy(reader: int, writer: int, size: int) -> None:
+    if not _copy_in_kernel(reader, writer, size):
+        while block := os.read(reader, _BLOCK):
+            _write_all(writer, block)
 
 
 def write_file(target: str, data: bytes, mode: int = 0o666) -> None:

@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from exprun.cores import on_all
 from exprun.errors import StoreError
 from exprun.model.lock import Oid, is_dir_oid
 from exprun.model.patterns import pattern
@@ -127,7 +128,8 @@ class Transfer:
 
         pool = ThreadPoolExecutor(min(self.jobs, len(work)), thread_name_prefix="exprun-transfer")
         try:
-            return list(pool.map(action, work))
+            with on_all():
+                return list(pool.map(action, work))
         finally:
             pool.shutdown(cancel_futures=True)
 
