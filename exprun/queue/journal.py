@@ -107,6 +107,8 @@ class Journal:
 
     def _news(self, anew: bool, texts: list[bytes]) -> News:
         news = News(anew, [], [])
+        if not texts:
+            return news
         numbered = list(enumerate(texts, start=self._count + 1))
         found = [_read_seal(at, text) if text.startswith(_SEAL) else None for at, text in numbered]
         opened = [text for text, sealed in zip(texts, found, strict=True) if not sealed]

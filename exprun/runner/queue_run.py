@@ -230,6 +230,8 @@ class QueueRun:
             log_dir=attempt.log_dir,
             is_attended=False,
         )
+        plan = reproduction.plan(serial=False)
+        reproduction.foresee(plan)
         self._session.announce(reproduction)
         return _Open(
             attempt=attempt,
@@ -237,7 +239,7 @@ class QueueRun:
             repository=workspace.repository,
             prepared=prepared,
             reproduction=reproduction,
-            plan=reproduction.plan(serial=False),
+            plan=plan,
         )
 
     def _store(self, opened: _Open, states: Sequence[StageState]) -> Published:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -160,6 +161,18 @@ class Reproduction:
             serial=serial,
         )
 
+    def foresee(self, plan: words.ExperimentPlan) -> None:
+        """See which stages are up to date as things are: then `check` needs no thread for each.
+
+        For a workspace that nobody else changes. To be called in a worker thread.
+        """
+        unchanged: set[int] = set()
+        for index, planned in enumerate(plan.stages):
+            if not planned.forced and unchanged.issuperset(planned.upstream):
+                with suppress(*FAULTS):  # Whoever checks the stage meets them again.
+                    if self._work.first_reason(self.stages[index]) is None:
+                        unchanged.add(index)
+
     def address(self, index: int) -> str:
         """How a stage of the plan is shown."""
         return self._teller.address(index)
@@ -180,6 +193,9 @@ class Reproduction:
         index = key.stage
         hand = self._in_hand[index] = _InHand()
         try:
+            if not forced and self._work.was_unchanged(self.stages[index]):
+                self._teller.skipped(index)
+                return words.StageChecked(key, Verdict.UNCHANGED)
             hand.judgement = await self._guard.work(partial(self._judge, index, forced))
             if hand.judgement.need is Need.NOTHING:
                 self._teller.skipped(index)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from exprun.model.experiment import ReproOptions
     from exprun.model.lock import Content, LockedStage
     from exprun.model.paths import Location
-    from exprun.model.stage import Output, Stage
+    from exprun.model.stage import Output, Stage, StageId
     from exprun.runner.lockbook import Recorded
     from exprun.runner.pulling import Puller
     from exprun.runner.site import Site
@@ -97,10 +97,12 @@ class StageWork:
         self._options = options
         self._puller = puller if options.pull else None
         self._glance = site.probe.start
+        self._first: dict[StageId, Change | None] = {}
 
     def _look_again(self) -> None:
         """Forget what was seen: from now on things may have changed, by our own doing."""
         self._glance = Glance(self._site.probe)
+        self._first = {}
 
     def begin(self) -> None:
         """What comes before the first stage: with ``--pull``, fetching the run cache."""
@@ -112,13 +114,24 @@ class StageWork:
         missing_is_fine = self._options.allow_missing if allow_missing is None else allow_missing
         return find_reasons(self._site, stage, allow_missing=missing_is_fine, probe=self._glance)
 
+    def first_reason(self, stage: Stage) -> Change | None:
+        """The first of `reasons`, found once for as long as nothing is done in the workspace."""
+        known = self._first
+        if stage.id not in known:
+            known[stage.id] = next(self.reasons(stage), None)
+        return known[stage.id]
+
+    def was_unchanged(self, stage: Stage) -> bool:
+        """Whether `first_reason` was asked, found none, and nothing has been done since."""
+        return self._first.get(stage.id, stage) is None
+
     def judge(self, stage: Stage, *, forced: bool) -> Judgement:
         """What a stage needs now. Raises ProjectError if it cannot be brought up to date."""
         # A dependency may be a directory with pipelines of its own.
         self._site.records.flush(within=[dep.location for dep in stage.deps])
         reasons: tuple[Change, ...] = ()
         if not forced:
-            first = next(self.reasons(stage), None)
+            first = self.first_reason(stage)
             if first is None:
                 return Judgement(need=Need.NOTHING)
             reasons = (first,)
@@ -135,10 +148,11 @@ class StageWork:
         current = self._current_inputs(stage)
         if forced:
             return Judgement(need=Need.RUN, reasons=reasons, inputs=current)
-        source = self._find_source(stage, current)
+        key = run_cache_key(current)
+        source = self._find_source(stage, current, key)
         if source is not None:
             return Judgement(need=Need.RESTORE, reasons=reasons, source=source)
-        flight = run_cache_key(current) if self._may_share(stage, current) else None
+        flight = key if self._may_share(stage, current) else None
         return Judgement(need=Need.RUN, reasons=reasons, flight=flight, inputs=current)
 
     def restore(self, stage: Stage, source: LockedStage) -> Saved:
@@ -259,23 +273,22 @@ class StageWork:
 
     # Where outputs come from
 
-    def _find_source(self, stage: Stage, current: LockedStage) -> LockedStage | None:
+    def _find_source(self, stage: Stage, current: LockedStage, key: str) -> LockedStage | None:
         """An entry whose outputs are all in the cache, verified."""
         site = self._site
         known = site.records.entry(stage)
-        match source_of_outputs(stage, known, current, site.probe):
+        match source_of_outputs(stage, known, current, self._glance):
             case Source.LOCK:
                 found = [known] if known else []
             case Source.RUN_CACHE if self._options.run_cache:
-                found = list(self._cached_results(current))
+                found = list(self._cached_results(current, key))
             case _:
                 found = []
         return next((entry for entry in found if self._is_complete(stage, entry)), None)
 
-    def _cached_results(self, current: LockedStage) -> Iterator[LockedStage]:
+    def _cached_results(self, current: LockedStage, key: str) -> Iterator[LockedStage]:
         """The run cache's results for these inputs, newest first (deviations 4 and 5)."""
         runs = self._site.store.runs
-        key = run_cache_key(current)
         for value in runs.values(key):
             found = runs.load(key, value, partial(parse_run_cache, name=value))
             if found is not None and matches(found, current):

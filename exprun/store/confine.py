@@ -21,15 +21,14 @@ def confine(path: str, root: str) -> str:
     real_root = real_directory(root)
     parent, name = os.path.split(absolute)
     place = os.path.join(real_root if parent == root else os.path.realpath(parent), name)
-    inside = os.path.relpath(place, real_root)
-    parts = inside.split(os.sep)
-    if inside == os.curdir or parts[0] == os.pardir:
+    beneath = os.path.join(real_root, "")
+    if not place.startswith(beneath):
         raise StoreError(
             "refusing to write or remove outside the project",
             where=path,
             hint="name an output inside the project, not behind a symlink that leaves it",
         )
-    if not FORBIDDEN.isdisjoint(part.lower() for part in parts):
+    if not FORBIDDEN.isdisjoint(place.removeprefix(beneath).lower().split(os.sep)):
         raise StoreError("refusing to write or remove inside .git or .dvc", where=path)
     return place
 
