@@ -78,10 +78,8 @@ def replace(value: Any, /, **changes: Any) -> Any:
         import dataclasses
 
         return dataclasses.replace(value, **changes)
-    for name, each in fields.items():
-        if each.init:
-            changes.setdefault(name, getattr(value, name))
-    return type(value)(**changes)
+    kept = {n: getattr(value, n) for n, each in fields.items() if each.init and n not in changes}
+    return type(value)(**kept, **changes)
 
 
 def _define(cls: type, *, frozen: bool, slots: bool, kw_only: bool, eq: bool) -> type:
