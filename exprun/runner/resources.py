@@ -8,6 +8,7 @@ project before the user, resource by resource.
 from __future__ import annotations
 
 import os
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from exprun.errors import ConfigError, ExprunError, UsageError
@@ -63,7 +64,8 @@ class Resources:
         if visible is None:
             return tuple(map(str, range(self.gpus or 0)))
         named = dict.fromkeys(part.strip() for part in visible.split(","))
-        ids = tuple(id for id in named if id not in ("", "-1"))
+        # What follows a number that is none is hidden from CUDA, too.
+        ids = tuple(takewhile(lambda id: id not in ("", "-1"), named))
         if self.gpus is None:
             return ids
         if self.gpus > len(ids):

@@ -72,7 +72,7 @@ class Store:
         workspace beside the user's goes as a whole.
         """
         self.config = config
-        self._modes = neighbour._modes if neighbour else Modes.current(shared=config.shared)
+        self._modes: Modes = neighbour._modes if neighbour else Modes.current(shared=config.shared)
         self._beside = neighbour
         self._is_owner = neighbour is None
         self._stats: StatCache = neighbour._stats if neighbour else StatCache(config.records)

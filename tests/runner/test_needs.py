@@ -164,6 +164,7 @@ def test_gpus_are_those_that_are_left_to_us() -> None:
 def test_no_gpu_is_there_twice() -> None:
     """A stage that needs two would wait for itself."""
     assert Resources().limits(1, {"CUDA_VISIBLE_DEVICES": "0,0"}).gpus == ("0",)
+    assert Resources().limits(1, {"CUDA_VISIBLE_DEVICES": "1,-1,0"}).gpus == ("1",)
     assert Resources(gpus=("0", "0")).limits(1, {}).gpus == ("0",)
 
 
