@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exprun.git.config import GitConfig
+    from exprun.git.repository import Repository
 
 _INTERNAL = pattern(r"@?[0-9]+ ([+-])([0-9]{0,4})")
 # With a time before it: the day of a date alone is no zone.
@@ -66,6 +67,16 @@ def signatures(env: Mapping[str, str], config: GitConfig) -> tuple[Signature, Si
         for role in ("AUTHOR", "COMMITTER")
     )
     return author, committer
+
+
+def committer(repository: Repository) -> Signature:
+    """Who makes the commits that only exprun sees.
+
+    Raises GitError if there will be no telling who makes, or is the author of, experiments, or if
+    Git does not trust the repository.
+    """
+    repository.require_trust()
+    return signatures(repository.env, repository.config)[1]
 
 
 def zone_offset(date: str) -> int:

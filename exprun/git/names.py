@@ -57,11 +57,14 @@ def _confusing(name: str) -> str | None:
     return None
 
 
-def random_name(random: Random, is_taken: Callable[[str], bool]) -> str:
-    """An ``adjective-noun`` that is not taken yet.
+def random_name(is_taken: Callable[[str], bool], random: Random | None = None) -> str:
+    """An ``adjective-noun`` that is not taken yet, drawn by the system's generator or `random`.
 
     Should the words run out, a number makes the name unique.
     """
+    from random import SystemRandom  # Not cheap at start-up.
+
+    random = random or SystemRandom()
     for _ in range(1000):
         name = f"{random.choice(ADJECTIVES)}-{random.choice(NOUNS)}"
         if not is_taken(name):

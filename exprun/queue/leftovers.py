@@ -18,7 +18,7 @@ def remove_unneeded(
     if os.path.isdir(directory):
         for name in set(os.listdir(directory)).difference(needed):
             if not is_alive(name):
-                _remove_tree(os.path.join(directory, name))
+                remove_tree(os.path.join(directory, name))
 
 
 def remove_old_logs(directory: str, needed: Collection[str]) -> None:
@@ -27,10 +27,11 @@ def remove_old_logs(directory: str, needed: Collection[str]) -> None:
         found = sorted(os.scandir(directory), key=lambda entry: entry.stat().st_mtime)
         for entry in found[:-_LOGS_KEPT]:
             if entry.name not in needed:
-                _remove_tree(entry.path)
+                remove_tree(entry.path)
 
 
-def _remove_tree(path: str) -> None:
+def remove_tree(path: str) -> None:
+    """Delete a directory, as far as that can be done."""
     import shutil  # Most commands need none of what that imports.
 
     shutil.rmtree(path, ignore_errors=True)

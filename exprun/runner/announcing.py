@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.model.patterns import pattern
 from exprun.project.root import DVC_DIR
+from exprun.queue.leftovers import remove_tree
 from exprun.runner.presence import is_present
 from exprun.workspaces.overwriting import rewrite
 
@@ -137,7 +138,7 @@ class Announcements:
             _remove_from_workspace(self._place, os.getpid())
         else:
             with suppress(OSError):
-                _remove_hidden(_hide(self._place, key))
+                remove_tree(_hide(self._place, key))
 
 
 def _info(announcement: Announcement, place: Place) -> dict[str, object]:
@@ -173,11 +174,11 @@ def forget_the_dead(place: Place) -> None:
             _remove_from_workspace(place, pid)
         else:
             with suppress(OSError):
-                _remove_hidden(_hide(place, key))
+                remove_tree(_hide(place, key))
     above = os.path.dirname(_hidden(place, ""))
     for name in filter(_HIDDEN.fullmatch, _names_in(above)):
         if not is_present(place.running_dir, name[1:33]):
-            _remove_hidden(os.path.join(above, name))
+            remove_tree(os.path.join(above, name))
 
 
 def list_announced(place: Place) -> Iterator[Announcement]:
@@ -236,12 +237,6 @@ def _hide(place: Place, key: str) -> str:
     hidden = _hidden(place, key)
     os.rename(_directory(place, key), hidden)
     return hidden
-
-
-def _remove_hidden(directory: str) -> None:
-    import shutil
-
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _remove_from_workspace(place: Place, pid: int) -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from exprun.errors import UsageError
 from exprun.model.files import OUT_OF_MEANS
 from exprun.model.paths import Location, is_outside, join
-from exprun.model.values import dataclass, field
 from exprun.params.edits import apply_overrides
 from exprun.params.overrides import DEFAULT_FILE
 from exprun.params.pairs import parse_pairs
 from exprun.params.parsing import parse_overrides
+from exprun.runner.prepared import Edits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
     from exprun.model.experiment import ExperimentSpec
     from exprun.params.overrides import Override
     from exprun.runner.opening import Opened
-
-
-@dataclass(frozen=True, slots=True)
-class Edits:
-    """The new `contents` of files, and what these hold so far (None: there is no file)."""
-
-    contents: dict[Location, bytes] = field(default_factory=dict)
-    bases: dict[Location, bytes | None] = field(default_factory=dict)
 
 
 def parse_edits(spec: ExperimentSpec) -> dict[str, tuple[Override, ...]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections import deque
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -190,7 +189,7 @@ class _Site:
     """What a runner looks at and talks to: the project, over and over, and those who listen."""
 
     def __init__(self, repo: str | os.PathLike[str], env: Mapping[str, str]) -> None:
-        self.bus = EventBus(secrets.token_hex(8))
+        self.bus = EventBus(os.urandom(8).hex())
         self.queueing = anyio.Lock()
         self._start = os.path.abspath(repo)
         self._env = dict(env)

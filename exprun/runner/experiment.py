@@ -8,7 +8,6 @@ and the commit gets its ref, last.
 from __future__ import annotations
 
 import os
-import random
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -112,10 +111,7 @@ def _choose_ref(opened: Opened, spec: ExperimentSpec) -> ExperimentRef:
     baseline = opened.repository.head().commit
     if spec.name is None:
         refs = opened.repository.refs
-        name = random_name(
-            random.SystemRandom(),
-            lambda taken: refs.read(str(ExperimentRef(baseline, taken))) is not None,
-        )
+        name = random_name(lambda taken: refs.read(str(ExperimentRef(baseline, taken))) is not None)
         return ExperimentRef(baseline, name)
     ref = ExperimentRef(baseline, check_name(spec.name))
     _require_free_name(opened, spec, ref)

@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING
 from exprun.errors import UsageError
 from exprun.model.values import dataclass, field
 from exprun.runner.data_stages import check_out_outputs, concerned_stages
-from exprun.runner.editing import Edits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exprun.git.experiment_refs import ExperimentRef
     from exprun.model.experiment import ExperimentSpec
+    from exprun.model.paths import Location
     from exprun.model.stage import Stage
     from exprun.runner.opening import Opened
     from exprun.runner.project import Project
     from exprun.runner.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """The new `contents` of parameter files, and what these hold so far (None: there is none)."""
+
+    contents: dict[Location, bytes] = field(default_factory=dict)
+    bases: dict[Location, bytes | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from anyio import CancelScope, CapacityLimiter
 
 from exprun import events
 from exprun.git.experiment_refs import ExperimentRef
+from exprun.git.identity import committer
 from exprun.model.job import CancelReason
 from exprun.model.values import dataclass
 from exprun.project.files import DiskFiles
@@ -20,7 +21,6 @@ from exprun.runner.guard import Guard
 from exprun.runner.keeping import keep_state
 from exprun.runner.needs import require_fit
 from exprun.runner.publishing import publish_commit, write_experiment
-from exprun.runner.queueing import committer
 from exprun.runner.setting_out import leave_outputs, set_out_isolated, source_of
 from exprun.runner.sharing import open_sharing, share
 from exprun.runner.slots import SlotPool

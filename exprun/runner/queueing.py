@@ -9,14 +9,12 @@ its experiments only has other contents for a few paths.
 from __future__ import annotations
 
 import os
-import random
-import shutil
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError, NotAProject, UsageError
 from exprun.git.experiment_refs import list_experiments
 from exprun.git.held import hold, write_held_commit
-from exprun.git.identity import signatures
+from exprun.git.identity import committer
 from exprun.git.names import check_name, random_name
 from exprun.git.packing import PackWriter
 from exprun.git.snapshot import Snapshot
@@ -26,6 +24,7 @@ from exprun.params.overrides import DEFAULT_FILE
 from exprun.params.sweeps import expand, is_sweep, names
 from exprun.pipeline.datafile import update_data_file
 from exprun.project.locks import Patience
+from exprun.queue.leftovers import remove_tree
 from exprun.queue.queue import Draft, Names, Queue
 from exprun.runner.data_stages import commit_data, concerned_stages
 from exprun.runner.editing import edit_params, parse_edits
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from exprun.git.identity import Signature
     from exprun.git.objects import ObjectStore
     from exprun.git.repository import Repository
     from exprun.model.experiment import ExperimentSpec
@@ -118,7 +116,7 @@ def queue_experiments(
             for entry, request in zip(entries, requests, strict=True):
                 yield Queued(entry=entry, overrides=request.texts)
         except ExprunError:
-            shutil.rmtree(queue.copies_dir(lease.id), ignore_errors=True)
+            remove_tree(queue.copies_dir(lease.id))
             raise
 
 
@@ -193,8 +191,7 @@ def _project_lock(
 
 def _names(repository: Repository, baseline: str) -> Names:
     taken = {ref.name for ref, _ in list_experiments(repository.refs, baseline=baseline)}
-    source = random.SystemRandom()
-    return Names(taken=taken, make=lambda is_taken: random_name(source, is_taken))
+    return Names(taken=taken, make=random_name)
 
 
 def _trees(
@@ -261,13 +258,3 @@ def copy_paths(opened: Opened, spec: ExperimentSpec, directory: str) -> None:
     files = [os.path.join(at, name) for at, _, below in os.walk(directory) for name in below]
     if files:
         sync_files(files)
-
-
-def committer(repository: Repository) -> Signature:
-    """Who makes the commits that only exprun sees.
-
-    Raises GitError if there will be no telling who makes, or is the author of, experiments, or if
-    Git does not trust the repository.
-    """
-    repository.require_trust()
-    return signatures(repository.env, repository.config)[1]

@@ -8,7 +8,6 @@ started from.
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
@@ -17,15 +16,17 @@ import anyio
 
 from exprun.errors import RefConflict
 from exprun.git.held import hold, write_held_commit
+from exprun.git.identity import committer
 from exprun.git.refs import RefEdit
 from exprun.model.job import CancelReason, FailureClass
 from exprun.model.values import replace
+from exprun.queue.leftovers import remove_tree
 from exprun.queue.queue import Draft
 from exprun.queue.records import AttemptRecord
 from exprun.runner import threads
 from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.keeping import keep_state
-from exprun.runner.queueing import committer, copy_paths, request_of
+from exprun.runner.queueing import copy_paths, request_of
 from exprun.runner.queues import open_queue, queue_refs, tidy_queue
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Recording:
         batch = self._draft.batch
         try:
             self._queue.discard(self.id)
-            shutil.rmtree(self._queue.copies_dir(batch), ignore_errors=True)
+            remove_tree(self._queue.copies_dir(batch))
             # Otherwise it is let go when the queue is tidied.
             with suppress(RefConflict):
                 held = queue_refs(self._session.opened) + batch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -345,7 +345,7 @@ class Reproduction:
         settings = self._settings
         stage, required = self.stages[index], self._requirements[index]
         return JobSpec(
-            mark=secrets.token_hex(16),
+            mark=os.urandom(16).hex(),
             stage=self.address(index),
             commands=self._commands(stage),
             cwd=self.site.path(stage.wdir),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property, partial
@@ -80,10 +79,10 @@ class Session:
         self.emit = emit
         self.jobs = jobs_that_fit(jobs, opened.warn)
         self.limits = (resources or Resources()).limits(self.jobs, opened.env)
-        self.mark = secrets.token_hex(16)
+        self.mark = os.urandom(16).hex()
         self.push_marks: set[str] = set()
         """Carried by what pushes experiments."""
-        self.log_dir = os.path.join(opened.place.state_dir, "logs", secrets.token_hex(6))
+        self.log_dir = os.path.join(opened.place.state_dir, "logs", os.urandom(6).hex())
         self._exclusion = Exclusion(opened.place.state_dir)
         self._durations = Durations(os.path.join(opened.place.state_dir, "durations"))
         self._executor = executor
@@ -241,7 +240,7 @@ class Session:
         """A mark for what pushes an experiment. What carries it must not outlive the process; if it
         does, the next run ends it.
         """
-        mark = secrets.token_hex(16)
+        mark = os.urandom(16).hex()
         with present(self.opened.place.running_dir, mark):
             self.push_marks.add(mark)
             yield mark

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 from exprun.errors import UsageError
 
@@ -25,6 +24,8 @@ def copy_path(path: str, *, source: str, root: str) -> None:
     inner = os.path.relpath(os.path.join(parent, os.path.basename(target)), real_root)
     if ".git" in inner.lower().split(os.sep) or os.path.islink(target):
         raise UsageError(f"'{path}' may not be replaced in the workspace")
+    import shutil  # Few experiments need what that imports.
+
     try:
         if os.path.isfile(origin):
             shutil.copy(origin, target)
@@ -32,5 +33,5 @@ def copy_path(path: str, *, source: str, root: str) -> None:
             shutil.copytree(origin, target)
         else:
             raise UsageError(f"unable to copy '{path}': it is not a file or directory")
-    except (OSError, shutil.Error) as error:
+    except OSError as error:
         raise UsageError(f"unable to copy '{path}' to '{target}': {error}") from error

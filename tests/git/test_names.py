@@ -56,7 +56,7 @@ def test_random_names_are_new() -> None:
     taken: set[str] = set()
     random = Random(1)
     for _ in range(200):
-        name = random_name(random, taken.__contains__)
+        name = random_name(taken.__contains__, random)
         adjective, noun = name.split("-")
         assert (len(adjective), len(noun)) == (5, 4)
         assert name not in taken
@@ -64,7 +64,7 @@ def test_random_names_are_new() -> None:
 
 
 def test_random_names_never_run_out() -> None:
-    name = random_name(Random(1), lambda name: name.count("-") < 2 or name.endswith("-2"))
+    name = random_name(lambda name: name.count("-") < 2 or name.endswith("-2"), Random(1))
     assert name.endswith("-3")
 
 

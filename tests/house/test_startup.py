@@ -77,6 +77,14 @@ def test_quick_commands_import_nothing_slow(place: Place, arguments: tuple[str, 
     assert not _imported(place, *arguments) & SLOW
 
 
+def test_running_the_queue_imports_nothing_that_only_queueing_needs(place: Place) -> None:
+    git = ["git", "commit", "--quiet", "--allow-empty", "-m", "start"]
+    subprocess.run(git, cwd=place.repo, env=place.environ(), check=True, timeout=30)
+    imported = _imported(place, "run", "--run-all")
+    assert "exprun.runner.queue_run" in imported
+    assert not imported & {"exprun.params", "exprun.runner.queueing", "random", "secrets", "shutil"}
+
+
 def test_the_version_is_told_without_the_command_line(place: Place) -> None:
     ours = {name for name in _imported(place, "--version") if name.startswith("exprun")}
     assert ours == {"exprun", "exprun.__main__"}
