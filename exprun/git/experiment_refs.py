@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import UsageError
 from exprun.git.refs import ignore
-from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,8 +20,7 @@ _STASHES = (NAMESPACE + "stash", NAMESPACE + "celery/stash")
 _HEX = frozenset("0123456789abcdef")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ExperimentRef:
+class ExperimentRef(NamedTuple):
     """The name of an experiment, and the commit it started from."""
 
     baseline: str

@@ -1,8 +1,9 @@
 """Dataclasses whose methods are compiled when they are called often, not when they are defined.
 
 What classes and instances do is what the standard library's do, `dataclasses.fields` and its like
-included. Not supported, because not needed: `InitVar`, `KW_ONLY`, `metadata`, `unsafe_hash` and
-annotations that are not text (``from __future__ import annotations`` makes them text).
+included. Not supported, because not needed: `order`, `InitVar`, `KW_ONLY`, `metadata`,
+`unsafe_hash` and annotations that are not text (``from __future__ import annotations`` makes them
+text).
 """
 
 from __future__ import annotations
@@ -55,17 +56,10 @@ def dataclass(
     slots: bool = False,
     kw_only: bool = False,
     eq: bool = True,
-    order: bool = False,
 ) -> Any:
-    """The class with the methods of a dataclass. Ordered ones are the standard library's own."""
+    """The class with the methods of a dataclass."""
 
     def decorate(cls: type) -> type:
-        if order:
-            import dataclasses
-
-            return dataclasses.dataclass(
-                frozen=frozen, slots=slots, kw_only=kw_only, eq=eq, order=True
-            )(cls)
         return _define(cls, frozen=frozen, slots=slots, kw_only=kw_only, eq=eq)
 
     return decorate if cls is None else decorate(cls)

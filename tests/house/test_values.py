@@ -74,10 +74,6 @@ def _classes(dataclass: Decorator, field: Callable[..., Any]) -> dict[str, Any]:
         def __hash__(self) -> int:
             return 7
 
-    @dataclass(frozen=True, slots=True, order=True)
-    class Ordered:
-        a: int
-
     return {k: v for k, v in locals().items() if isinstance(v, type)}
 
 
@@ -101,7 +97,6 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("Mutable", (1, {2}), {}),
     ("Unequal", (), {}),
     ("Own", (1,), {}),
-    ("Ordered", (1,), {}),
 ]
 
 
