@@ -9,7 +9,7 @@ need about a quarter less time.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,18 +29,18 @@ def on_one() -> Iterator[None]:
     do that, or does not allow it, nothing happens.
     """
     global _given
-    try:
-        given = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {_current()} & given or given)
-    except (AttributeError, OSError):
+    if not hasattr(os, "sched_setaffinity"):
         yield
         return
+    given = os.sched_getaffinity(0)
+    with suppress(OSError):  # There is no /proc, or it is not allowed.
+        os.sched_setaffinity(0, {_current()})
     _given = given
     try:
         yield
     finally:
         _given = None
-        os.sched_setaffinity(0, given)
+        _use(given)
 
 
 @contextmanager
@@ -53,11 +53,16 @@ def on_all() -> Iterator[None]:
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, _given)
+    _use(_given)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        _use(before)
+
+
+def _use(cpus: set[int]) -> None:
+    with suppress(OSError):  # They may have been taken from this process meanwhile.
+        os.sched_setaffinity(0, cpus)
 
 
 def _current() -> int:

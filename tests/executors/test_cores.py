@@ -56,7 +56,7 @@ def test_where_the_system_does_not_allow_it_nothing_happens(
     monkeypatch.setattr(os, "sched_setaffinity", refuse)
     with on_one(), on_all():
         assert cpus() == given
-    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.delattr(os, "sched_setaffinity")
     with on_one(), on_all():
         pass
 
