@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import errno
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from exprun.model.paths import Location
 
 OUT_OF_MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO})
@@ -31,12 +28,17 @@ class Files(Protocol):
         """Whether a directory (or a symlink to one) is there."""
 
 
-@contextmanager
-def naming(path: str) -> Iterator[None]:
+class naming:
     """Has what fails in the block name the file, which the system knows by a number alone."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None and error.errno is not None:
-            error.filename = path
-        raise
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, OSError) and error.filename is None and error.errno is not None:
+            error.filename = self._path
