@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
 from exprun.git.command import run_git
-from exprun.git.index_file import Index, IndexEntry, Stat
+from exprun.git.index_file import Index, IndexEntry, pack_stat
 from exprun.model.patterns import pattern
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def read_foreign_index(workdir: str, env: Mapping[str, str], *, mtime_ns: int) -
                 path=os.fsdecode(match[4]),
                 mode=int(match[1], 8),
                 oid=match[2].decode(),
-                stat=Stat(*(int(match[number]) for number in range(5, 13))),
+                stat=pack_stat(int(match[number]) for number in range(5, 13)),
                 stage=int(match[3]),
                 assume_valid=bool(flags & _ASSUME_VALID),
                 skip_worktree=bool(flags & _SKIP_WORKTREE),

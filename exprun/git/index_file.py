@@ -19,7 +19,8 @@ from exprun.model.values import dataclass, field
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_ENTRY = struct.Struct(">10I20sH")
+_ENTRY = struct.Struct(">16s4x4sI12s20sH")
+_STAT = struct.Struct(">8I")
 _SIGNATURE = b"DIRC"
 _CHECKSUM = 20
 _EXTENDED = 0x4000
@@ -28,6 +29,7 @@ _SKIP_WORKTREE = 0x4000
 _INTENT_TO_ADD = 0x2000
 _NAME_MASK = 0x0FFF
 _32_BITS = 0xFFFFFFFF
+_PADDING = bytes(8)
 _SHOWN_CONFLICTS = 3
 
 # What os.fsdecode does, without its cost per call.
@@ -35,30 +37,28 @@ _ENCODING = sys.getfilesystemencoding()
 _ERRORS = sys.getfilesystemencodeerrors()
 
 
-class Stat(NamedTuple):
-    """What Git remembers of a file; any difference means it may have changed."""
+Stat = bytes
+"""What Git remembers of a file, as `_STAT` packs it: any difference means it may have changed."""
 
-    ctime_s: int
-    ctime_ns: int
-    mtime_s: int
-    mtime_ns: int
-    inode: int
-    uid: int
-    gid: int
-    size: int
 
-    @classmethod
-    def of(cls, stat: os.stat_result) -> Stat:
-        return cls(
-            stat.st_ctime_ns // 10**9 & _32_BITS,
-            stat.st_ctime_ns % 10**9,
-            stat.st_mtime_ns // 10**9 & _32_BITS,
-            stat.st_mtime_ns % 10**9,
-            stat.st_ino & _32_BITS,
-            stat.st_uid & _32_BITS,
-            stat.st_gid & _32_BITS,
-            stat.st_size & _32_BITS,
-        )
+def stat_of(found: os.stat_result) -> Stat:
+    """What Git would remember of a file."""
+    changed, modified = found.st_ctime_ns, found.st_mtime_ns
+    return _STAT.pack(
+        changed // 10**9 & _32_BITS,
+        changed % 10**9,
+        modified // 10**9 & _32_BITS,
+        modified % 10**9,
+        found.st_ino & _32_BITS,
+        found.st_uid & _32_BITS,
+        found.st_gid & _32_BITS,
+        found.st_size & _32_BITS,
+    )
+
+
+def pack_stat(numbers: Iterable[int]) -> Stat:
+    """The same from its eight numbers: times in seconds and nanoseconds, inode, owners, size."""
+    return _STAT.pack(*numbers)
 
 
 class IndexEntry(NamedTuple):
@@ -119,7 +119,7 @@ def _parse_entries(data: bytes, version: int, count: int) -> tuple[tuple[IndexEn
     path = b""
     for _ in range(count):
         start = at
-        cs, cns, ms, mns, _, ino, mode, uid, gid, size, oid, flags = _ENTRY.unpack_from(data, at)
+        times, inode, mode, rest, oid, flags = _ENTRY.unpack_from(data, at)
         at += _ENTRY.size
         more = 0
         if flags & _EXTENDED and version >= 3:
@@ -136,7 +136,7 @@ def _parse_entries(data: bytes, version: int, count: int) -> tuple[tuple[IndexEn
             path = data[at:end]
             at = start + (end - start + 8 & ~7)
         stage = flags >> 12 & 3
-        stat = Stat(cs, cns, ms, mns, ino, uid, gid, size)
+        stat = times + inode + rest
         name = path.decode(_ENCODING, _ERRORS)
         if flags & _ASSUME_VALID or more:
             entry = IndexEntry(
@@ -189,15 +189,15 @@ def _parse_trees(data: bytes, at: int, parent: str, trees: dict[str, CachedTree]
 
 def format_index(entries: Iterable[IndexEntry], trees: Mapping[str, CachedTree]) -> bytes:
     """An index file of version 2 for entries without flags, in any order."""
-    ordered = sorted((os.fsencode(entry.path), entry) for entry in entries)
+    ordered = sorted([(entry.path.encode(_ENCODING, _ERRORS), entry) for entry in entries])
     parts = [struct.pack(">4sII", _SIGNATURE, 2, len(ordered))]
     for path, entry in ordered:
-        stat = entry.stat
+        stat, length = entry.stat, len(path)
         head = _ENTRY.pack(
-            stat.ctime_s, stat.ctime_ns, stat.mtime_s, stat.mtime_ns, 0, stat.inode, entry.mode,
-            stat.uid, stat.gid, stat.size, bytes.fromhex(entry.oid), min(len(path), _NAME_MASK),
+            stat[:16], stat[16:20], entry.mode, stat[20:], bytes.fromhex(entry.oid),
+            length if length < _NAME_MASK else _NAME_MASK,
         )  # fmt: skip
-        parts.append(head + path + b"\0" * (8 - (len(head) + len(path)) % 8))
+        parts += head, path, _PADDING[(_ENTRY.size + length) % 8 :]
     if trees:
         text = _format_trees(trees)
         parts.append(struct.pack(">4sI", b"TREE", len(text)) + text)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from exprun.errors import NotAProject, UsageError
 from exprun.git.conversion import ATTRIBUTES_FILE, Conversion
 from exprun.git.ignored import IgnoreRules
-from exprun.git.index_file import IndexEntry, Stat, refuse_conflicts
+from exprun.git.index_file import IndexEntry, refuse_conflicts, stat_of
 from exprun.git.index_tree import build_tree
 from exprun.git.objects import object_name
 from exprun.git.repository import git_dir_of, open_repository
@@ -135,7 +135,7 @@ class Snapshot:
         if found is None:
             return None
         if (
-            Stat.of(found) == entry.stat
+            stat_of(found) == entry.stat
             and self._is_settled(found)
             and _mode_agrees(found.st_mode, entry.mode)
         ):

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from exprun.git.command import run_git
 from exprun.git.conversion import ATTRIBUTES_FILE, Conversion
-from exprun.git.index_file import IndexEntry, Stat, format_index
+from exprun.git.index_file import IndexEntry, format_index, stat_of
 from exprun.git.isolated_git import create_isolated_git, isolated_settings
 from exprun.git.promised import fetch_promised
 from exprun.git.repository import git_dir_of, open_repository
 from exprun.git.tree import GITLINK, SYMLINK, Entry, files_of
-from exprun.workspaces.materialise import Writer, Written
+from exprun.workspaces.materialise import Writer
 from exprun.workspaces.workspace_index import UNKNOWN, write_index
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ def write_files(
     present: set[str],
     *,
     over: Mapping[str, int] | None = None,
-) -> dict[str, Written]:
+) -> dict[str, IndexEntry]:
     """Write what is not present, over what `over` has; Git itself writes what it converts."""
     objects = source.objects
     over = over or {}
     writer = Writer(repository.workdir, objects, over=over)
-    written: dict[str, Written] = {}
+    written: dict[str, IndexEntry] = {}
     missing = sorted(wanted.keys() - present, key=_attributes_first)
     blobs = (wanted[path] for path in missing)
     fetch_promised(source, (entry.oid for entry in blobs if entry.mode != GITLINK))
@@ -54,10 +54,12 @@ def write_files(
     return written
 
 
-def _check_out_with_git(repository: Repository, entries: Mapping[str, Entry]) -> dict[str, Written]:
+def _check_out_with_git(
+    repository: Repository, entries: Mapping[str, Entry]
+) -> dict[str, IndexEntry]:
     """Files with converted line ends, or that filters make, from an index of their own."""
     index = os.path.join(repository.git_dir, "exprun-index")
-    unknown = [IndexEntry(path, entry.mode, entry.oid, UNKNOWN) for path, entry in entries.items()]
+    unknown = [IndexEntry(path, *entry, UNKNOWN) for path, entry in entries.items()]
     with open(index, "wb") as file:
         file.write(format_index(unknown, {}))
     run_git(
@@ -68,7 +70,7 @@ def _check_out_with_git(repository: Repository, entries: Mapping[str, Entry]) ->
     )
     os.unlink(index)
     return {
-        path: Written(entry=entry, stat=Stat.of(os.lstat(f"{repository.workdir}/{path}")))
+        path: IndexEntry(path, *entry, stat_of(os.lstat(f"{repository.workdir}/{path}")))
         for path, entry in entries.items()
     }
 

@@ -33,14 +33,15 @@ from exprun.model.files import naming
 from exprun.model.values import dataclass, field
 from exprun.store.modes import Modes
 from exprun.workspaces.checkout import write_files, write_submodules
-from exprun.workspaces.materialise import Cleaning, Written, check_path, remove_tree
+from exprun.workspaces.materialise import Cleaning, check_path, remove_tree
 from exprun.workspaces.overwriting import overwrite, rewrite
-from exprun.workspaces.workspace_index import index_entry, write_index
+from exprun.workspaces.workspace_index import write_index
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Self
 
+    from exprun.git.index_file import IndexEntry
     from exprun.git.repository import Repository
 
 _KEY_BYTES = 65
@@ -157,7 +158,7 @@ class Slot:
         cleaning = Cleaning(
             self.root,
             written,
-            {path: file.entry for path, file in written.items()},
+            {path: Entry(file.mode, file.oid) for path, file in written.items()},
             spared=(),
             left=self._left,
             racy_from_ns=mtime_ns,
@@ -220,7 +221,7 @@ class Slot:
         key: bytes,
         wanted: Mapping[str, Entry],
         left: Collection[str],
-    ) -> tuple[dict[str, Written], dict[str, int], Sequence[str]]:
+    ) -> tuple[dict[str, IndexEntry], dict[str, int], Sequence[str]]:
         """Make the state uncertain and clear away all but the files that can stay, those that can
         be written over, and what was `left` and is in nobody's way.
         """
@@ -231,7 +232,7 @@ class Slot:
         kept = {
             path: file
             for path, file in known.items()
-            if wanted.get(path) == file.entry and file.entry.mode != GITLINK
+            if (file.mode, file.oid) == wanted.get(path) and file.mode != GITLINK
         }
         if not kept:
             return self._empty()
@@ -258,12 +259,12 @@ class Slot:
         remove_tree(os.path.join(self.root, ".git"))
         return create_isolated_git(self.root, origin, commit=baseline, settings=settings)
 
-    def _empty(self) -> tuple[dict[str, Written], dict[str, int], Sequence[str]]:
+    def _empty(self) -> tuple[dict[str, IndexEntry], dict[str, int], Sequence[str]]:
         remove_tree(self.root)
         os.mkdir(self.root, 0o700)
         return {}, {}, ()
 
-    def _read_state(self, key: bytes = b"") -> tuple[dict[str, Written], int]:
+    def _read_state(self, key: bytes = b"") -> tuple[dict[str, IndexEntry], int]:
         """What a clean slot holds, if it was written under these conversions, or under any."""
         try:
             with open(self._state, "rb") as file:
@@ -274,14 +275,10 @@ class Slot:
         text = data[_KEY_BYTES:]
         if not data.startswith(key) or not is_whole_index(text):
             return {}, 0
-        return {
-            entry.path: Written(entry=Entry(entry.mode, entry.oid), stat=entry.stat)
-            for entry in parse_index(text).entries
-        }, mtime_ns
+        return {entry.path: entry for entry in parse_index(text).entries}, mtime_ns
 
-    def _finish(self, key: bytes, written: Mapping[str, Written]) -> None:
-        entries = [index_entry(path, file) for path, file in written.items()]
-        rewrite(self._state, key + format_index(entries, {}))
+    def _finish(self, key: bytes, written: Mapping[str, IndexEntry]) -> None:
+        rewrite(self._state, key + format_index(written.values(), {}))
 
 
 def open_slot(directory: str) -> Slot | None:

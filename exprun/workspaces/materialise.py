@@ -12,11 +12,10 @@ import stat
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
-from exprun.git.index_file import Stat
+from exprun.git.index_file import IndexEntry, stat_of
 from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry
 from exprun.model.files import naming
 from exprun.model.patterns import pattern
-from exprun.model.values import dataclass
 from exprun.workspaces.overwriting import overwrite, write_all
 
 if TYPE_CHECKING:
@@ -28,14 +27,6 @@ if TYPE_CHECKING:
 _DOT_GIT = pattern(r"\.git[ .]*|git~[0-9]+[ .]*", re.IGNORECASE)
 _FILES = frozenset({FILE, EXECUTABLE})
 _IGNORABLE = pattern("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A file as it was written; `stat` is how to see that it still is."""
-
-    entry: Entry
-    stat: Stat
 
 
 class Writer:
@@ -52,10 +43,11 @@ class Writer:
         self._over = over or {}
         self._directories = {""}
 
-    def write(self, path: str, entry: Entry) -> Written:
+    def write(self, path: str, entry: Entry) -> IndexEntry:
         """Make what a tree holds at `path`: a file, a symlink, or a submodule's empty directory.
 
-        The path must be free. Raises GitError if it is not, or if it may not be written.
+        What is returned tells later whether it is still as written. The path must be free: raises
+        GitError if it is not, or if it may not be written.
         """
         check_path(path)
         self._make_directory(os.path.dirname(path))
@@ -72,7 +64,7 @@ class Writer:
                     write_file(full, data, entry.mode)
         except FileExistsError as error:
             raise GitError("a git tree holds one path twice", where=path) from error
-        return Written(entry=entry, stat=Stat.of(os.lstat(full)))
+        return IndexEntry(path, *entry, stat_of(os.lstat(full)))
 
     def _make_directory(self, path: str) -> None:
         if path in self._directories:
@@ -130,7 +122,7 @@ class Cleaning:
     def __init__(
         self,
         root: str,
-        kept: Mapping[str, Written],
+        kept: Mapping[str, IndexEntry],
         wanted: Mapping[str, Entry],
         *,
         spared: Collection[str],
@@ -189,7 +181,7 @@ class Cleaning:
         written = self._kept.get(path)
         return (
             written is not None
-            and Stat.of(found) == written.stat
+            and stat_of(found) == written.stat
             and max(found.st_mtime_ns, found.st_ctime_ns) < self._racy_from_ns
         )
 

@@ -9,24 +9,23 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from exprun.git.index_file import CachedTree, IndexEntry, Stat, format_index
+from exprun.git.index_file import CachedTree, IndexEntry, format_index
 from exprun.git.tree import TREE, Entry, walk
 from exprun.workspaces.overwriting import rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from exprun.git.repository import Repository
-    from exprun.workspaces.materialise import Written
 
-UNKNOWN = Stat(0, 0, 0, 0, 0, 0, 0, 0)
+UNKNOWN = bytes(32)
 """The stat of a file that Git has to look at."""
 
 
 def write_index(
     repository: Repository,
     source: Repository,
-    written: Mapping[str, Written],
+    written: Mapping[str, IndexEntry],
     *,
     baseline: str,
     tree: str,
@@ -41,20 +40,23 @@ def write_index(
             trees[path] = entry.oid
         else:
             files[path] = entry
-    added = {path: file.entry for path, file in written.items() if path not in files}
+    added = {path: file for path, file in written.items() if path not in files}
     if head != tree:
         added = _without_clashes(added, files)
     entries = [
-        index_entry(path, written[path])
-        if path in written and written[path].entry == entry
-        else IndexEntry(path, entry.mode, entry.oid, UNKNOWN)
+        file
+        if (file := written.get(path)) and (file.mode, file.oid) == entry
+        else IndexEntry(path, *entry, UNKNOWN)
         for path, entry in files.items()
-    ] + [index_entry(path, written[path]) for path in added]
+    ]
+    entries += added.values()
     data = format_index(entries, _unchanged_trees(trees, files, added))
     rewrite(os.path.join(repository.git_dir, "index"), data)
 
 
-def _without_clashes(added: Mapping[str, Entry], files: Mapping[str, Entry]) -> dict[str, Entry]:
+def _without_clashes(
+    added: Mapping[str, IndexEntry], files: Mapping[str, Entry]
+) -> dict[str, IndexEntry]:
     """Additions an index can hold beside `files`: not where a file became a directory or back."""
     directories = {path[:at] for path in files for at, char in enumerate(path) if char == "/"}
     return {
@@ -66,7 +68,7 @@ def _without_clashes(added: Mapping[str, Entry], files: Mapping[str, Entry]) -> 
 
 
 def _unchanged_trees(
-    trees: Mapping[str, str], files: Mapping[str, Entry], added: Mapping[str, Entry]
+    trees: Mapping[str, str], files: Iterable[str], added: Collection[str]
 ) -> dict[str, CachedTree]:
     """The trees of the baseline that still describe the index."""
     changed = {""} if added else set()
@@ -80,8 +82,3 @@ def _unchanged_trees(
     return {
         path: CachedTree(sizes[path], oid) for path, oid in trees.items() if path not in changed
     }
-
-
-def index_entry(path: str, written: Written) -> IndexEntry:
-    """The entry of a file that is as it was written."""
-    return IndexEntry(path, written.entry.mode, written.entry.oid, written.stat)
