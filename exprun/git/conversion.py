@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from exprun.git.command import run_git
+from exprun.git.reading import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +46,7 @@ class Conversion:
         """Store the worktree's file at `path` as a blob, as ``git add`` would; its name."""
         full = os.path.join(self._repository.workdir, path)
         if size < _STREAM_FROM:
-            with open(full, "rb") as file:
-                return self.store(path, file.read(), objects)
+            return self.store(path, read_file(full), objects)
         if self._is_cleaned(path, None):
             oid = self._hash_object(path, ["--", path], b"")
             objects.copy_from(self._repository.objects, oid)

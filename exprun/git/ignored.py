@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from exprun.formats.ignore_patterns import Pattern, parse_patterns
+from exprun.git.reading import read_file
 from exprun.model.files import OUT_OF_MEANS
 
 if TYPE_CHECKING:
@@ -86,17 +87,12 @@ class IgnoreRules:
     def _load(self, path: str) -> tuple[Pattern, ...]:
         try:
             # As Git since 2.32: a link could point to anything.
-            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-            descriptor = os.open(path, flags)
+            data = read_file(path, flags=os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
             if error.errno in OUT_OF_MEANS:
                 raise
             return ()
-        with open(descriptor, "rb") as file:
-            try:
-                text = file.read().removeprefix(codecs.BOM_UTF8).decode("latin-1")
-            except IsADirectoryError:
-                return ()
+        text = data.removeprefix(codecs.BOM_UTF8).decode("latin-1")
         return parse_patterns(text, ignore_case=self._ignores_case)
 
     @cached_property

@@ -98,7 +98,7 @@ class UnknownFormat(Exception):
     """The index needs Git itself to be read: a split or sparse one, or a later version."""
 
 
-def parse_index(data: bytes, *, mtime_ns: int = 0) -> Index:
+def parse_index(data: bytes) -> Index:
     """The content of an index file. Raises `UnknownFormat`, or GitError if it is damaged."""
     try:
         signature, version, count = struct.unpack_from(">4sII", data)
@@ -110,7 +110,7 @@ def parse_index(data: bytes, *, mtime_ns: int = 0) -> Index:
         trees = _parse_extensions(data, at)
     except (ValueError, IndexError, struct.error):
         raise GitError("the git index is damaged", hint="git fsck") from None
-    return Index(entries=entries, trees=trees, mtime_ns=mtime_ns)
+    return Index(entries=entries, trees=trees)
 
 
 def _parse_entries(data: bytes, version: int, count: int) -> tuple[tuple[IndexEntry, ...], int]:

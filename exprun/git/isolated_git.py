@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
+from exprun.git.reading import read_file
 from exprun.git.repository import Repository
 from exprun.model.files import naming
 from exprun.model.patterns import pattern
@@ -77,8 +78,7 @@ def _files(root: str, source: Repository, *, commit: str, settings: str) -> dict
     }
     for name in _COPIED:
         try:
-            with open(f"{source.common_dir}/{name}", "rb") as file:
-                files[name] = file.read()
+            files[name] = read_file(f"{source.common_dir}/{name}")
         except FileNotFoundError:
             continue
     return files

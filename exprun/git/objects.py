@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
 from exprun.git.pack_reading import KINDS, Kind, Packs
+from exprun.git.reading import read_file
 from exprun.git.refs import sync_directory
 from exprun.git.sharing import Sharing
 from exprun.model.files import naming
@@ -187,7 +188,7 @@ class ObjectStore:
         if (found := self._packs.read(oid)) and object_name(*found) == oid:
             return found
         try:
-            return _parse_loose(oid, _content(self._path(oid)))
+            return _parse_loose(oid, read_file(self._path(oid)))
         except FileNotFoundError:
             pass
         if self._lender is not None and self._lender.contains(oid):
@@ -304,15 +305,6 @@ def object_name(kind: Kind, data: bytes) -> str:
     digest = hashlib.sha1(b"%s %d\0" % (kind.encode(), len(data)), usedforsecurity=False)
     digest.update(data)
     return digest.hexdigest()
-
-
-def _content(path: str) -> bytes:
-    """The content of a small file: a file object would take twice as long."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return b"".join(iter(lambda: os.read(descriptor, _SMALL), b""))
-    finally:
-        os.close(descriptor)
 
 
 def _parse_loose(oid: str, text: bytes) -> tuple[Kind, bytes]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError, RefConflict
 from exprun.git.lockfile import LockFile
+from exprun.git.reading import read_file
 from exprun.model.files import naming
 from exprun.model.patterns import pattern
 
@@ -144,12 +145,7 @@ class RefStore:
 
     def _read_loose(self, name: str) -> str | None:
         try:
-            # Thousands may be listed: a file object takes five times as long.
-            descriptor = os.open(f"{self.directory}/{name}", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                return os.read(descriptor, 4096).decode().strip()
-            finally:
-                os.close(descriptor)
+            return read_file(f"{self.directory}/{name}").decode().strip()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
         except UnicodeDecodeError as error:

@@ -11,6 +11,7 @@ from exprun.git.command import run_git
 from exprun.git.config import GitConfig, read_config
 from exprun.git.index_file import Index, UnknownFormat, parse_index
 from exprun.git.objects import ObjectStore
+from exprun.git.reading import read_file, read_with_mtime
 from exprun.git.refs import RefStore, check_sha
 from exprun.git.sharing import Sharing
 from exprun.model.patterns import pattern
@@ -89,8 +90,7 @@ class Repository:
 
     def head(self) -> Head:
         """Where HEAD is. Raises NotAProject if there is no commit yet."""
-        with open(os.path.join(self.git_dir, "HEAD"), "rb") as file:
-            value = os.fsdecode(file.read(4096)).strip()
+        value = os.fsdecode(read_file(f"{self.git_dir}/HEAD")).strip()
         target = value[4:].strip() if value.startswith("ref:") else None
         commit = self.refs.read(target) if target else check_sha("HEAD", value)
         if commit is None:
@@ -106,19 +106,30 @@ class Repository:
         return line.removeprefix(b"tree ").decode("ascii")
 
     def read_index(self) -> Index:
-        """The index as it is now; empty if there is none."""
+        """The index as it is now; empty if there is none. The same bytes are parsed once."""
         try:
-            with open(os.path.join(self.git_dir, "index"), "rb") as file:
-                mtime_ns = os.fstat(file.fileno()).st_mtime_ns
-                data = file.read()
+            data, mtime_ns = read_with_mtime(f"{self.git_dir}/index")
         except FileNotFoundError:
             return Index()
-        try:
-            return parse_index(data, mtime_ns=mtime_ns)
-        except UnknownFormat:
-            from exprun.git.foreign_index import read_foreign_index
+        known = self._parsed.get(data)
+        if known is None:
+            try:
+                known = parse_index(data)
+            except UnknownFormat:
+                from exprun.git.foreign_index import read_foreign_index
 
-            return read_foreign_index(self.workdir, self.env, mtime_ns=mtime_ns)
+                return read_foreign_index(self.workdir, self.env, mtime_ns=mtime_ns)
+            self.know_index(data, known)
+        return Index(entries=known.entries, trees=known.trees, mtime_ns=mtime_ns)
+
+    def know_index(self, data: bytes, index: Index) -> None:
+        """Take note of what the index file holds if these are its bytes."""
+        self._parsed.clear()
+        self._parsed[data] = index
+
+    @cached_property
+    def _parsed(self) -> dict[bytes, Index]:
+        return {}
 
     def require_trust(self) -> None:
         """Raise GitError if Git passes over the settings here: the repository is someone else's."""

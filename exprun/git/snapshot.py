@@ -23,6 +23,7 @@ from exprun.git.ignored import IgnoreRules
 from exprun.git.index_file import IndexEntry, refuse_conflicts, stat_of
 from exprun.git.index_tree import build_tree
 from exprun.git.objects import object_name
+from exprun.git.reading import read_file
 from exprun.git.repository import git_dir_of, open_repository
 from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry, edit_tree, files_of
 
@@ -187,8 +188,7 @@ class Snapshot:
 
     def _store_file(self, path: str, found: os.stat_result, entry: IndexEntry | None) -> str:
         if entry is not None and not entry.intent_to_add and found.st_size < 1 << 20:
-            with open(self._full(path), "rb") as file:
-                data = file.read()
+            data = read_file(self._full(path))
             # Mostly only touched: no need to look at attributes, nor to store it again.
             if object_name("blob", data) == entry.oid:
                 return entry.oid

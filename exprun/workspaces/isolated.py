@@ -28,6 +28,7 @@ from exprun.git.isolated_git import (
     isolated_settings,
     reuse_isolated_git,
 )
+from exprun.git.reading import read_file, read_with_mtime
 from exprun.git.tree import GITLINK, Entry, files_of
 from exprun.model.files import naming
 from exprun.model.values import dataclass, field
@@ -267,9 +268,7 @@ class Slot:
     def _read_state(self, key: bytes = b"") -> tuple[dict[str, IndexEntry], int]:
         """What a clean slot holds, if it was written under these conversions, or under any."""
         try:
-            with open(self._state, "rb") as file:
-                mtime_ns = os.fstat(file.fileno()).st_mtime_ns
-                data = file.read()
+            data, mtime_ns = read_with_mtime(self._state)
         except FileNotFoundError:
             return {}, 0
         text = data[_KEY_BYTES:]
@@ -305,8 +304,7 @@ def open_slot(directory: str) -> Slot | None:
 
 def _read_names(path: str) -> tuple[str, ...]:
     try:
-        with open(path, "rb") as file:
-            return tuple(map(os.fsdecode, file.read().split(b"\0")))
+        return tuple(map(os.fsdecode, read_file(path).split(b"\0")))
     except FileNotFoundError:
         return ()
 

@@ -82,6 +82,24 @@ def test_a_damaged_index_is_an_error(data: bytes) -> None:
         parse_index(data)
 
 
+def test_an_index_that_is_another_is_seen_whatever_its_times_say(project: GitProject) -> None:
+    base(project)
+    repository = project.open()
+    first, second, *rest = repository.read_index().entries
+    index = project.root / ".git/index"
+    index.write_bytes(format_index([first, second, *rest], {}))
+    found = index.stat()
+    before = repository.read_index()
+    assert repository.read_index().entries is before.entries
+    index.write_bytes(format_index([first._replace(oid=second.oid), second, *rest], {}))
+    os.utime(index, ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert (index.stat().st_size, index.stat().st_ino) == (found.st_size, found.st_ino)
+    after = repository.read_index()
+    assert after.mtime_ns == before.mtime_ns
+    assert [(e.path, e.mode, e.oid) for e in after.entries] == listed(project)
+    assert after.entries[0].oid == second.oid
+
+
 def test_what_a_stage_adds_is_taken_back(project: GitProject) -> None:
     base(project)
     project.write("intended", "i")
