@@ -189,6 +189,13 @@ def _parse_trees(data: bytes, at: int, parent: str, trees: dict[str, CachedTree]
 
 def format_index(entries: Iterable[IndexEntry], trees: Mapping[str, CachedTree]) -> bytes:
     """An index file of version 2 for entries without flags, in any order."""
+    return make_index(entries, trees)[0]
+
+
+def make_index(
+    entries: Iterable[IndexEntry], trees: Mapping[str, CachedTree]
+) -> tuple[bytes, Index]:
+    """The same, and what reading it gives."""
     ordered = sorted([(entry.path.encode(_ENCODING, _ERRORS), entry) for entry in entries])
     parts = [struct.pack(">4sII", _SIGNATURE, 2, len(ordered))]
     for path, entry in ordered:
@@ -202,7 +209,8 @@ def format_index(entries: Iterable[IndexEntry], trees: Mapping[str, CachedTree])
         text = _format_trees(trees)
         parts.append(struct.pack(">4sI", b"TREE", len(text)) + text)
     content = b"".join(parts)
-    return content + _checksum(content)
+    index = Index(entries=tuple([entry for _, entry in ordered]), trees=trees)
+    return content + _checksum(content), index
 
 
 def is_whole_index(data: bytes) -> bool:

@@ -77,17 +77,19 @@ def find(objects: ObjectStore, tree: str, path: str) -> Entry | None:
     return entry
 
 
-def walk(
-    objects: ObjectStore, tree: str, prefix: str = "", depth: int = 0
-) -> Iterator[tuple[str, Entry]]:
+def walk(objects: ObjectStore, tree: str, prefix: str = "") -> Iterator[tuple[str, Entry]]:
     """Each path of a tree with its entry, a directory (mode `TREE`) before what it holds."""
-    if depth > _MAX_DEPTH:
-        raise GitError("a git tree is nested too deeply")
+    _require_depth(prefix)
     for name, entry in read_tree(objects, tree).items():
         path = prefix + os.fsdecode(name)
         yield path, entry
         if entry.mode == TREE:
-            yield from walk(objects, entry.oid, path + "/", depth + 1)
+            yield from walk(objects, entry.oid, path + "/")
+
+
+def _require_depth(prefix: str) -> None:
+    if prefix.count("/") > _MAX_DEPTH:
+        raise GitError("a git tree is nested too deeply")
 
 
 def files_of(objects: ObjectStore, tree: str) -> dict[str, Entry]:
@@ -101,6 +103,7 @@ def changes_between(
     """Each path (directories apart) that differs, with what each tree holds there."""
     if old == new:
         return
+    _require_depth(prefix)
     before, after = read_tree(objects, old), read_tree(objects, new)
     for name in sorted(before.keys() | after.keys()):
         one, two = before.get(name), after.get(name)

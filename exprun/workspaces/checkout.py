@@ -11,12 +11,13 @@ from exprun.git.index_file import IndexEntry, format_index, stat_of
 from exprun.git.isolated_git import create_isolated_git, isolated_settings
 from exprun.git.promised import fetch_promised
 from exprun.git.repository import git_dir_of, open_repository
-from exprun.git.tree import GITLINK, SYMLINK, Entry, files_of
+from exprun.git.tree import GITLINK, SYMLINK, Entry
+from exprun.workspaces.baselines import read_baseline
 from exprun.workspaces.materialise import Writer
 from exprun.workspaces.workspace_index import UNKNOWN, write_index
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from exprun.git.repository import Repository
 
@@ -37,7 +38,7 @@ def write_files(
     missing = sorted(wanted.keys() - present, key=_attributes_first)
     blobs = (wanted[path] for path in missing)
     fetch_promised(source, (entry.oid for entry in blobs if entry.mode != GITLINK))
-    conversion = Conversion(repository, has_attributes=_has_attributes(wanted))
+    conversion = Conversion(repository, has_attributes=bool(attribute_files(wanted)))
     converted: list[str] = []
     for path in missing:
         entry = wanted[path]
@@ -87,18 +88,18 @@ def write_submodules(root: str, source: Repository, wanted: Mapping[str, Entry])
         if not inner.objects.contains(entry.oid):
             continue
         target = os.path.join(root, path)
-        tree = inner.tree_of(entry.oid)
-        below = files_of(inner.objects, tree)
+        baseline = read_baseline(inner, entry.oid)
         repository = create_isolated_git(
             target, inner, commit=entry.oid, settings=isolated_settings(inner)
         )
-        written = write_files(repository, inner, below, set())
-        write_submodules(target, inner, below)
-        write_index(repository, inner, written, baseline=entry.oid, tree=tree)
+        written = write_files(repository, inner, baseline.files, set())
+        write_submodules(target, inner, baseline.files)
+        write_index(repository, written, baseline, tree=baseline.tree)
 
 
-def _has_attributes(wanted: Mapping[str, Entry]) -> bool:
-    return any(path.endswith(ATTRIBUTES_FILE) for path in wanted)
+def attribute_files(wanted: Iterable[str]) -> list[str]:
+    """Those of the paths that give attributes."""
+    return [path for path in wanted if path.endswith(ATTRIBUTES_FILE)]
 
 
 def _attributes_first(path: str) -> tuple[bool, str]:

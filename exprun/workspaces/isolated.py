@@ -20,7 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
-from exprun.git.conversion import ATTRIBUTES_FILE, conversion_state
+from exprun.git.conversion import conversion_state
 from exprun.git.index_file import format_index, is_whole_index, parse_index
 from exprun.git.isolated_git import (
     create_isolated_git,
@@ -29,12 +29,13 @@ from exprun.git.isolated_git import (
     reuse_isolated_git,
 )
 from exprun.git.reading import read_file, read_with_mtime
-from exprun.git.tree import GITLINK, Entry, files_of
+from exprun.git.tree import GITLINK, Entry
 from exprun.model.files import naming
 from exprun.model.values import dataclass, field
 from exprun.store.modes import Modes
-from exprun.workspaces.checkout import write_files, write_submodules
-from exprun.workspaces.materialise import Cleaning, check_path, remove_tree
+from exprun.workspaces.baselines import Baselines
+from exprun.workspaces.checkout import attribute_files, write_files, write_submodules
+from exprun.workspaces.materialise import Cleaning, remove_tree
 from exprun.workspaces.overwriting import overwrite, rewrite
 from exprun.workspaces.workspace_index import write_index
 
@@ -70,6 +71,7 @@ class WorkspaceSource:
     """Where workspaces are made from: the user's repository and the settings they get."""
 
     repository: Repository
+    baselines: Baselines
     settings: str
     conversions: bytes
     umask: int
@@ -83,6 +85,7 @@ def workspace_source(
     """Prepare making workspaces; once for any number of them."""
     return WorkspaceSource(
         repository=repository,
+        baselines=Baselines(repository),
         settings=isolated_settings(repository),
         conversions=conversion_state(repository),
         umask=Modes.current().umask,
@@ -101,6 +104,7 @@ class Slot:
         self._kept = os.path.join(directory, "left")
         self._umask: int | None = None
         self._left: Sequence[str] = _read_names(self._kept)
+        self._last: tuple[bytes, Mapping[str, IndexEntry]] = b"", {}
 
     def __enter__(self) -> Self:
         return self
@@ -193,10 +197,8 @@ class Slot:
         what it changes or removes is not. Raises GitError for a tree that may not be written, or if
         an object is missing.
         """
-        objects = source.repository.objects
-        wanted = files_of(objects, tree)
-        for path in wanted:
-            check_path(path)
+        known = source.baselines.of(baseline)
+        wanted = known.files_of(source.repository.objects, tree)
         key = _conversion_key(source, wanted)
         left, self._left = self._left, ()
         self._umask = source.umask
@@ -205,7 +207,7 @@ class Slot:
         repository = self._make_git(source, baseline)
         written |= write_files(repository, source.repository, wanted, set(written), over=over)
         write_submodules(self.root, source.repository, wanted)
-        write_index(repository, source.repository, written, baseline=baseline, tree=tree)
+        write_index(repository, written, known, tree=tree)
         _write_extra(self.root, source, wanted)
         self._finish(key, written)
         return IsolatedWorkspace(
@@ -265,19 +267,26 @@ class Slot:
         os.mkdir(self.root, 0o700)
         return {}, {}, ()
 
-    def _read_state(self, key: bytes = b"") -> tuple[dict[str, IndexEntry], int]:
+    def _read_state(self, key: bytes = b"") -> tuple[Mapping[str, IndexEntry], int]:
         """What a clean slot holds, if it was written under these conversions, or under any."""
         try:
             data, mtime_ns = read_with_mtime(self._state)
         except FileNotFoundError:
             return {}, 0
+        if not data.startswith(key):
+            return {}, 0
+        known, written = self._last
+        if data == known:
+            return written, mtime_ns
         text = data[_KEY_BYTES:]
-        if not data.startswith(key) or not is_whole_index(text):
+        if not is_whole_index(text):
             return {}, 0
         return {entry.path: entry for entry in parse_index(text).entries}, mtime_ns
 
     def _finish(self, key: bytes, written: Mapping[str, IndexEntry]) -> None:
-        rewrite(self._state, key + format_index(written.values(), {}))
+        data = key + format_index(written.values(), {})
+        rewrite(self._state, data)
+        self._last = data, written
 
 
 def open_slot(directory: str) -> Slot | None:
@@ -326,9 +335,8 @@ def _write_extra(root: str, source: WorkspaceSource, wanted: Mapping[str, Entry]
 def _conversion_key(source: WorkspaceSource, wanted: Mapping[str, Entry]) -> bytes:
     """Equal for two trees only if Git would write equal blobs as equal files of equal modes."""
     digest = hashlib.sha256(b"%o\0%s\0" % (source.umask, source.conversions))
-    for path in sorted(wanted):
-        if path.endswith(ATTRIBUTES_FILE):
-            digest.update(f"{path}\0{wanted[path].oid}\0".encode(errors="surrogateescape"))
+    for path in sorted(attribute_files(wanted)):
+        digest.update(f"{path}\0{wanted[path].oid}\0".encode(errors="surrogateescape"))
     return digest.hexdigest().encode() + b"\n"
 
 

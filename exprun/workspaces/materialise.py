@@ -19,7 +19,7 @@ from exprun.model.patterns import pattern
 from exprun.workspaces.overwriting import overwrite, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Mapping
+    from collections.abc import Collection, Container, Iterable, Mapping
 
     from exprun.git.objects import ObjectStore
 
@@ -137,9 +137,9 @@ class Cleaning:
         self._kept = kept
         self._wanted = wanted
         self._spared = spared
-        directories = {path[:at] for path in wanted for at in _slashes(path)}
+        directories = _directories_above(wanted)
         self._leave = {path for path in left if _is_apart(path, wanted, directories)}
-        self._directories = directories.union(p[:at] for p in self._leave for at in _slashes(p))
+        self._directories = directories | _directories_above(self._leave)
         self._racy_from_ns = racy_from_ns
         self._umask = umask
 
@@ -159,10 +159,11 @@ class Cleaning:
                 else:
                     remove_tree(item.path)
                 continue
-            wanted = self._wanted.get(path)
             if self._is_as_written(path, item.stat(follow_symlinks=False)):
                 self.stay.add(path)
-            elif not item.is_file(follow_symlinks=False):
+                continue
+            wanted = self._wanted.get(path)
+            if not item.is_file(follow_symlinks=False):
                 os.unlink(item.path)
             elif wanted and wanted.mode in _FILES:
                 self.over[path] = permissions_of(wanted.mode) & ~self._umask
@@ -182,7 +183,7 @@ class Cleaning:
         return (
             written is not None
             and stat_of(found) == written.stat
-            and max(found.st_mtime_ns, found.st_ctime_ns) < self._racy_from_ns
+            and found.st_mtime_ns < self._racy_from_ns > found.st_ctime_ns
         )
 
 
@@ -215,6 +216,17 @@ def _is_apart(path: str, wanted: Container[str], directories: Container[str]) ->
     """Whether a path is none of the wanted ones, nor above or below one."""
     is_above_or_one = path in wanted or path in directories
     return not (is_above_or_one or any(path[:at] in wanted for at in _slashes(path)))
+
+
+def _directories_above(paths: Iterable[str]) -> set[str]:
+    """All directories that paths lie in, but for the root."""
+    found: set[str] = set()
+    for directory in {path.rpartition("/")[0] for path in paths}:
+        above = directory
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition("/")[0]
+    return found
 
 
 def _slashes(path: str) -> list[int]:
