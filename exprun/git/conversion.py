@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from exprun.git.command import run_git
-from exprun.git.reading import read_file
+from exprun.git.content import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,6 +11,8 @@ from exprun.git.tree import GITLINK, TREE, read_tree
 from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from exprun.git.experiment_refs import ExperimentRef
     from exprun.git.identity import Signature
     from exprun.git.objects import ObjectStore
@@ -60,7 +62,7 @@ def publish(
     commit adds to the baseline is not all there: it has to be written again.
     """
     repository.objects.sync()
-    _require_objects(repository, ref, commit)
+    owed = _require(repository, ref, _objects_of(repository, ref, commit))
     for _ in range(_ATTEMPTS):
         existing = repository.refs.read(str(ref))
         if existing is not None and not replace:
@@ -72,7 +74,7 @@ def publish(
                 raise
         else:
             try:
-                _require_objects(repository, ref, commit)
+                _require(repository, ref, owed)
             except Pruned:
                 # By one who had looked at the refs before.
                 repository.refs.change([RefEdit(str(ref), commit, existing)])
@@ -81,23 +83,31 @@ def publish(
     raise RefConflict(f"ref {ref} keeps changing")
 
 
-def _require_objects(repository: Repository, ref: ExperimentRef, commit: str) -> None:
-    objects = repository.objects
-    if objects.contains(commit):
-        old, new = repository.tree_of(ref.baseline), repository.tree_of(commit)
-        if _has_tree(objects, old, new):
-            return
-    raise Pruned(
-        f"what git stored of experiment '{ref.name}' has gone", hint="is git pruned all the time?"
-    )
+def _require(repository: Repository, ref: ExperimentRef, oids: Iterable[str]) -> list[str]:
+    """The objects, all of which are there. Raises Pruned."""
+    found = []
+    for oid in oids:
+        if not repository.objects.contains(oid):
+            raise Pruned(
+                f"what git stored of experiment '{ref.name}' has gone",
+                hint="is git pruned all the time?",
+            )
+        found.append(oid)
+    return found
 
 
-def _has_tree(objects: ObjectStore, old: str, new: str) -> bool:
-    """Whether all that the tree `new` adds to `old` is there."""
+def _objects_of(repository: Repository, ref: ExperimentRef, commit: str) -> Iterator[str]:
+    """The commit and all that it adds to the baseline; each is named before it is read."""
+    yield commit
+    old, new = repository.tree_of(ref.baseline), repository.tree_of(commit)
+    yield from _added(repository.objects, old, new)
+
+
+def _added(objects: ObjectStore, old: str, new: str) -> Iterator[str]:
+    """The tree `new` and all in it that `old` does not have under the same name."""
     if new in (old, EMPTY_TREE):
-        return True
-    if not objects.contains(new):
-        return False
+        return
+    yield new
     before = read_tree(objects, old)
     for name, entry in read_tree(objects, new).items():
         known = before.get(name)
@@ -105,11 +115,9 @@ def _has_tree(objects: ObjectStore, old: str, new: str) -> bool:
             continue
         if entry.mode == TREE:
             below = known.oid if known and known.mode == TREE else EMPTY_TREE
-            if not _has_tree(objects, below, entry.oid):
-                return False
-        elif not objects.contains(entry.oid):
-            return False
-    return True
+            yield from _added(objects, below, entry.oid)
+        else:
+            yield entry.oid
 
 
 def check_name_is_free(repository: Repository, ref: ExperimentRef) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from exprun.formats.ignore_patterns import Pattern, parse_patterns
-from exprun.git.reading import read_file
+from exprun.git.content import read_file
 from exprun.model.files import OUT_OF_MEANS
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
-from exprun.git.reading import read_file
+from exprun.git.content import read_file
 from exprun.git.repository import Repository
 from exprun.model.files import naming
 from exprun.model.patterns import pattern

@@ -10,20 +10,20 @@ import hashlib
 import os
 import sys
 import zlib
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
+from exprun.git.content import read_file, write_all
 from exprun.git.pack_reading import KINDS, Kind, Packs
-from exprun.git.reading import read_file
 from exprun.git.refs import sync_directory
 from exprun.git.sharing import Sharing
 from exprun.model.files import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-    from typing import BinaryIO
+    from collections.abc import Collection, Iterable
+    from typing import Self
 
     import pygit2
 
@@ -71,7 +71,10 @@ class ObjectStore:
         self._known: dict[str, tuple[Kind, bytes]] = {}
 
     def read(self, oid: str, kind: Kind) -> bytes:
-        """The data of an object. Raises GitError if it is missing, damaged or of another kind."""
+        """The data of an object. Raises GitError if it is missing, damaged or of another kind.
+
+        Small ones that were read or written before are known, whether they are still there or not.
+        """
         found, data = self._known.get(oid) or self._read(oid)
         if found != kind:
             raise GitError(f"git object {oid} is a {found}, not a {kind}")
@@ -91,14 +94,16 @@ class ObjectStore:
         oid = object_name(kind, data)
         if not self._freshen(oid):
             compress = _compressor(len(data))
-            with self._new_file() as file:
+            with _NewFile(self.directory) as file:
                 file.write(compress.compress(header) + compress.compress(data) + compress.flush())
                 self._publish(file, oid)
+        if kind != "blob":  # which nobody reads again
+            self._remember(oid, kind, data)
         return oid
 
     def write_file(self, path: str) -> str:
         """Store the content of a file as a blob without holding it in memory; its name."""
-        with open(path, "rb") as source, self._new_file() as file:
+        with open(path, "rb") as source, _NewFile(self.directory) as file:
             size = os.fstat(source.fileno()).st_size
             header = b"blob %d\0" % size
             digest = hashlib.sha1(header, usedforsecurity=False)
@@ -113,7 +118,7 @@ class ObjectStore:
             file.write(compress.flush())
             oid = digest.hexdigest()
             if self._freshen(oid):
-                os.unlink(file.name)
+                os.unlink(file.path)
             else:
                 self._publish(file, oid)
         return oid
@@ -175,14 +180,19 @@ class ObjectStore:
     def _read(self, oid: str) -> tuple[Kind, bytes]:
         """Small objects are remembered: the experiments of a sweep start from the same ones."""
         known = self._known.get(oid)
+        if known is None and self._lender is not None:
+            known = self._lender._known.get(oid)
         if known is None:
             with self._reading:
                 known = self._find(oid)
-            if len(known[1]) <= _SMALL:
-                if len(self._known) >= _REMEMBERED:
-                    self._known.clear()
-                self._known[oid] = known
+            self._remember(oid, *known)
         return known
+
+    def _remember(self, oid: str, kind: Kind, data: bytes) -> None:
+        if len(data) <= _SMALL:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[oid] = kind, data
 
     def _find(self, oid: str) -> tuple[Kind, bytes]:
         if (found := self._packs.read(oid)) and object_name(*found) == oid:
@@ -237,35 +247,40 @@ class ObjectStore:
         self._note(path)
         return True
 
-    @contextmanager
-    def _new_file(self) -> Iterator[BinaryIO]:
-        """A file of the name that ``git gc`` expects for leftovers; gone if writing it fails."""
-        path = f"{self.directory}/tmp_obj_{os.urandom(8).hex()}"
-        try:
-            with naming(path), open(path, "xb", opener=_create_read_only) as file:
-                yield file
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(path)
-            raise
-
-    def _publish(self, file: BinaryIO, oid: str) -> None:
-        file.flush()
-        self.sharing.adjust(file.fileno())
+    def _publish(self, file: _NewFile, oid: str) -> None:
+        self.sharing.adjust(file.descriptor)
         path = self._path(oid)
         try:
-            os.rename(file.name, path)
+            os.rename(file.path, path)
         except FileNotFoundError:
             try:
                 self.sharing.make_directories(os.path.dirname(path))
-                os.rename(file.name, path)
+                os.rename(file.path, path)
             except FileNotFoundError:
                 raise Pruned(f"git object {oid} has gone while it was written") from None
         self._note(path)
 
 
-def _create_read_only(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o444)
+class _NewFile:
+    """A file of the name that ``git gc`` expects for leftovers; gone if writing it fails."""
+
+    def __init__(self, directory: str) -> None:
+        self.path = f"{directory}/tmp_obj_{os.urandom(8).hex()}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self.descriptor = os.open(self.path, flags, 0o444)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, _: object, __: object) -> None:
+        os.close(self.descriptor)
+        if kind is not None:
+            with suppress(FileNotFoundError):
+                os.unlink(self.path)
+
+    def write(self, data: bytes) -> None:
+        with naming(self.path):
+            write_all(self.descriptor, data)
 
 
 def _sync_at_once(paths: Iterable[str]) -> bool:

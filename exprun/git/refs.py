@@ -12,8 +12,8 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError, RefConflict
+from exprun.git.content import read_file
 from exprun.git.lockfile import LockFile
-from exprun.git.reading import read_file
 from exprun.model.files import naming
 from exprun.model.patterns import pattern
 

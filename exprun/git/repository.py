@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from exprun.errors import GitError, NotAProject, UsageError
 from exprun.git.command import run_git
 from exprun.git.config import GitConfig, read_config
+from exprun.git.content import read_file, read_with_mtime
 from exprun.git.index_file import Index, UnknownFormat, parse_index
 from exprun.git.objects import ObjectStore
-from exprun.git.reading import read_file, read_with_mtime
 from exprun.git.refs import RefStore, check_sha
 from exprun.git.sharing import Sharing
 from exprun.model.patterns import pattern

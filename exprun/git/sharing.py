@@ -65,9 +65,11 @@ class Sharing:
         if os.path.isdir(path):
             return
         above = os.path.dirname(path)
-        self.make_directories(above)
         try:
             os.mkdir(path)
+        except FileNotFoundError:
+            self.make_directories(above)
+            return self.make_directories(path)
         except FileExistsError:
             if not os.path.isdir(path):
                 raise

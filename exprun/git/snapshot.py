@@ -18,12 +18,12 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from exprun.errors import NotAProject, UsageError
+from exprun.git.content import read_file
 from exprun.git.conversion import ATTRIBUTES_FILE, Conversion
 from exprun.git.ignored import IgnoreRules
 from exprun.git.index_file import IndexEntry, refuse_conflicts, stat_of
 from exprun.git.index_tree import build_tree
 from exprun.git.objects import object_name
-from exprun.git.reading import read_file
 from exprun.git.repository import git_dir_of, open_repository
 from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry, edit_tree, files_of
 

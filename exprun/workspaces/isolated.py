@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
+from exprun.git.content import read_file, read_with_mtime
 from exprun.git.conversion import conversion_state
 from exprun.git.index_file import format_index, is_whole_index, parse_index
 from exprun.git.isolated_git import (
@@ -28,7 +29,6 @@ from exprun.git.isolated_git import (
     isolated_settings,
     reuse_isolated_git,
 )
-from exprun.git.reading import read_file, read_with_mtime
 from exprun.git.tree import GITLINK, Entry
 from exprun.model.files import naming
 from exprun.model.values import dataclass, field

@@ -12,11 +12,12 @@ import stat
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
+from exprun.git.content import write_all
 from exprun.git.index_file import IndexEntry, stat_of
 from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry
 from exprun.model.files import naming
 from exprun.model.patterns import pattern
-from exprun.workspaces.overwriting import overwrite, write_all
+from exprun.workspaces.overwriting import overwrite
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Mapping

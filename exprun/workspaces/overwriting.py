@@ -6,6 +6,7 @@ import os
 import stat
 from contextlib import suppress
 
+from exprun.git.content import write_all
 from exprun.model.files import naming
 
 
@@ -51,10 +52,3 @@ def write_over(full: str, data: bytes, permissions: int | None = None) -> bool:
         return True
     finally:
         os.close(descriptor)
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write `data`, however many calls that takes."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]

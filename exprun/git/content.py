@@ -1,4 +1,4 @@
-"""Reading whole files that are mostly small: a file object would take twice as long."""
+"""The content of files that are mostly small: with a file object it would take twice as long."""
 
 from __future__ import annotations
 
@@ -36,3 +36,10 @@ def _read(descriptor: int) -> bytes:
         chunk = os.read(descriptor, _CHUNK)
         data += chunk
     return data
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write `data`, however many calls that takes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
