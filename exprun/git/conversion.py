@@ -14,7 +14,7 @@ from exprun.git.command import run_git
 from exprun.git.content import read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from exprun.git.objects import ObjectStore
     from exprun.git.repository import Repository
@@ -87,6 +87,8 @@ class Conversion:
         return data.replace(_LINE_ENDS, b"\n").replace(b"\n", _LINE_ENDS)
 
     def _is_cleaned(self, path: str, data: bytes | None) -> bool:
+        if self._autocrlf is None and not self._may_have_attributes(path.rpartition("/")[0]):
+            return False
         return (
             ((data is None or b"\r\n" in data) and self._loses_cr(path))
             or ((data is None or b"$Id" in data) and self._attribute(path, "ident") is True)
@@ -154,7 +156,7 @@ class Conversion:
         )
 
     def _attribute(self, path: str, name: str) -> str | bool | None:
-        if not self._may_have_attributes(os.path.dirname(path)):
+        if not self._may_have_attributes(path.rpartition("/")[0]):
             return None
         return self._repository.libgit2.get_attr(os.fsencode(path), name)
 
@@ -163,9 +165,9 @@ class Conversion:
             return True
         known = self._directories.get(directory)
         if known is None:
-            file = os.path.join(self._repository.workdir, directory, ATTRIBUTES_FILE)
+            file = f"{self._repository.workdir}/{directory}/{ATTRIBUTES_FILE}"
             known = os.path.lexists(file) or (
-                directory != "" and self._may_have_attributes(os.path.dirname(directory))
+                directory != "" and self._may_have_attributes(directory.rpartition("/")[0])
             )
             self._directories[directory] = known
         return known
@@ -188,6 +190,11 @@ class Conversion:
         return text.decode("ascii").strip()
 
 
+def attribute_files(paths: Iterable[str]) -> list[str]:
+    """Those of the paths that give attributes."""
+    return [path for path in paths if path.endswith(ATTRIBUTES_FILE)]
+
+
 def conversion_state(repository: Repository) -> bytes:
     """What decides, besides the attributes in a tree, how Git converts: the settings, whoever made
     them, and the attributes outside the worktree.
@@ -207,10 +214,10 @@ def _distant_attributes(repository: Repository) -> list[str]:
     """Where attributes may be given outside the worktree."""
     env = repository.env
     home = env.get("HOME", "")
-    config_home = env.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    config_home = env.get("XDG_CONFIG_HOME") or f"{home}/.config"
     files = [
-        os.path.join(repository.common_dir, "info", "attributes"),
-        os.path.join(config_home, "git", "attributes"),
+        f"{repository.common_dir}/info/attributes",
+        f"{config_home}/git/attributes",
         _SYSTEM_ATTRIBUTES,
     ]
     named = repository.config.get("core.attributesfile")

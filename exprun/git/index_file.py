@@ -7,16 +7,15 @@ has not changed since it was hashed". The index of the user's worktree is only e
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
-import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError, IndexConflict
-from exprun.git.tree import GITLINK
+from exprun.git.tree import ENCODING, ERRORS
 from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Mapping
 
 _ENTRY = struct.Struct(">16s4x4sI12s20sH")
@@ -31,10 +30,6 @@ _NAME_MASK = 0x0FFF
 _32_BITS = 0xFFFFFFFF
 _PADDING = bytes(8)
 _SHOWN_CONFLICTS = 3
-
-# What os.fsdecode does, without its cost per call.
-_ENCODING = sys.getfilesystemencoding()
-_ERRORS = sys.getfilesystemencodeerrors()
 
 
 Stat = bytes
@@ -72,10 +67,6 @@ class IndexEntry(NamedTuple):
     assume_valid: bool = False
     skip_worktree: bool = False
     intent_to_add: bool = False
-
-    @property
-    def is_gitlink(self) -> bool:
-        return self.mode == GITLINK
 
 
 class CachedTree(NamedTuple):
@@ -137,7 +128,7 @@ def _parse_entries(data: bytes, version: int, count: int) -> tuple[tuple[IndexEn
             at = start + (end - start + 8 & ~7)
         stage = flags >> 12 & 3
         stat = times + inode + rest
-        name = path.decode(_ENCODING, _ERRORS)
+        name = path.decode(ENCODING, ERRORS)
         if flags & _ASSUME_VALID or more:
             entry = IndexEntry(
                 name, mode, oid.hex(), stat, stage, bool(flags & _ASSUME_VALID),
@@ -176,7 +167,7 @@ def _parse_extensions(data: bytes, at: int) -> dict[str, CachedTree]:
 def _parse_trees(data: bytes, at: int, parent: str, trees: dict[str, CachedTree]) -> int:
     end = data.index(b"\0", at)
     newline = data.index(b"\n", end)
-    path = parent + os.fsdecode(data[at:end])
+    path = parent + data[at:end].decode(ENCODING, ERRORS)
     count, children = map(int, data[end + 1 : newline].split(b" "))
     at = newline + 1
     if count >= 0:
@@ -196,7 +187,7 @@ def make_index(
     entries: Iterable[IndexEntry], trees: Mapping[str, CachedTree]
 ) -> tuple[bytes, Index]:
     """The same, and what reading it gives."""
-    ordered = sorted([(entry.path.encode(_ENCODING, _ERRORS), entry) for entry in entries])
+    ordered = sorted([(entry.path.encode(ENCODING, ERRORS), entry) for entry in entries])
     parts = [struct.pack(">4sII", _SIGNATURE, 2, len(ordered))]
     for path, entry in ordered:
         stat, length = entry.stat, len(path)
@@ -235,7 +226,7 @@ def _format_trees(trees: Mapping[str, CachedTree]) -> bytes:
     def add(path: str, name: str) -> None:
         known = trees.get(path)
         count = known.size if known else -1
-        parts.append(os.fsencode(name) + b"\0%d %d\n" % (count, len(children[path])))
+        parts.append(name.encode(ENCODING, ERRORS) + b"\0%d %d\n" % (count, len(children[path])))
         if known:
             parts.append(bytes.fromhex(known.oid))
         for child in sorted(children[path]):

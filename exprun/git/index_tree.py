@@ -5,11 +5,10 @@ Directories whose tree the index already knows, and in which nothing changes, ar
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from exprun.git.objects import EMPTY_TREE
-from exprun.git.tree import TREE, Entry, write_tree
+from exprun.git.tree import ENCODING, ERRORS, TREE, Entry, write_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,9 +33,9 @@ def build_tree(
         for above in _ancestors([path]):
             listings.setdefault(above, {})
         if entry is not None:
-            listings[directory][os.fsencode(name)] = entry
+            listings[directory][name.encode(ENCODING, ERRORS)] = entry
         else:
-            listings[directory].pop(os.fsencode(name), None)
+            listings[directory].pop(name.encode(ENCODING, ERRORS), None)
     root = EMPTY_TREE
     for directory in sorted(listings, key=_depth, reverse=True):
         listing = listings[directory]
@@ -47,7 +46,7 @@ def build_tree(
             root = oid
             continue
         parent, _, name = directory.rpartition("/")
-        listings[parent][os.fsencode(name)] = Entry(TREE, oid)
+        listings[parent][name.encode(ENCODING, ERRORS)] = Entry(TREE, oid)
     return root
 
 
@@ -67,7 +66,7 @@ def _list_directories(
                 continue
             for above in _ancestors([entry.path]):
                 listings.setdefault(above, {})
-        listings[directory][os.fsencode(name)] = Entry(entry.mode, entry.oid)
+        listings[directory][name.encode(ENCODING, ERRORS)] = Entry(entry.mode, entry.oid)
         at += 1
     return listings
 
@@ -95,7 +94,7 @@ def _skip(
         parent, _, name = directory.rpartition("/")
         for above in _ancestors([directory]):
             listings.setdefault(above, {})
-        listings[parent][os.fsencode(name)] = Entry(TREE, tree.oid)
+        listings[parent][name.encode(ENCODING, ERRORS)] = Entry(TREE, tree.oid)
         return tree.size
     return 0
 

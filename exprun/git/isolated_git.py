@@ -32,7 +32,7 @@ _COPIED = ("info/exclude", "info/attributes", "shallow")
 
 def create_isolated_git(root: str, source: Repository, *, commit: str, settings: str) -> Repository:
     """Make ``root/.git``, without an index, with HEAD detached at `commit`."""
-    git_dir = os.path.join(root, ".git")
+    git_dir = f"{root}/.git"
     files = _files(root, source, commit=commit, settings=settings)
     for directory in _DIRECTORIES:
         os.mkdir(f"{git_dir}/{directory}", 0o700)
@@ -47,14 +47,14 @@ def reuse_isolated_git(
     """What `create_isolated_git` would make, if ``root/.git`` is that already, perhaps with an
     index of its own; else None.
     """
-    git_dir = os.path.join(root, ".git")
+    git_dir = f"{root}/.git"
     if not _is_as_made(git_dir, _files(root, source, commit=commit, settings=settings)):
         return None
     return _borrowing(root, source)
 
 
 def _borrowing(root: str, source: Repository) -> Repository:
-    git_dir = os.path.join(root, ".git")
+    git_dir = f"{root}/.git"
     return Repository(
         workdir=root,
         git_dir=git_dir,
@@ -66,7 +66,7 @@ def _borrowing(root: str, source: Repository) -> Repository:
 
 
 def _files(root: str, source: Repository, *, commit: str, settings: str) -> dict[str, bytes]:
-    objects = os.path.realpath(source.objects.directory)
+    objects = source.objects.real_directory
     if "\n" in objects:  # which ends a line of the file that names the directory
         objects = os.path.relpath(objects, os.path.realpath(f"{root}/.git/objects"))
     if "\n" in objects:
@@ -109,10 +109,12 @@ def holds(path: str, data: bytes) -> bool:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return False
-    with open(descriptor, "rb", buffering=0) as file:
+    try:
         found = os.fstat(descriptor)
         same = found.st_size == len(data) and found.st_nlink == 1
-        return same and file.read() == data
+        return same and os.read(descriptor, len(data) + 1) == data
+    finally:
+        os.close(descriptor)
 
 
 def isolated_settings(source: Repository) -> str:

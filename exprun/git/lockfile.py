@@ -37,10 +37,10 @@ class LockFile:
     def __init__(self, directory: str, name: str, sharing: Sharing) -> None:
         self._sharing = sharing
         self._name = name
-        self.path = os.path.join(directory, name)
+        self.path = f"{directory}/{name}"
         self._lock = f"{self.path}.lock"
         key = hashlib.sha1(os.fsencode(name), usedforsecurity=False).hexdigest()
-        self._anchor = os.path.join(directory, f"exprun-{key}.lock")
+        self._anchor = f"{directory}/exprun-{key}.lock"
         self._descriptors: list[int] = []
         self._is_there = False
 

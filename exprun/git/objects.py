@@ -11,6 +11,7 @@ import os
 import sys
 import zlib
 from contextlib import suppress
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,11 @@ class ObjectStore:
         if found != kind:
             raise GitError(f"git object {oid} is a {found}, not a {kind}")
         return data
+
+    @cached_property
+    def real_directory(self) -> str:
+        """Where the objects are, whatever links lead there."""
+        return os.path.realpath(self.directory)
 
     def contains(self, oid: str) -> bool:
         """Whether the object can be read here."""

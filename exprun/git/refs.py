@@ -166,9 +166,8 @@ class RefStore:
     def _packed(self, prefix: str) -> dict[str, str]:
         """The packed refs whose names start with `prefix`."""
         try:
-            with open(
-                os.path.join(self.directory, "packed-refs"), errors="surrogateescape", newline="\n"
-            ) as file:
+            path = f"{self.directory}/packed-refs"
+            with open(path, errors="surrogateescape", newline="\n") as file:
                 return {
                     line[41:-1]: line[:40]
                     for line in file

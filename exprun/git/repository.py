@@ -68,8 +68,7 @@ class Repository:
 
     @cached_property
     def objects(self) -> ObjectStore:
-        directory = os.path.join(self.common_dir, "objects")
-        return ObjectStore(directory, lender=self.lender, sharing=self._sharing)
+        return ObjectStore(f"{self.common_dir}/objects", lender=self.lender, sharing=self._sharing)
 
     @cached_property
     def _sharing(self) -> Sharing:

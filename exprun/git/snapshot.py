@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import NotAProject, UsageError
 from exprun.git.content import read_file
-from exprun.git.conversion import ATTRIBUTES_FILE, Conversion
+from exprun.git.conversion import Conversion, attribute_files
 from exprun.git.ignored import IgnoreRules
 from exprun.git.index_file import IndexEntry, refuse_conflicts, stat_of
 from exprun.git.index_tree import build_tree
@@ -60,10 +60,15 @@ class Snapshot:
         self._tracked = {entry.path: entry for entry in self._index.entries}
         self._conversion = Conversion(
             repository,
-            has_attributes=any(path.endswith(ATTRIBUTES_FILE) for path in self._tracked),
+            has_attributes=bool(attribute_files(self._tracked)),
             blob_in_index=self._blob_in_index,
         )
         self._real_directories: dict[str, bool] = {"": True}
+
+    @cached_property
+    def _links(self) -> tuple[str, ...]:
+        """The submodules, each with a slash at its end."""
+        return tuple([f"{entry.path}/" for entry in self._index.entries if entry.mode == GITLINK])
 
     @cached_property
     def _rules(self) -> IgnoreRules:
@@ -73,9 +78,13 @@ class Snapshot:
         """See `take_snapshot`."""
         changes: dict[str, Entry | None] = {}
         for entry in self._index.entries:
-            now = self._current(entry)
-            if now is None or now != Entry(entry.mode, entry.oid):
-                changes[entry.path] = now
+            if entry.assume_valid:
+                continue
+            found = self._lstat(entry.path)
+            if not self._is_as_recorded(entry, found):
+                now = self._read(entry.path, found, entry)
+                if now != (entry.mode, entry.oid):
+                    changes[entry.path] = now
         taken_out = ((path, self._lstat(path)) for path in self._taken_out())
         gone = {path for path, now in changes.items() if now is None}
         for path, found in chain(taken_out, self._added(include, gone)):
@@ -115,47 +124,39 @@ class Snapshot:
         """The tree, with everything the index brings in made available in the target."""
         source = self._repository.objects
         entries, trees = self._index.entries, self._index.trees
-        staged = (e.oid for e in entries if not (e.is_gitlink or e.intent_to_add))
+        staged = [e.oid for e in entries if not (e.mode == GITLINK or e.intent_to_add)]
         for oid in source.missing_from(self._objects, staged):
             self._objects.copy_from(source, oid)
-        if any(entry.intent_to_add for entry in entries):
+        if [entry for entry in entries if entry.intent_to_add]:
             # Their place is held by the empty blob, which Git does not store for them.
             self._objects.write("blob", b"")
-        unknown = source.missing_from(self._objects, (tree.oid for tree in trees.values()))
+        unknown = source.missing_from(self._objects, [tree.oid for tree in trees.values()])
         known = {path: tree for path, tree in trees.items() if tree.oid not in unknown}
-        return build_tree(self._objects, self._index.entries, known, changes)
+        return build_tree(self._objects, entries, known, changes)
 
-    def _current(self, entry: IndexEntry) -> Entry | None:
-        """What a tracked path holds now; None if it is gone."""
-        same = Entry(entry.mode, entry.oid)
-        if entry.assume_valid:
-            return same
-        found = self._lstat(entry.path)
+    def _is_as_recorded(self, entry: IndexEntry, found: os.stat_result | None) -> bool:
+        """Whether the index tells what a tracked path holds, for nothing has happened to it since
+        that would not show in the file's times.
+        """
         if entry.skip_worktree and (found is None or not self._is_sparse()):
-            return same
-        if found is None:
-            return None
-        if (
-            stat_of(found) == entry.stat
-            and self._is_settled(found)
+            return True
+        return (
+            found is not None
+            and stat_of(found) == entry.stat
+            and found.st_mtime_ns < self._index.mtime_ns > found.st_ctime_ns
             and _mode_agrees(found.st_mode, entry.mode)
-        ):
-            return same
-        return self._read(entry.path, found, entry)
-
-    def _is_settled(self, found: os.stat_result) -> bool:
-        """Whether a change after the index was written would show in the file's times."""
-        return max(found.st_mtime_ns, found.st_ctime_ns) < self._index.mtime_ns
+        )
 
     def _is_sparse(self) -> bool:
         return self._repository.config.is_true("core.sparsecheckout")
 
     def _lstat(self, path: str) -> os.stat_result | None:
         """The file itself; None if it is not there, or only through a linked directory."""
-        if not self._is_real_directory(path.rpartition("/")[0]):
+        parent = path.rpartition("/")[0]
+        if not self._real_directories.get(parent) and not self._is_real_directory(parent):
             return None
         try:
-            return os.lstat(self._full(path))
+            return os.lstat(f"{self._repository.workdir}/{path}")
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -212,7 +213,7 @@ class Snapshot:
     def _submodule(self, full: str, entry: IndexEntry) -> Entry | None:
         if git_dir_of(full) is None:
             # An empty directory stands for a submodule that was never cloned.
-            return Entry(entry.mode, entry.oid) if entry.is_gitlink else None
+            return Entry(entry.mode, entry.oid) if entry.mode == GITLINK else None
         head = open_repository(full, env=self._repository.env).head()
         return Entry(GITLINK, head.commit)
 
@@ -243,13 +244,12 @@ class Snapshot:
         It follows a link to a directory, but none that it meets `below` one. A link that Git knows
         stays a link here. `gone` are the tracked files in whose places directories may be.
         """
-        links = tuple(f"{entry.path}/" for entry in self._index.entries if entry.is_gitlink)
         for path in paths:
             entry = None if path in gone else self._tracked.get(path)
             if entry is not None and not (entry.assume_valid or entry.skip_worktree):
                 continue
             found = self._lstat_followed(path)
-            if found is None or ".git" in path.split("/") or f"{path}/".startswith(links):
+            if found is None or ".git" in path.split("/") or f"{path}/".startswith(self._links):
                 continue
             is_link = stat.S_ISLNK(found.st_mode)
             is_dir = os.path.isdir(self._full(path)) if is_link else stat.S_ISDIR(found.st_mode)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from exprun.git.objects import ObjectStore
+
+# What os.fsencode and os.fsdecode do, without their cost per call.
+ENCODING = sys.getfilesystemencoding()
+ERRORS = sys.getfilesystemencodeerrors()
 
 TREE = 0o040000
 FILE = 0o100644
@@ -52,10 +56,13 @@ def _parse_entry(data: bytes) -> tuple[bytes, Entry]:
 def format_tree(entries: Mapping[bytes, Entry]) -> bytes:
     """The tree object; Git sorts a directory as if its name ended in ``/``."""
     ordered = sorted(
-        entries.items(), key=lambda item: item[0] + b"/" if item[1].mode == TREE else item[0]
+        [
+            (name + b"/" if mode == TREE else name, name, mode, oid)
+            for name, (mode, oid) in entries.items()
+        ]
     )
     return b"".join(
-        b"%o %s\0%s" % (entry.mode, name, bytes.fromhex(entry.oid)) for name, entry in ordered
+        [b"%o %s\0%s" % (mode, name, bytes.fromhex(oid)) for _, name, mode, oid in ordered]
     )
 
 
@@ -67,7 +74,7 @@ def read_tree(objects: ObjectStore, oid: str) -> dict[bytes, Entry]:
 def find(objects: ObjectStore, tree: str, path: str) -> Entry | None:
     """What a tree holds at `path`; symlinks are not followed. ``""`` and ``"."`` are the tree."""
     entry = Entry(TREE, tree)
-    for name in () if path in ("", ".") else os.fsencode(path).split(b"/"):
+    for name in () if path in ("", ".") else path.encode(ENCODING, ERRORS).split(b"/"):
         if entry.mode != TREE:
             return None
         below = read_tree(objects, entry.oid).get(name)
@@ -81,7 +88,7 @@ def walk(objects: ObjectStore, tree: str, prefix: str = "") -> Iterator[tuple[st
     """Each path of a tree with its entry, a directory (mode `TREE`) before what it holds."""
     _require_depth(prefix)
     for name, entry in read_tree(objects, tree).items():
-        path = prefix + os.fsdecode(name)
+        path = prefix + name.decode(ENCODING, ERRORS)
         yield path, entry
         if entry.mode == TREE:
             yield from walk(objects, entry.oid, path + "/")
@@ -109,7 +116,7 @@ def changes_between(
         one, two = before.get(name), after.get(name)
         if one == two:
             continue
-        path = prefix + os.fsdecode(name)
+        path = prefix + name.decode(ENCODING, ERRORS)
         one_file = one if one and one.mode != TREE else None
         two_file = two if two and two.mode != TREE else None
         if one_file or two_file:
@@ -134,9 +141,9 @@ def edit_tree(objects: ObjectStore, tree: str, changes: Mapping[str, Entry | Non
     for path, entry in changes.items():
         first, slash, rest = path.partition("/")
         if slash:
-            below.setdefault(os.fsencode(first), {})[rest] = entry
+            below.setdefault(first.encode(ENCODING, ERRORS), {})[rest] = entry
         else:
-            here[os.fsencode(first)] = entry
+            here[first.encode(ENCODING, ERRORS)] = entry
     for name, inner in below.items():
         old = entries.get(name)
         was_tree = old is not None and old.mode == TREE

@@ -6,7 +6,7 @@ import os
 import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
-from exprun.git.tree import FILE, SYMLINK, TREE, Entry, read_tree
+from exprun.git.tree import ENCODING, ERRORS, FILE, SYMLINK, TREE, Entry, read_tree
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -81,7 +81,7 @@ class TreeFiles:
         for name in (*differing, *(before.keys() - after.keys())):
             one, two = before.get(name), after.get(name)
             kinds = {entry.mode >> 12 for entry in (one, two) if entry}
-            path = above + os.fsdecode(name)
+            path = above + name.decode(ENCODING, ERRORS)
             changes[path] = two
             if one and two and kinds == {TREE >> 12}:
                 if not self._compare(one.oid, two.oid, f"{path}/", changes, names):
@@ -89,7 +89,7 @@ class TreeFiles:
             elif kinds != {FILE >> 12}:
                 return False
             elif not (one and two):
-                names.add(os.fsdecode(name))
+                names.add(name.decode(ENCODING, ERRORS))
         return True
 
     def _asked_by_path(self) -> dict[str, list[str]]:
@@ -127,7 +127,9 @@ class TreeFiles:
         entry = self._find(location)
         if entry is None or entry.mode != TREE:
             return {}
-        return {os.fsdecode(name): found for name, found in self._entries(entry.oid).items()}
+        return {
+            name.decode(ENCODING, ERRORS): found for name, found in self._entries(entry.oid).items()
+        }
 
     def _find(self, location: str) -> Entry | None:
         if location not in self._found:
@@ -137,7 +139,7 @@ class TreeFiles:
     def _resolve(self, location: str) -> Entry | None:
         """What a location leads to, as a file system would resolve it; a submodule is nothing."""
         if not self._prefix and "/" not in location and location not in ("", ".", ".."):
-            entry = self._entries(self._root.oid).get(os.fsencode(location))
+            entry = self._entries(self._root.oid).get(location.encode(ENCODING, ERRORS))
             if entry is None or entry.mode != SYMLINK:
                 return _file_or_directory(entry)
         if posixpath.isabs(location):
@@ -156,7 +158,7 @@ class TreeFiles:
                     return None
                 trail.pop()
                 continue
-            entry = self._entries(trail[-1].oid).get(os.fsencode(name))
+            entry = self._entries(trail[-1].oid).get(name.encode(ENCODING, ERRORS))
             if entry is None:
                 return None
             if entry.mode != SYMLINK:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from exprun.git.command import run_git
-from exprun.git.conversion import ATTRIBUTES_FILE, Conversion
+from exprun.git.conversion import ATTRIBUTES_FILE, Conversion, attribute_files
 from exprun.git.index_file import IndexEntry, format_index, stat_of
 from exprun.git.isolated_git import create_isolated_git, isolated_settings
 from exprun.git.promised import fetch_promised
@@ -17,7 +17,7 @@ from exprun.workspaces.materialise import Writer
 from exprun.workspaces.workspace_index import UNKNOWN, write_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from exprun.git.repository import Repository
 
@@ -95,11 +95,6 @@ def write_submodules(root: str, source: Repository, wanted: Mapping[str, Entry])
         written = write_files(repository, inner, baseline.files, set())
         write_submodules(target, inner, baseline.files)
         write_index(repository, written, baseline, tree=baseline.tree)
-
-
-def attribute_files(wanted: Iterable[str]) -> list[str]:
-    """Those of the paths that give attributes."""
-    return [path for path in wanted if path.endswith(ATTRIBUTES_FILE)]
 
 
 def _attributes_first(path: str) -> tuple[bool, str]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
 from exprun.git.content import read_file, read_with_mtime
-from exprun.git.conversion import conversion_state
+from exprun.git.conversion import attribute_files, conversion_state
 from exprun.git.index_file import format_index, is_whole_index, parse_index
 from exprun.git.isolated_git import (
     create_isolated_git,
@@ -34,7 +34,7 @@ from exprun.model.files import naming
 from exprun.model.values import dataclass, field
 from exprun.store.modes import Modes
 from exprun.workspaces.baselines import Baselines
-from exprun.workspaces.checkout import attribute_files, write_files, write_submodules
+from exprun.workspaces.checkout import write_files, write_submodules
 from exprun.workspaces.materialise import Cleaning, remove_tree
 from exprun.workspaces.overwriting import overwrite, rewrite
 from exprun.workspaces.workspace_index import write_index

@@ -6,7 +6,6 @@ are staged, changes and removals are not.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from exprun.git.index_file import IndexEntry, make_index
@@ -39,7 +38,7 @@ def write_index(
     ]
     entries += added.values()
     data, index = make_index(entries, _unchanged_trees(baseline, added))
-    rewrite(os.path.join(repository.git_dir, "index"), data)
+    rewrite(f"{repository.git_dir}/index", data)
     repository.know_index(data, index)
 
 
