@@ -109,7 +109,7 @@ class TrackedPaths:
     """Which paths an index holds."""
 
     def __init__(self, index: Index) -> None:
-        self._paths = sorted(entry.path for entry in index.entries)
+        self._paths = sorted([entry.path for entry in index.entries])
 
     def __contains__(self, path: str) -> bool:
         """Whether `path`, or a file below it, is tracked: DVC refuses such an output."""

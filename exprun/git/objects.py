@@ -305,13 +305,15 @@ def _sync_at_once(paths: Iterable[str]) -> bool:
 
 
 def _sync_file(path: str) -> None:
-    with suppress(FileNotFoundError):  # packed meanwhile by git, which syncs its packs
+    try:
         descriptor = os.open(path, os.O_RDONLY)
-        try:
-            with naming(path):
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    except FileNotFoundError:  # packed meanwhile by git, which syncs its packs
+        return
+    try:
+        with naming(path):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _compressor(size: int) -> zlib._Compress:

@@ -35,10 +35,13 @@ def write_files(
     over = over or {}
     writer = Writer(repository.workdir, objects, over=over)
     written: dict[str, IndexEntry] = {}
-    missing = sorted(wanted.keys() - present, key=_attributes_first)
+    missing = sorted(wanted.keys() - present)
     blobs = (wanted[path] for path in missing)
     fetch_promised(source, (entry.oid for entry in blobs if entry.mode != GITLINK))
-    conversion = Conversion(repository, has_attributes=bool(attribute_files(wanted)))
+    attributes = attribute_files(wanted)
+    if attributes:  # They say how the others are written.
+        missing.sort(key=lambda path: not path.endswith(ATTRIBUTES_FILE))
+    conversion = Conversion(repository, has_attributes=bool(attributes))
     converted: list[str] = []
     for path in missing:
         entry = wanted[path]
@@ -95,7 +98,3 @@ def write_submodules(root: str, source: Repository, wanted: Mapping[str, Entry])
         written = write_files(repository, inner, baseline.files, set())
         write_submodules(target, inner, baseline.files)
         write_index(repository, written, baseline, tree=baseline.tree)
-
-
-def _attributes_first(path: str) -> tuple[bool, str]:
-    return not path.endswith(ATTRIBUTES_FILE), path

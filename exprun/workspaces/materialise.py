@@ -51,7 +51,9 @@ class Writer:
         GitError if it is not, or if it may not be written.
         """
         check_path(path)
-        self._make_directory(os.path.dirname(path))
+        directory = path.rpartition("/")[0]
+        if directory not in self._directories:
+            self._make_directory(directory)
         full = f"{self._root}/{path}"
         try:
             if entry.mode == GITLINK:
@@ -70,7 +72,7 @@ class Writer:
     def _make_directory(self, path: str) -> None:
         if path in self._directories:
             return
-        self._make_directory(os.path.dirname(path))
+        self._make_directory(path.rpartition("/")[0])
         full = f"{self._root}/{path}"
         try:
             os.mkdir(full)
