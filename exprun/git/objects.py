@@ -260,7 +260,7 @@ class ObjectStore:
             os.rename(file.path, path)
         except FileNotFoundError:
             try:
-                self.sharing.make_directories(os.path.dirname(path))
+                self.sharing.make_directories(f"{self.directory}/{oid[:2]}")
                 os.rename(file.path, path)
             except FileNotFoundError:
                 raise Pruned(f"git object {oid} has gone while it was written") from None

@@ -162,7 +162,8 @@ class Cleaning:
                 else:
                     remove_tree(item.path)
                 continue
-            if self._is_as_written(path, item.stat(follow_symlinks=False)):
+            kept = self._kept.get(path)
+            if kept is not None and self._is_as_written(kept, item.stat(follow_symlinks=False)):
                 self.stay.add(path)
                 continue
             wanted = self._wanted.get(path)
@@ -181,11 +182,9 @@ class Cleaning:
         if mode != usual:
             os.chmod(directory.path, usual)
 
-    def _is_as_written(self, path: str, found: os.stat_result) -> bool:
-        written = self._kept.get(path)
+    def _is_as_written(self, written: IndexEntry, found: os.stat_result) -> bool:
         return (
-            written is not None
-            and stat_of(found) == written.stat
+            stat_of(found) == written.stat
             and found.st_mtime_ns < self._racy_from_ns > found.st_ctime_ns
         )
 
