@@ -3,7 +3,7 @@
 It lives in a *slot*, a directory made for re-use::
 
     <slot>/lock     held (flock) by the process that uses the slot
-    <slot>/state    what was written and when, with a checksum; empty while that is not certain
+    <slot>/state    what was written and when, with checksums; empty while that is not certain
     <slot>/left     what was left besides; only there while the slot is kept for a later process
     <slot>/root/    the workspace
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -37,16 +38,17 @@ from exprun.workspaces.baselines import Baselines
 from exprun.workspaces.checkout import write_files, write_submodules
 from exprun.workspaces.materialise import Cleaning, remove_tree
 from exprun.workspaces.overwriting import overwrite, rewrite
-from exprun.workspaces.workspace_index import write_index
+from exprun.workspaces.workspace_index import UNKNOWN, write_index
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Self
 
-    from exprun.git.index_file import IndexEntry
+    from exprun.git.index_file import Index, IndexEntry
     from exprun.git.repository import Repository
 
 _KEY_BYTES = 65
+_SIZE = struct.Struct(">Q")
 
 LOCATION = "exprun"
 """The directory of slots below ``.dvc/tmp/exps``: DVC looks only at others there."""
@@ -207,9 +209,9 @@ class Slot:
         repository = self._make_git(source, baseline)
         written |= write_files(repository, source.repository, wanted, set(written), over=over)
         write_submodules(self.root, source.repository, wanted)
-        write_index(repository, written, known, tree=tree)
+        data, index = write_index(repository, written, known, tree=tree)
         _write_extra(self.root, source, wanted)
-        self._finish(key, written)
+        self._finish(key, written, data, index)
         return IsolatedWorkspace(
             root=self.root,
             repository=repository,
@@ -278,15 +280,23 @@ class Slot:
         known, written = self._last
         if data == known:
             return written, mtime_ns
-        text = data[_KEY_BYTES:]
-        if not is_whole_index(text):
+        start = _KEY_BYTES + _SIZE.size
+        end = start + int.from_bytes(data[_KEY_BYTES:start])
+        index, others = data[start:end], data[end:]
+        if not (is_whole_index(index) and is_whole_index(others)):
             return {}, 0
-        return {entry.path: entry for entry in parse_index(text).entries}, mtime_ns
+        entries = (*parse_index(index).entries, *parse_index(others).entries)
+        return {entry.path: entry for entry in entries if entry.stat != UNKNOWN}, mtime_ns
 
-    def _finish(self, key: bytes, written: Mapping[str, IndexEntry]) -> None:
-        data = key + format_index(written.values(), {})
-        rewrite(self._state, data)
-        self._last = data, written
+    def _finish(
+        self, key: bytes, written: Mapping[str, IndexEntry], data: bytes, index: Index
+    ) -> None:
+        """Record what was written: the index that was made, and what that does not tell."""
+        told = {entry.path: entry for entry in index.entries}
+        others = [file for path, file in written.items() if told.get(path) is not file]
+        state = key + _SIZE.pack(len(data)) + data + format_index(others, {})
+        rewrite(self._state, state)
+        self._last = state, written
 
 
 def open_slot(directory: str) -> Slot | None:

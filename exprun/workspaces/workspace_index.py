@@ -14,7 +14,7 @@ from exprun.workspaces.overwriting import rewrite
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from exprun.git.index_file import CachedTree
+    from exprun.git.index_file import CachedTree, Index
     from exprun.git.repository import Repository
     from exprun.workspaces.baselines import Baseline
 
@@ -24,8 +24,8 @@ UNKNOWN = bytes(32)
 
 def write_index(
     repository: Repository, written: Mapping[str, IndexEntry], baseline: Baseline, *, tree: str
-) -> None:
-    """The baseline's entries, and staged what the tree adds to them."""
+) -> tuple[bytes, Index]:
+    """The baseline's entries, and staged what the tree adds to them; as a file, and as read."""
     files = baseline.files
     added = {path: file for path, file in written.items() if path not in files}
     if baseline.tree != tree:
@@ -40,6 +40,7 @@ def write_index(
     data, index = make_index(entries, _unchanged_trees(baseline, added))
     rewrite(f"{repository.git_dir}/index", data)
     repository.know_index(data, index)
+    return data, index
 
 
 def _without_clashes(added: Mapping[str, IndexEntry], baseline: Baseline) -> dict[str, IndexEntry]:

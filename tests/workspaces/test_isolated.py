@@ -286,6 +286,33 @@ def test_a_slot_whose_state_was_cut_short_is_made_anew(project: GitProject, slot
     os.close(before)
 
 
+def test_a_later_process_writes_nothing_that_is_there(project: GitProject, slot: Slot) -> None:
+    base(project)
+    project.write("a", "modified\n")
+    project.write("d/x", "modified\n")
+    project.write("n/new", "n\n")
+    project.git("add", "n")
+    (project.root / "b").unlink()
+    (project.root / "c").chmod(0o755)
+    tree = take_snapshot(project.open())
+    own = make(project, slot, tree)
+    state = Path(slot.directory) / "state"
+    later = state.stat().st_mtime_ns + 10**9
+    os.utime(state, ns=(later, later))
+    before = {path: _written(own.root / path) for path in files(own.root)}
+    slot.close()
+    again = open_slot(slot.directory)
+    assert again is not None
+    make(project, again, tree)
+    assert {path: _written(own.root / path) for path in files(own.root)} == before
+    assert {"a", "d/x", "n/new", "c", "link"} < before.keys()
+
+
+def _written(path: Path) -> tuple[int, int]:
+    found = path.lstat()
+    return found.st_ino, found.st_mtime_ns
+
+
 def test_one_process_at_a_time_uses_a_slot(project: GitProject, slot: Slot) -> None:
     assert open_slot(slot.directory) is None
     slot.close()
