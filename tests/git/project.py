@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,7 +52,7 @@ class GitProject:
         index = self.root.parent / "index-copy"
         source = self.root / self.git("rev-parse", "--git-path", "index")
         env = {"GIT_INDEX_FILE": str(index)}
-        index.write_bytes(source.read_bytes())
+        shutil.copy2(source, index)  # Its time says which files may have changed since unseen.
         self.git("add", "-u", ".", env=env)
         tracked = set(self.git("ls-files", "-z", env=env).split("\0"))
         if self.git("rev-list", "-n", "1", "--all"):
