@@ -57,11 +57,17 @@ class Context:
     """The top-level keys taken from each file; none for a whole file."""
     bindings: Mapping[str, object] = field(default_factory=dict)
     """``item`` and ``key`` of a group's stage. They hide variables and may hold Refs."""
+    taken: set[str] = field(default_factory=set)
+    """The top-level names that were selected in this context, or one that was made of it."""
 
     def bound(self, bindings: Mapping[str, object]) -> Context:
         """This context with ``item`` and ``key``."""
         return Context(
-            values=self.values, layers=self.layers, imports=self.imports, bindings=bindings
+            values=self.values,
+            layers=self.layers,
+            imports=self.imports,
+            bindings=bindings,
+            taken=self.taken,
         )
 
     def select(self, expression: str) -> Selected:
@@ -73,6 +79,7 @@ class Context:
             if first in self.bindings:
                 node = self.bindings[first]
             else:
+                self.taken.add(first)
                 node, origin = self.values[first], (first,)
             for word in words[1:]:
                 if isinstance(node, Ref):
@@ -212,17 +219,21 @@ class VarsLoader:
 
     def _read(self, location: Location) -> dict[object, object]:
         self.read.add(location)
-        if self.files.is_dir(location):
-            raise Problem(f"'{location}' is a directory")
-        if not self.files.is_file(location):
-            raise Problem(f"'{location}' does not exist")
         try:
-            values = load_document(self.files.read(location), name=location, yaml=self.yaml)
-        except OSError as failure:
-            raise Problem(f"cannot read '{location}': {failure.strerror}") from None
+            data = self.files.read(location)
+        except (OSError, ValueError) as failure:  # the latter for a path that cannot be one
+            raise self._not_read(location, failure) from None
+        values = load_document(data, name=location, yaml=self.yaml)
         if not isinstance(values, dict):
             raise Problem(f"expected a map in '{location}', got {type(values).__name__}")
         return values
+
+    def _not_read(self, location: Location, failure: OSError | ValueError) -> Problem:
+        if self.files.is_dir(location):
+            return Problem(f"'{location}' is a directory")
+        if isinstance(failure, OSError) and self.files.is_file(location):
+            return Problem(f"cannot read '{location}': {failure.strerror}")
+        return Problem(f"'{location}' does not exist")
 
 
 def _extended(context: Context, layer: _Layer) -> Context:
@@ -234,6 +245,7 @@ def _extended(context: Context, layer: _Layer) -> Context:
         layers=(*context.layers, layer),
         imports=context.imports,
         bindings=context.bindings,
+        taken=context.taken,
     )
 
 

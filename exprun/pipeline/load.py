@@ -32,10 +32,9 @@ if TYPE_CHECKING:
     from exprun.model.files import Files
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
+    from exprun.pipeline.recent import RecentPipelines
 
 MAX_STAGES = 20_000
-_RECENT = 128
-_SMALL = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,28 +59,6 @@ class PipelineFile:
     is_plain: bool = False
 
 
-class RecentPipelines:
-    """The small pipeline files that were loaded last and depend on no variables. Thread-safe.
-
-    The experiments of a sweep have them in common, but for the parameters.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, Location, str], PipelineFile] = {}
-
-    def get(self, key: tuple[str, Location, str]) -> PipelineFile | None:
-        """What was loaded from that text at that place."""
-        return self._known.get(key)
-
-    def keep(self, key: tuple[str, Location, str], loaded: PipelineFile) -> None:
-        """Remember a file, unless it is large."""
-        if len(key[2]) > _SMALL:
-            return
-        if len(self._known) >= _RECENT:
-            self._known.clear()
-        self._known[key] = loaded
-
-
 def load_pipeline(
     location: Location,
     files: Files,
@@ -96,17 +73,19 @@ def load_pipeline(
     """The pipeline file at `location`, all of its stages resolved.
 
     `root` is the absolute root of the project, only compared with absolute paths in the file.
-    `recent` must not be shared between different `parsing`, `limits` or `max_stages`.
+    What is in `recent` is not loaded again. It must not be shared between different `parsing`,
+    `limits` or `max_stages`.
     Raises PipelineError, with the line, for all that DVC would refuse when it loads the file.
     """
     text = _read(location, files, limits)
-    key = (root, location, text)
     vars = VarsLoader(files=files, read=set(), yaml=yaml)
+    context: Context | None = None
     try:
-        if recent is not None and (known := recent.get(key)) is not None:
-            # That it does not use the parameters does not make bad ones good.
-            vars.load_default(Context(), parent(location))
-            return known
+        if recent is not None and (entries := recent.vars(location, text)) is not None:
+            context = _load_vars(vars, entries, parent(location))
+            known = recent.find(location, text, root=root, context=context)
+            if known is not None:
+                return known
         document = yaml(text, name=location, error=PipelineError, limits=limits) or {}
         check_pipeline(document)
         loader = _Loader(
@@ -120,9 +99,11 @@ def load_pipeline(
             templated=OPENING in text,
             is_plain=OPENING not in text and "vars" not in text,
         )
-        loaded = loader.load()
-        if recent is not None and loaded.is_plain:
-            recent.keep(key, loaded)
+        if context is None:
+            context = _load_vars(vars, loader.entries, parent(location))
+        loaded = loader.load(context)
+        if recent is not None and not loader.has_stage_vars:
+            recent.keep(text, loaded, vars=loader.entries, root=root, context=context)
         return loaded
     except Problem as problem:
         from exprun.formats.lines import line_of
@@ -151,6 +132,14 @@ def _read(location: Location, files: Files, limits: Limits) -> str:
     return decode(data, name=location, error=PipelineError, limits=limits)
 
 
+def _load_vars(vars: VarsLoader, entries: list[object], directory: Location) -> Context:
+    """The variables of a whole file in `directory`."""
+    with _at("vars"):
+        refuse_expressions(entries, "vars")
+        context = vars.load_default(Context(), directory)
+        return vars.load(context, entries, directory, where="vars")
+
+
 @dataclass(slots=True, kw_only=True)
 class _Loader:
     """Loads one document, which has passed the schema."""
@@ -166,9 +155,15 @@ class _Loader:
     is_plain: bool
     budget: Budget = field(default_factory=Budget)
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    has_stage_vars: bool = False
 
-    def load(self) -> PipelineFile:
-        context = self._context()
+    @property
+    def entries(self) -> list[object]:
+        """The ``vars`` of the whole file."""
+        entries: list[object] = self.document.get("vars", [])
+        return entries
+
+    def load(self, context: Context) -> PipelineFile:
         stages = tuple(self._stages(context))
         return PipelineFile(
             location=self.location,
@@ -182,13 +177,6 @@ class _Loader:
             read=frozenset(self.vars.read),
             is_plain=self.is_plain,
         )
-
-    def _context(self) -> Context:
-        entries = self.document.get("vars", [])
-        with _at("vars"):
-            refuse_expressions(entries, "vars")
-            context = self.vars.load_default(Context(), self.directory)
-            return self.vars.load(context, entries, self.directory, where="vars")
 
     def _resolver(self, context: Context) -> Resolver:
         return Resolver(context=context, budget=self.budget, parsing=self.parsing)
@@ -272,6 +260,7 @@ class _Loader:
     def _load_stage_vars(
         self, name: str, template: dict[str, Any], resolver: Resolver, path: Path
     ) -> None:
+        self.has_stage_vars = True
         directory = self.directory
         if wdir := template.get("wdir"):
             with _at(*path, "wdir", prefix=f"failed to parse 'stages.{name}.wdir': "):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import ProjectError
 from exprun.model.values import dataclass, field, replace
-from exprun.pipeline.load import RecentPipelines
+from exprun.pipeline.recent import RecentPipelines
 from exprun.project.config import load_config
 from exprun.project.config_files import config_places
 from exprun.project.files import DiskFiles

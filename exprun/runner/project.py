@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from exprun.model.stage import Stage
     from exprun.pipeline.datafile import DataFile
     from exprun.pipeline.graph import Graph
-    from exprun.pipeline.load import PipelineFile, RecentPipelines
+    from exprun.pipeline.load import PipelineFile
+    from exprun.pipeline.recent import RecentPipelines
     from exprun.project.config import Config
     from exprun.project.gitignore import GitIgnore
     from exprun.project.root import Place

@@ -1,0 +1,128 @@
+"""Pipeline files that were loaded a moment ago: most experiments have them in common."""
+
+from __future__ import annotations
+
+from collections import deque
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from exprun.model.values import dataclass, field
+
+if TYPE_CHECKING:
+    from exprun.model.paths import Location
+    from exprun.pipeline.context import Context
+    from exprun.pipeline.load import PipelineFile
+
+_MOST = 10_000
+"""So many stages are held, at most."""
+
+_Key = tuple[str | None, tuple[str, ...], str]
+"""The root, or None if any gives the same; the variables that were taken; what they were."""
+
+
+@dataclass(slots=True)
+class _Text:
+    """What one text has been loaded as. `vars` are its entries of that name."""
+
+    vars: list[object]
+    taken: dict[tuple[str, ...], None] = field(default_factory=dict)
+    files: dict[_Key, PipelineFile] = field(default_factory=dict)
+
+
+class RecentPipelines:
+    """The pipeline files that were loaded last, by all that they depend on. Thread-safe.
+
+    That is a file's text, and the variables that its templates took.
+    """
+
+    def __init__(self) -> None:
+        self._texts: dict[tuple[Location, str], _Text] = {}
+        self._order: deque[tuple[tuple[Location, str], _Key]] = deque()
+        self._held = 0
+        self._lock = Lock()
+
+    def vars(self, location: Location, text: str) -> list[object] | None:
+        """The ``vars`` of a text, if it has been loaded."""
+        known = self._texts.get((location, text))
+        return known.vars if known is not None else None
+
+    def find(
+        self, location: Location, text: str, *, root: str, context: Context
+    ) -> PipelineFile | None:
+        """What was loaded from a text with all that matters of `context`."""
+        known = self._texts.get((location, text))
+        if known is None:
+            return None
+        for taken in tuple(known.taken):
+            values = _values(context, taken)
+            if values is not None:
+                for place in (None, root):
+                    if (file := known.files.get((place, taken, values))) is not None:
+                        return file
+        return None
+
+    def keep(
+        self,
+        text: str,
+        file: PipelineFile,
+        *,
+        vars: list[object],
+        root: str,
+        context: Context,
+    ) -> None:
+        """Remember what `text` was loaded as with `context`, which knows what was taken."""
+        place = root if _has_absolute_path(file) else None
+        taken = tuple(sorted(context.taken))
+        values = _values(context, taken)
+        if values is None:
+            return
+        at, key = (file.location, text), (place, taken, values)
+        with self._lock:
+            known = self._texts.setdefault(at, _Text(vars))
+            if key in known.files:
+                return
+            known.taken[taken] = None
+            known.files[key] = file
+            self._order.append((at, key))
+            self._held += _weight(text, file)
+            while self._held > _MOST:
+                self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        at, key = self._order.popleft()
+        files = self._texts[at].files
+        self._held -= _weight(at[1], files.pop(key))
+        if not files:
+            del self._texts[at]
+
+
+def _weight(text: str, file: PipelineFile) -> int:
+    return 1 + len(file.stages) + len(text) // 1_000
+
+
+def _values(context: Context, names: tuple[str, ...]) -> str | None:
+    """What `context` has under `names`, and from where: different text for different values.
+
+    None if there is no such text.
+    """
+    found = [
+        [(layer.source, layer.values[name]) for layer in context.layers if name in layer.values]
+        for name in names
+    ]
+    try:
+        return repr(found)
+    except ValueError:  # an integer of thousands of digits
+        return None
+
+
+def _has_absolute_path(file: PipelineFile) -> bool:
+    """Whether there may be a path that was compared with the root."""
+    return any(_begins_with_slash(dict(stage.definition)) for stage in file.stages)
+
+
+def _begins_with_slash(value: object) -> bool:
+    if isinstance(value, str):
+        return value.startswith("/")
+    if isinstance(value, dict):
+        return any(map(_begins_with_slash, (*value, *value.values())))
+    return isinstance(value, (list, tuple, set)) and any(map(_begins_with_slash, value))
