@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from exprun.formats.ignore_patterns import Pattern, parse_patterns
 from exprun.model.files import OUT_OF_MEANS
 from exprun.model.values import dataclass
-from exprun.project.files import only_files
+from exprun.project.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,17 +94,13 @@ class GitIgnore:
 
 def _read(path: str) -> tuple[Pattern, ...]:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", opener=_no_links) as file:
-            return parse_patterns(file.read())
+        # A symbolic link would let a repository read files elsewhere; Git refuses it too.
+        data = read_file(path, flags=os.O_NOFOLLOW)
     except OSError as error:
         if error.errno in OUT_OF_MEANS:
             raise
         return ()
-
-
-def _no_links(path: str, flags: int) -> int:
-    """A symbolic link would let a repository read files elsewhere; Git refuses it too."""
-    return only_files(path, flags | os.O_NOFOLLOW)
+    return parse_patterns(data.decode(errors="surrogateescape"))
 
 
 def find_excludes_file(git: GitPlace, *, home: str | None, config_home: str | None) -> str | None:
@@ -139,8 +135,7 @@ def _config_home(home: str | None, config_home: str | None) -> str | None:
 
 def _last_excludes_file(config: str) -> str | None:
     try:
-        with open(config, encoding="utf-8", errors="surrogateescape", opener=only_files) as file:
-            text = file.read()
+        text = read_file(config).decode(errors="surrogateescape")
     except OSError as error:
         if error.errno in OUT_OF_MEANS:
             raise

@@ -13,7 +13,7 @@ from exprun.formats.ignore_patterns import Pattern, parse_patterns
 from exprun.model.files import OUT_OF_MEANS
 from exprun.model.paths import ROOT, Location, is_outside, join, parent
 from exprun.model.values import dataclass
-from exprun.project.files import only_files
+from exprun.project.files import read_file
 from exprun.project.root import DVC_DIR
 
 if TYPE_CHECKING:
@@ -144,16 +144,14 @@ class IgnoreRules:
     def _read_patterns(self, directory: Location) -> tuple[Pattern, ...]:
         try:
             if self._files is not None:
-                text = self._files.read(join(directory, DVCIGNORE)).decode()
+                data = self._files.read(join(directory, DVCIGNORE))
             else:
-                path = os.path.join(self._root, directory, DVCIGNORE)
-                with open(path, encoding="utf-8", opener=only_files) as file:
-                    text = file.read()
+                data = read_file(os.path.join(self._root, directory, DVCIGNORE))
         except OSError as error:
             if error.errno in OUT_OF_MEANS:
                 raise
             return ()
-        return parse_patterns("\n".join(map(str.strip, text.splitlines())))
+        return parse_patterns("\n".join(map(str.strip, data.decode().splitlines())))
 
 
 def _is_ignored(path: str, is_dir: bool, rules: tuple[_Rules, ...]) -> bool:

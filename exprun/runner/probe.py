@@ -10,7 +10,7 @@ from exprun.errors import ParamsError
 from exprun.formats.documents import load_params
 from exprun.formats.reading import YamlReader, read_yaml
 from exprun.model.files import OUT_OF_MEANS
-from exprun.project.files import only_files
+from exprun.project.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,8 +57,8 @@ class WorkspaceProbe:
             signature = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
             known = self._params.get(location)
             if known is None or known[0] != signature:
-                with open(path, "rb", opener=only_files) as file:
-                    known = (signature, load_params(file.read(), name=location, yaml=self._yaml))
+                values = load_params(read_file(path), name=location, yaml=self._yaml)
+                known = (signature, values)
                 self._params[location] = known
         except FileNotFoundError:
             return None
