@@ -20,7 +20,7 @@ _URL = pattern(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 def is_url(path: str) -> bool:
     """Whether `path` names something that is not on a local file system."""
-    return _URL.match(path) is not None
+    return "://" in path and _URL.match(path) is not None
 
 
 def join(base: Location, path: str) -> Location:
@@ -32,7 +32,10 @@ def join(base: Location, path: str) -> Location:
 
 def parent(location: Location) -> Location:
     """The directory that holds `location`."""
-    return Location(posixpath.dirname(location) or ROOT)
+    end = location.rfind("/")
+    if end < 0:
+        return ROOT
+    return Location(location[:end].rstrip("/") or posixpath.dirname(location))
 
 
 def spell(location: Location, *, start: Location) -> str:

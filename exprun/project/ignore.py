@@ -56,13 +56,21 @@ class IgnoreRules:
     """
 
     def __init__(
-        self, root: str, *, nested_projects: bool = False, files: Files | None = None
+        self,
+        root: str,
+        *,
+        nested_projects: bool = False,
+        files: Files | None = None,
+        beside: IgnoreRules | None = None,
     ) -> None:
-        """`files`: the project's files, if they are not those on disk."""
+        """`files`: the project's files, if they are not those on disk. `beside`: other rules for
+        the same files, which need not be read again.
+        """
         self._root = root
         self._files = files
         self._nested_projects = nested_projects
         self._scopes: dict[Location, _Scope] = {}
+        self._patterns: dict[Location, tuple[Pattern, ...]] = beside._patterns if beside else {}
 
     @property
     def consulted(self) -> tuple[Location, ...]:
@@ -99,8 +107,13 @@ class IgnoreRules:
 
         What does not exist yet may become a file or a directory.
         """
-        as_file = self.is_ignored(location, is_dir=False)
-        as_dir = self.is_ignored(location, is_dir=True)
+        if location == ROOT or is_outside(location):
+            return False
+        scope = self._scope(parent(location))
+        if scope.ignored:
+            return True
+        as_file = _is_ignored(location, False, scope.rules)
+        as_dir = _is_ignored(location, True, scope.rules) or self._is_project(location)
         if as_file == as_dir:
             return as_file
         path = os.path.join(self._root, location)
@@ -136,7 +149,9 @@ class IgnoreRules:
             prefix = f"{directory}/"
         if _is_ignored(prefix + DVCIGNORE, False, rules):
             return _Scope(ignored=False, rules=rules)
-        patterns = self._read_patterns(directory)
+        patterns = self._patterns.get(directory)
+        if patterns is None:
+            patterns = self._patterns[directory] = self._read_patterns(directory)
         return _Scope(
             ignored=False, rules=(*rules, _Rules(len(prefix), patterns)) if patterns else rules
         )

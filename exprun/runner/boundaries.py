@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from exprun.errors import PipelineError
-from exprun.model.paths import is_outside, is_url
+from exprun.model.paths import ROOT, is_outside, is_url, parent
 from exprun.pipeline.outputs import describe
 from exprun.project.ignore import IgnoreRules
 from exprun.store.confine import FORBIDDEN, real_directory
@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 
     from exprun.model.paths import Location
     from exprun.model.stage import Output, Stage
+    from exprun.runner.project import Project
 
 
 class Boundaries:
-    """The boundaries of the project at the absolute path `root`, symlinks resolved."""
+    """The boundaries of a project, symlinks resolved."""
 
-    def __init__(self, root: str) -> None:
-        self._root = root
-        self._real_root = real_directory(root)
-        self._ignore = IgnoreRules(root)
-        self._real_parents = {root: self._real_root}
+    def __init__(self, project: Project) -> None:
+        self._root = project.root
+        self._real_root = real_directory(project.root)
+        self._beneath = os.path.join(self._real_root, "")
+        self._ignore = IgnoreRules(project.root, beside=project.ignore)
+        self._real_parents = {ROOT: self._real_root}
 
     def check(self, stages: Iterable[Stage]) -> None:
         """Raise PipelineError for the first stage with an output that may not be one."""
@@ -50,12 +52,12 @@ class Boundaries:
 
     def _reason(self, location: Location) -> str | None:
         inside = self._inside(location)
-        parts = inside.split(os.sep)
+        parts = inside.lower().split(os.sep)
         if inside == os.curdir:
             return "is the project itself"
         if parts[0] == os.pardir:
             return "lies outside of the project"
-        if not FORBIDDEN.isdisjoint(part.lower() for part in parts):
+        if not FORBIDDEN.isdisjoint(parts):
             return "lies inside .git or .dvc"
         if self._ignore.ignores_output(location):
             return "is ignored by .dvcignore"
@@ -63,15 +65,20 @@ class Boundaries:
 
     def _inside(self, location: Location) -> str:
         """Where `location` physically is, as seen from the project's physical root."""
-        directory, name = os.path.split(os.path.join(self._root, location))
+        directory, name = parent(location), location.rpartition("/")[2]
         real = self._real_parents.get(directory)
         if real is None:
-            real = self._real_parents[directory] = os.path.realpath(directory)
+            real = os.path.realpath(os.path.join(self._root, directory))
+            self._real_parents[directory] = real
         if real == self._real_root:
-            return os.path.normpath(name)
+            return name
+        if real.startswith(self._beneath):
+            return f"{real.removeprefix(self._beneath)}/{name}"
         return os.path.relpath(os.path.join(real, name), self._real_root)
 
 
 def _is_left_alone(out: Output) -> bool:
     """Whether nothing of ours writes or removes the output: another protocol's, or kept outside."""
-    return is_url(out.location) or (is_outside(out.location) and out.persist and not out.cache)
+    if not is_outside(out.location):
+        return False
+    return is_url(out.location) or (out.persist and not out.cache)

@@ -36,7 +36,7 @@ def concerned_stages(project: Project, selection: Selection) -> Sequence[Stage]:
 
     Those that may not be run at all are not among them.
     """
-    boundaries = Boundaries(project.root)
+    boundaries = Boundaries(project)
     stages = [stage for stage in project.stages if boundaries.refusal(stage) is None]
     if not selection.targets:
         return stages

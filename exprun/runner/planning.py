@@ -24,7 +24,7 @@ def plan_stages(opened: Opened, project: Project, selection: Selection) -> list[
     DVC files that are broken but not asked for are named in a warning each.
     """
     stages = project.plan(selection)
-    Boundaries(project.root).check(stages)
+    Boundaries(project).check(stages)
     for error in project.broken.values():
         opened.warn(f"{error} (nothing of this file is used)")
     return stages

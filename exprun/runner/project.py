@@ -43,11 +43,11 @@ class Project:
         order: Sequence[Location],
         broken: Mapping[Location, ProjectError],
         files: Files,
-        directories: Sequence[Location] = (),
+        ignore: IgnoreRules,
     ) -> None:
-        """`directories` are those that were searched for DVC files."""
+        """`ignore` are the rules by which the DVC files were found."""
         self.root = root
-        self.directories = directories
+        self.ignore = ignore
         self.pipelines = pipelines
         self.data = data
         self.broken = broken
@@ -145,29 +145,29 @@ class _Loading:
         self._git_ignore = git_ignore
         self._yaml = yaml
         self._recent = recent
+        self._ignore = IgnoreRules(place.root)
         # Only for outputs: an output may hold a DVC project.
-        self._ignore = IgnoreRules(place.root, nested_projects=True)
+        self._outputs = IgnoreRules(place.root, nested_projects=True, beside=self._ignore)
         self._parsing = ParsingOptions(bools=config.parsing.bool, lists=config.parsing.list)
         self._pipelines: dict[Location, PipelineFile] = {}
         self._data: dict[Location, DataFile] = {}
         self._broken: dict[Location, ProjectError] = {}
 
     def load(self) -> Project:
-        place, ignore = self._place, IgnoreRules(self._place.root)
         order = collect_dvc_files(
-            place,
+            self._place,
             lambda file: tuple(self._outputs_of(file)),
-            ignore=ignore,
+            ignore=self._ignore,
             git_ignore=self._git_ignore,
         )
         return Project(
-            place.root,
+            self._place.root,
             pipelines=self._pipelines,
             data=self._data,
             order=order,
             broken=self._broken,
             files=self._files,
-            directories=ignore.consulted,
+            ignore=self._ignore,
         )
 
     def _outputs_of(self, file: Location) -> Iterator[Location]:
@@ -194,7 +194,7 @@ class _Loading:
             )
         for stage in stages:
             for out in stage.outs:
-                if self._ignore.ignores_output(out.location):
+                if self._outputs.ignores_output(out.location):
                     raise PipelineError(
                         f"output '{out.path}' is ignored by .dvcignore",
                         where=file,

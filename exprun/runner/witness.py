@@ -60,7 +60,7 @@ class _Witness:
         places = config_places(self._opened.env, platform=sys.platform)
         yield from config_files(self._opened.place.dvc_dir, places)
         yield from self._git()
-        for location in self._project.directories:
+        for location in self._project.ignore.consulted:
             yield from self._searched(self._path(location))
         yield from map(self._path, self._opened.files.asked)
         for location in _directories_above(stages):
