@@ -23,7 +23,7 @@ from exprun.results.reading import CommitReader
 from exprun.results.replacing import carried_over, plan_replacement
 from exprun.results.table import parsing_options
 from exprun.results.unfinished import resolve
-from exprun.runner.data_stages import check_out_outputs
+from exprun.runner.data_stages import check_out_outputs, recorded_outputs
 from exprun.runner.exclusion import WORKSPACE, Exclusion
 from exprun.runner.guard import Guard, path_locks, repo_lock
 from exprun.runner.probe import content_like
@@ -193,7 +193,7 @@ def _check_out(opened: Opened, data: Mapping[Location, Content | None]) -> tuple
     site = workspace_site(replace(opened, warn=problems.append), project)
     with site.store as store:
         try:
-            check_out_outputs(site, project.stages, everything=True)
+            check_out_outputs(site, recorded_outputs(site, project.stages), everything=True)
         except ExprunError as error:
             problems.append(str(error))
         for location, content in data.items():

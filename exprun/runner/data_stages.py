@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
 from exprun.model.lock import LockedPath, LockedStage
-from exprun.model.paths import is_outside, is_url
+from exprun.model.paths import is_outside, is_url, parent
 from exprun.model.values import replace
 from exprun.runner.boundaries import Boundaries
 from exprun.runner.probe import content_like
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from exprun.model.stage import Output, Stage
     from exprun.runner.project import Project
     from exprun.runner.site import Site
+
+    RecordedOutput = tuple[Location, Content | None]
 
 
 def concerned_stages(project: Project, selection: Selection) -> Sequence[Stage]:
@@ -101,24 +103,27 @@ def _updated(recorded: LockedPath, content: Content | None) -> LockedPath:
     return LockedPath(path=recorded.path, content=content)
 
 
-def remove_left(site: Site, left: Iterable[str], stages: Iterable[Stage]) -> None:
-    """Remove what an earlier experiment has left at these paths, unless it is just what checking
-    out the recorded outputs of `stages` would make.
+def recorded_outputs(site: Site, stages: Iterable[Stage]) -> Iterator[RecordedOutput]:
+    """The outputs of `stages` in the project that DVC keeps, and what they are to hold, if that is
+    known.
     """
-    recorded = {site.path(out): (out, content) for out, content in _recorded_outputs(site, stages)}
-    for path in left:
-        if path not in recorded or not _is_intact(site, path, *recorded[path]):
-            site.store.remove_output(path, root=site.root)
-            _remove_empty_above(path, site.root)
-
-
-def _recorded_outputs(site: Site, stages: Iterable[Stage]) -> Iterator[tuple[Location, Content]]:
     for stage in stages:
         contents = _recorded_contents(site, stage)
         for out in stage.outs:
-            content = contents.get(out.path)
-            if content is not None and out.cache and not is_outside(out.location):
-                yield out.location, content
+            if out.cache and not is_outside(out.location):
+                yield out.location, contents.get(out.path)
+
+
+def remove_left(site: Site, left: Iterable[str], outputs: Iterable[RecordedOutput]) -> None:
+    """Remove what an earlier experiment has left at these paths, unless it is just what checking
+    out the `outputs` would make.
+    """
+    recorded = {site.path(location): (location, content) for location, content in outputs}
+    for path in left:
+        location, content = recorded.get(path, (None, None))
+        if location is None or content is None or not _is_intact(site, path, location, content):
+            site.store.remove_output(path, root=site.root)
+            _remove_empty_above(path, site.root)
 
 
 def _recorded_contents(site: Site, stage: Stage) -> dict[str, Content | None]:
@@ -149,8 +154,8 @@ def _remove_empty_above(path: str, root: str) -> None:
             os.rmdir(path)
 
 
-def check_out_outputs(site: Site, stages: Iterable[Stage], *, everything: bool) -> None:
-    """Make the recorded outputs of `stages` be in the workspace, over edits made by hand.
+def check_out_outputs(site: Site, outputs: Iterable[RecordedOutput], *, everything: bool) -> None:
+    """Make the `outputs` be in the workspace as recorded, over edits made by hand.
 
     With `everything`, outputs that no stage names any more and that were not modified are removed.
     What is not in the cache, or was never recorded, is left as it is: DVC deletes it.
@@ -164,15 +169,16 @@ def check_out_outputs(site: Site, stages: Iterable[Stage], *, everything: bool) 
         ]
         if site.store.remove_unused_outputs(site.root, used):
             site.probe.start.forget()
-    for stage in stages:
-        recorded = _recorded_contents(site, stage)
-        for out in stage.outs:
-            if out.cache and not is_outside(out.location):
-                # Commands may count on the directory of an output: DVC makes it here, too.
-                place = confine(site.path(out.location), site.root)
-                os.makedirs(os.path.dirname(place), exist_ok=True)
-                if (content := recorded.get(out.path)) is not None:
-                    _check_out(site, out.location, content)
+    directories: set[Location] = set()
+    for location, content in outputs:
+        directory = parent(location)
+        if directory not in directories:
+            # Commands may count on the directory of an output: DVC makes it here, too.
+            place = confine(site.path(location), site.root)
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            directories.add(directory)
+        if content is not None:
+            _check_out(site, location, content)
 
 
 def _check_out(site: Site, location: Location, content: Content) -> None:

@@ -22,7 +22,7 @@ from exprun.git.names import check_name, random_name
 from exprun.model.experiment import ExperimentResult
 from exprun.runner import threads
 from exprun.runner.carrying_out import carry_out
-from exprun.runner.data_stages import commit_data, ignore_data
+from exprun.runner.data_stages import commit_data, ignore_data, recorded_outputs
 from exprun.runner.editing import edit_params, parse_edits, require_unchanged
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
@@ -182,6 +182,6 @@ def _start_from(site: Site, prepared: Prepared, repository: Repository) -> str:
     for stage, entry in list(commit_data(site, stages)):
         site.records.record(stage, entry)
     site.records.flush()
-    check_out(site, prepared, stages)
+    check_out(site, prepared, recorded_outputs(site, stages))
     added = [*prepared.edits.contents, *files_to_add(prepared.stages, prepared.project)]
     return build_tree(repository, site.root, added, target=repository)

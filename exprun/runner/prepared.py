@@ -9,12 +9,13 @@ from exprun.model.values import dataclass, field
 from exprun.runner.data_stages import check_out_outputs, concerned_stages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from exprun.git.experiment_refs import ExperimentRef
     from exprun.model.experiment import ExperimentSpec
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
+    from exprun.runner.data_stages import RecordedOutput
     from exprun.runner.opening import Opened
     from exprun.runner.project import Project
     from exprun.runner.site import Site
@@ -57,7 +58,7 @@ def concerned(prepared: Prepared) -> Sequence[Stage]:
     return concerned_stages(prepared.project, prepared.spec.options.selection)
 
 
-def check_out(site: Site, prepared: Prepared, stages: Sequence[Stage]) -> None:
-    """Bring the outputs of `stages` that the experiment starts from into the workspace."""
+def check_out(site: Site, prepared: Prepared, outputs: Iterable[RecordedOutput]) -> None:
+    """Bring the `outputs` that the experiment starts from into the workspace."""
     everything = not prepared.spec.options.selection.targets
-    check_out_outputs(site, stages, everything=everything)
+    check_out_outputs(site, outputs, everything=everything)

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from exprun.model.paths import is_outside
-from exprun.runner.data_stages import ignore_data, remove_left
+from exprun.runner.data_stages import ignore_data, recorded_outputs, remove_left
 from exprun.runner.needs import requirements_of
 from exprun.runner.prepared import Prepared, check_out, concerned
 from exprun.runner.repro import workspace_site
@@ -43,8 +43,9 @@ def set_out_isolated(
     site = workspace_site(there, project, disposable=True)
     prepared = Prepared(opened=there, spec=spec, ref=ref, project=project, stages=stages)
     concerning = concerned(prepared)
-    remove_left(site, (f"{workspace.root}/{path}" for path in workspace.left), concerning)
-    check_out(site, prepared, concerning)
+    outputs = list(recorded_outputs(site, concerning))
+    remove_left(site, (f"{workspace.root}/{path}" for path in workspace.left), outputs)
+    check_out(site, prepared, outputs)
     ignore_data(site, concerning)
     return site, prepared
 
