@@ -8,6 +8,7 @@ raises `NotSimple`: then ruamel.yaml itself has to write it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from exprun.formats.plain import NotSimple, is_one_line, is_plain
@@ -78,14 +79,19 @@ class _Emitter:
 
     def _value(self, lead: str, value: object, pad: str, inner: str) -> None:
         kind = type(value)
-        if kind is str:
-            self.lines.append(self._text(lead, value, inner))  # type: ignore[arg-type]
-        elif value is None:
+        if value is None:
             self.lines.append(lead + "\n")
-        elif kind is dict or kind is list:
+            return
+        if kind is dict or kind is list:
             self._collection(lead, value, pad, inner)  # type: ignore[arg-type]
+            return
+        text: str = value if kind is str else self._number(value)  # type: ignore[assignment]
+        if kind is str and not is_plain(text):
+            self.lines.append(f"{lead} {_quoted(text, len(lead))}\n")
+        elif len(lead) + 1 + len(text) <= WIDTH:
+            self.lines.append(f"{lead} {text}\n")
         else:
-            self.lines.append(self._wrap(lead, self._number(value), inner))
+            self.lines.append(self._wrap(lead, text, inner))
 
     def _collection(
         self, lead: str, value: dict[str, object] | list[object], pad: str, inner: str
@@ -114,16 +120,9 @@ class _Emitter:
             raise NotSimple
         return text
 
-    def _text(self, lead: str, text: str, inner: str) -> str:
-        if is_plain(text):
-            return self._wrap(lead, text, inner)
-        return f"{lead} {_quoted(text, len(lead))}\n"
-
     def _wrap(self, lead: str, text: str, inner: str) -> str:
         """`lead` and a bare scalar, wrapped at the width, its further lines indented by `inner`."""
         column = len(lead) + 1
-        if column + len(text) <= WIDTH:
-            return f"{lead} {text}\n"
         new_line = "\n" + inner
         parts = [lead, " "]
         for match in _WORDS.finditer(text):
@@ -150,6 +149,7 @@ class _Emitter:
         self._seen.add(id(collection))
 
 
+@lru_cache(maxsize=1024, typed=True)  # they come again with every stage
 def _key(key: object, column: int) -> str:
     if type(key) is not str or not 0 < len(key) <= _LONGEST_KEY or "\n" in key:
         raise NotSimple

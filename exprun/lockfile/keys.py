@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _LEFT_OUT = frozenset(("size", "nfiles"))
 
+_encode = json.JSONEncoder(sort_keys=True).encode
+
 
 def run_cache_key(entry: LockedStage) -> str:
     """The directory of the run cache where results of this command and these inputs are.
@@ -104,7 +106,11 @@ def _without_sizes(data: object) -> object:
     if isinstance(data, list):
         return [_without_sizes(item) for item in data]
     if isinstance(data, dict):
-        return {key: _without_sizes(data[key]) for key in data if key not in _LEFT_OUT}
+        return {
+            key: _without_sizes(value) if isinstance(value, (dict, list)) else value
+            for key, value in data.items()
+            if key not in _LEFT_OUT
+        }
     return data
 
 
@@ -114,7 +120,7 @@ def _sha256(data: object) -> str:
 
 def _json(data: object) -> str:
     try:
-        return json.dumps(data, sort_keys=True)
+        return _encode(data)
     except (TypeError, ValueError) as failure:
         raise ParamsError(
             f"a parameter cannot be written as JSON: {failure}",
