@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
+from operator import is_
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from exprun.model.paths import Location
+    from exprun.model.stage import Stage
     from exprun.pipeline.context import Context
+    from exprun.pipeline.graph import Graph
     from exprun.pipeline.load import PipelineFile
 
 _MOST = 10_000
 """So many stages are held, at most."""
+
+_MOST_GRAPHS = 16
 
 _Key = tuple[str | None, tuple[str, ...], str]
 """The root, or None if any gives the same; the variables that were taken; what they were."""
@@ -39,6 +46,7 @@ class RecentPipelines:
         self._texts: dict[tuple[Location, str], _Text] = {}
         self._order: deque[tuple[tuple[Location, str], _Key]] = deque()
         self._held = 0
+        self._graphs: dict[str, Graph] = {}
         self._lock = Lock()
 
     def vars(self, location: Location, text: str) -> list[object] | None:
@@ -87,6 +95,21 @@ class RecentPipelines:
             self._held += _weight(text, file)
             while self._held > _MOST:
                 self._forget_oldest()
+
+    def graph(self, stages: Sequence[Stage], *, root: str) -> Graph:
+        """As `build_graph`: the one that `root` had last, if that is of the very same stages."""
+        known = self._graphs.get(root)
+        if known is not None and len(known.stages) == len(stages):
+            if all(map(is_, known.stages.values(), stages)):
+                return known
+        from exprun.pipeline.graph import build_graph
+
+        graph = build_graph(stages, root=root)
+        with self._lock:
+            if len(self._graphs) >= _MOST_GRAPHS:
+                self._graphs.clear()
+            self._graphs[root] = graph
+        return graph
 
     def _forget_oldest(self) -> None:
         at, key = self._order.popleft()

@@ -44,6 +44,7 @@ class Project:
         broken: Mapping[Location, ProjectError],
         files: Files,
         ignore: IgnoreRules,
+        recent: RecentPipelines,
     ) -> None:
         """`ignore` are the rules by which the DVC files were found."""
         self.root = root
@@ -53,6 +54,7 @@ class Project:
         self.broken = broken
         self._order = order
         self._files = files
+        self._recent = recent
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -68,9 +70,7 @@ class Project:
     @cached_property
     def graph(self) -> Graph:
         """Who waits for whom. Raises PipelineError for cycles and clashing outputs."""
-        from exprun.pipeline.graph import build_graph
-
-        return build_graph(self.stages, root=self.root)
+        return self._recent.graph(self.stages, root=self.root)
 
     def select(self, selection: Selection) -> list[Stage]:
         """The stages that the targets name. Raises UsageError, or what is wrong with a file."""
@@ -121,7 +121,7 @@ def load_project(
     *,
     git_ignore: GitIgnore | None = None,
     yaml: YamlReader = read_yaml,
-    recent: RecentPipelines | None = None,
+    recent: RecentPipelines,
 ) -> Project:
     """Load every DVC file below the root of `place`, with the contents `files` gives them.
 
@@ -138,7 +138,7 @@ class _Loading:
         files: Files,
         git_ignore: GitIgnore | None,
         yaml: YamlReader,
-        recent: RecentPipelines | None,
+        recent: RecentPipelines,
     ) -> None:
         self._place = place
         self._files = files
@@ -168,6 +168,7 @@ class _Loading:
             broken=self._broken,
             files=self._files,
             ignore=self._ignore,
+            recent=self._recent,
         )
 
     def _outputs_of(self, file: Location) -> Iterator[Location]:

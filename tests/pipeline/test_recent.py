@@ -136,6 +136,23 @@ def test_what_was_loaded_longest_ago_is_forgotten(
     assert loads.load(text, params="a: 0") is not first
 
 
+def test_the_same_stages_have_the_same_graph(loads: Loads) -> None:
+    one = loads.load(FOREACH, names="names: [a, b]").stages
+    two = loads.load(FOREACH, names="names: [a, c]").stages
+    graph = loads.recent.graph(one, root=ROOT)
+    assert loads.recent.graph(one, root=ROOT) is graph
+    assert loads.recent.graph(one, root="/elsewhere") is not graph
+    for stages in (two, one[:1], (one[0], *two[1:]), one[::-1]):
+        assert tuple(loads.recent.graph(stages, root=ROOT).stages.values()) == stages
+
+
+def test_what_clashes_is_refused_each_time(loads: Loads) -> None:
+    text = "stages: {a: {cmd: x, outs: [o]}, b: {cmd: x, outs: [o]}}"
+    for _ in range(2):
+        with pytest.raises(PipelineError, match="made by both"):
+            loads.recent.graph(loads.load(text).stages, root=ROOT)
+
+
 _VALUE = st.sampled_from(["1", "1.0", "true", "null", "[1, 2]", "{x: 1}", "{y: 1}", "text", "/a"])
 _NAMES = st.dictionaries(st.sampled_from(["a", "b"]), _VALUE, max_size=2)
 _EXPRESSION = st.sampled_from(["${a}", "${b}", "${a.x}", "${a[0]}", "x", "${item}"])
