@@ -27,7 +27,7 @@ def join(base: Location, path: str) -> Location:
     """The location of `path` as spelled relative to `base`."""
     if is_url(path):
         return Location(path)
-    return Location(posixpath.normpath(posixpath.join(base, path)))
+    return Location(posixpath.normpath(path if base == ROOT else posixpath.join(base, path)))
 
 
 def parent(location: Location) -> Location:

@@ -73,20 +73,17 @@ def _list(path: str) -> tuple[list[str], list[str], set[str]]:
     with entries:
         for entry in entries:
             name = entry.name
-            if _is_dir(entry):
+            try:
+                is_dir = entry.is_dir()
+            except OSError:  # a link that leads to itself
+                is_dir = False
+            if is_dir:
                 dirs.append(name)
                 if entry.is_symlink():
                     linked.add(name)
             elif is_dvc_file(name):
                 files.append(name)
     return dirs, files, linked
-
-
-def _is_dir(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself
-        return False
 
 
 def _is_git_ignored(

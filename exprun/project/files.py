@@ -28,15 +28,19 @@ class DiskFiles:
 
     def read(self, location: Location) -> bytes:
         self.asked.add(location)
-        return read_file(os.path.join(self.root, location))
+        return read_file(self._path(location))
 
     def is_file(self, location: Location) -> bool:
         self.asked.add(location)
-        return os.path.isfile(os.path.join(self.root, location))
+        return os.path.isfile(self._path(location))
 
     def is_dir(self, location: Location) -> bool:
         self.asked.add(location)
-        return os.path.isdir(os.path.join(self.root, location))
+        return os.path.isdir(self._path(location))
+
+    def _path(self, location: Location) -> str:
+        # As `os.path.join`, in a fraction of the time.
+        return location if location.startswith("/") else f"{self.root}/{location}"
 
 
 def read_file(path: str, *, flags: int = 0) -> bytes:

@@ -85,8 +85,8 @@ class GitIgnore:
         known = self._by_directory.get(directory)
         if known is None:
             outer = self._rules_in(directory.rpartition("/")[0]) if directory else self._general
-            patterns = _read(os.path.join(self._top, directory, GITIGNORE))
             prefix = f"{directory}/" if directory else ""
+            patterns = _read(f"{self._top}/{prefix}{GITIGNORE}")
             known = [*outer, _Rules(prefix, patterns)] if patterns else outer
             self._by_directory[directory] = known
         return known

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from exprun.formats.ignore_patterns import Pattern, parse_patterns
 from exprun.model.files import OUT_OF_MEANS
-from exprun.model.paths import ROOT, Location, is_outside, join, parent
+from exprun.model.paths import ROOT, Location, is_outside, parent
 from exprun.model.values import dataclass
 from exprun.project.files import read_file
 from exprun.project.root import DVC_DIR
@@ -127,7 +127,7 @@ class IgnoreRules:
             return False
         if self._files is not None:
             return self._files.is_dir(Location(f"{location}/{DVC_DIR}"))
-        return os.path.exists(os.path.join(self._root, location, DVC_DIR))
+        return os.path.exists(f"{self._root}/{location}/{DVC_DIR}")
 
     def _scope(self, directory: Location) -> _Scope:
         known = self._scopes.get(directory)
@@ -151,17 +151,17 @@ class IgnoreRules:
             return _Scope(ignored=False, rules=rules)
         patterns = self._patterns.get(directory)
         if patterns is None:
-            patterns = self._patterns[directory] = self._read_patterns(directory)
+            patterns = self._patterns[directory] = self._read_patterns(prefix + DVCIGNORE)
         return _Scope(
             ignored=False, rules=(*rules, _Rules(len(prefix), patterns)) if patterns else rules
         )
 
-    def _read_patterns(self, directory: Location) -> tuple[Pattern, ...]:
+    def _read_patterns(self, file: str) -> tuple[Pattern, ...]:
         try:
             if self._files is not None:
-                data = self._files.read(join(directory, DVCIGNORE))
+                data = self._files.read(Location(file))
             else:
-                data = read_file(os.path.join(self._root, directory, DVCIGNORE))
+                data = read_file(f"{self._root}/{file}")
         except OSError as error:
             if error.errno in OUT_OF_MEANS:
                 raise

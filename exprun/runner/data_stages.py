@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
 from exprun.model.lock import LockedPath, LockedStage
-from exprun.model.paths import is_outside, is_url, parent
+from exprun.model.paths import ROOT, is_outside, is_url, parent
 from exprun.model.values import replace
 from exprun.runner.boundaries import Boundaries
 from exprun.runner.probe import content_like
@@ -169,7 +169,7 @@ def check_out_outputs(site: Site, outputs: Iterable[RecordedOutput], *, everythi
         ]
         if site.store.remove_unused_outputs(site.root, used):
             site.probe.start.forget()
-    directories: set[Location] = set()
+    directories: set[Location] = {ROOT}
     for location, content in outputs:
         directory = parent(location)
         if directory not in directories:

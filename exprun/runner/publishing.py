@@ -11,7 +11,7 @@ from exprun.git.identity import signatures
 from exprun.git.objects import Pruned
 from exprun.git.snapshot import take_snapshot
 from exprun.lockfile.keys import experiment_hash
-from exprun.model.paths import is_outside, is_url
+from exprun.model.paths import is_outside
 from exprun.pipeline.spelling import lock_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def build_tree(
 
     `extra` are absolute paths to add. The objects are stored in `target`.
     """
-    inside = (location for location in locations if not (is_url(location) or is_outside(location)))
+    inside = (location for location in locations if not is_outside(location))
     added = [*(f"{root}/{location}" for location in inside), *extra]
     paths = dict.fromkeys(map(repository.inside, added))
     return take_snapshot(repository, include=paths, objects=target.objects)
