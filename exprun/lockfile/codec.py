@@ -19,7 +19,7 @@ from exprun.formats.plain import NotSimple, is_plain
 from exprun.formats.reading import read_yaml
 from exprun.formats.text import decode
 from exprun.lockfile.entries import from_checked, to_data
-from exprun.lockfile.layout import is_written_so, read_entry
+from exprun.lockfile.layout import is_settled, is_written_so, read_entry
 from exprun.lockfile.schema import VERSION, Unacceptable, check_entry, check_lock
 from exprun.model.lock import LockedStage
 from exprun.model.patterns import pattern
@@ -181,8 +181,11 @@ class Lockfile(Mapping[str, LockedStage]):
         return blocks, changed
 
     def _is_stable(self, stage: str, block: str) -> bool:
+        body = _body(block)
+        if is_settled(body):
+            return True
         entry = self[stage]
-        if is_written_so(_body(block), entry):
+        if is_written_so(body, entry):
             return True
         try:
             return emit_mapping({stage: to_data(entry)}, 2, stable=True) == block

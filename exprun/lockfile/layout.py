@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from exprun.formats.blocks import read_mapping
 from exprun.formats.emit import emit_mapping
@@ -17,7 +17,13 @@ from exprun.formats.plain import NotSimple, is_plain
 from exprun.model.lock import Content, LockedPath, LockedStage, Oid
 from exprun.model.patterns import pattern
 
-_REMEMBERED = 256
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+_SMALL = 2_000
+"""So many characters have entries of which many are remembered: more than most projects have."""
 
 _ITEM_PATTERN = r"""
     \ {4}-\ path:\ (?!(?:[Tt]rue|TRUE|[Ff]alse|FALSE|[Nn]ull|NULL)\n)
@@ -41,7 +47,13 @@ _ENTRY = pattern(
 )
 
 
-@lru_cache(_REMEMBERED)
+def _remembered(read: Callable[[str], T]) -> Callable[[str], T]:
+    """`read`, which is not asked again about texts that it was asked about a moment ago."""
+    few, many = lru_cache(256)(read), lru_cache(4096)(read)
+    return lambda text: (many if len(text) <= _SMALL else few)(text)
+
+
+@_remembered
 def read_entry(text: str) -> LockedStage | None:
     """The entry whose lines are `text`, None where it is not of this layout.
 
@@ -62,6 +74,13 @@ def read_entry(text: str) -> LockedStage | None:
     return LockedStage(cmd=cmd, deps=_read_items(deps), params=files, outs=_read_items(outs))
 
 
+@_remembered
+def is_settled(text: str) -> bool:
+    """Whether the lines `text` are of this layout, and DVC leaves them exactly as they are."""
+    entry = read_entry(text)
+    return entry is not None and is_written_so(text, entry)
+
+
 def is_written_so(text: str, locked: LockedStage) -> bool:
     """Whether DVC leaves an entry that was read from `text` exactly as it is."""
     match = _ENTRY.fullmatch(text)
@@ -76,7 +95,7 @@ def is_written_so(text: str, locked: LockedStage) -> bool:
     return command == f"    cmd: {cmd}\n{more}" and values == params
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(256)
 def _read_items(text: str | None) -> tuple[LockedPath, ...]:
     if not text:
         return ()

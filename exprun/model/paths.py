@@ -23,6 +23,13 @@ def is_url(path: str) -> bool:
     return "://" in path and _URL.match(path) is not None
 
 
+def place(root: str, location: Location) -> str:
+    """Where a location is on disk: as ``os.path.join``, in a fraction of the time."""
+    if root == "/" or location.startswith("/"):
+        return posixpath.join(root, location)
+    return f"{root}/{location}"
+
+
 def join(base: Location, path: str) -> Location:
     """The location of `path` as spelled relative to `base`."""
     if is_url(path):

@@ -7,6 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from exprun.model.paths import place
 from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
@@ -28,19 +29,15 @@ class DiskFiles:
 
     def read(self, location: Location) -> bytes:
         self.asked.add(location)
-        return read_file(self._path(location))
+        return read_file(place(self.root, location))
 
     def is_file(self, location: Location) -> bool:
         self.asked.add(location)
-        return os.path.isfile(self._path(location))
+        return os.path.isfile(place(self.root, location))
 
     def is_dir(self, location: Location) -> bool:
         self.asked.add(location)
-        return os.path.isdir(self._path(location))
-
-    def _path(self, location: Location) -> str:
-        # As `os.path.join`, in a fraction of the time.
-        return location if location.startswith("/") else f"{self.root}/{location}"
+        return os.path.isdir(place(self.root, location))
 
 
 def read_file(path: str, *, flags: int = 0) -> bytes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from exprun.errors import PipelineError
 from exprun.git.gitignore import add_line, remove_line
 from exprun.git.ignored import IgnoreRules, TrackedPaths
+from exprun.model.paths import place
 from exprun.project.files import only_files
 from exprun.runner.writing import replace_file
 
@@ -47,11 +48,11 @@ class GitIgnores:
         """Take note of the order in which the lines are to stand."""
         locations = (out.location for stage in stages for out in stage.outs)
         for rank, location in enumerate(locations):
-            self._ranks[os.path.join(self._root, location)] = rank
+            self._ranks[place(self._root, location)] = rank
 
     def ignore(self, location: Location) -> None:
         """Make Git ignore an output. Raises PipelineError if Git tracks it."""
-        path = os.path.join(self._root, location)
+        path = place(self._root, location)
         name = self._repository.inside(path)
         with self._lock:
             if name in self._tracked:

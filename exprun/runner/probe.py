@@ -10,6 +10,7 @@ from exprun.errors import ParamsError
 from exprun.formats.documents import load_params
 from exprun.formats.reading import YamlReader, read_yaml
 from exprun.model.files import OUT_OF_MEANS
+from exprun.model.paths import place
 from exprun.project.files import read_file
 
 if TYPE_CHECKING:
@@ -46,12 +47,12 @@ class WorkspaceProbe:
         """What was seen of the data that a run starts from, until the first stage is prepared."""
 
     def content(self, location: Location, *, legacy: bool = False) -> Content | None:
-        return self._store.content(os.path.join(self._root, location), legacy=legacy)
+        return self._store.content(place(self._root, location), legacy=legacy)
 
     def params(self, location: Location) -> Mapping[str, object] | None:
         if location in self._edited:
             return self._edited[location]
-        path = os.path.join(self._root, location)
+        path = place(self._root, location)
         try:
             found = os.stat(path)
             signature = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -75,7 +75,7 @@ def build_tree(
 
     `extra` are absolute paths to add. The objects are stored in `target`.
     """
-    inside = (location for location in locations if not is_outside(location))
+    inside = (location for location in dict.fromkeys(locations) if not is_outside(location))
     added = [*(f"{root}/{location}" for location in inside), *extra]
     paths = dict.fromkeys(map(repository.inside, added))
     return take_snapshot(repository, include=paths, objects=target.objects)

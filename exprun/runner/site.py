@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from exprun.lockfile.compare import External
-from exprun.model.paths import Location
+from exprun.model.paths import Location, place
 from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Site:
 
     def path(self, location: Location) -> str:
         """Where a location is on disk."""
-        return os.path.join(self.root, location)
+        return place(self.root, location)
 
     def plan(self, stages: Sequence[Stage]) -> None:
         """Take note of the order of what the stages will write into files that they share."""
