@@ -141,8 +141,9 @@ class Lockfile(Mapping[str, LockedStage]):
             return self._rewritten(stage, entry, later, fresh)
         blocks, unsettled = settled
         block, is_stable = _render(stage, to_data(entry))
-        decoded = {name: self._decoded[name] for name in self._decoded if name not in unsettled}
-        decoded.pop(stage, None)
+        decoded = self._decoded.copy()  # in one step: other threads may be adding to it
+        for name in (*unsettled, stage):
+            decoded.pop(name, None)
         if is_stable:
             decoded[stage] = entry  # otherwise the text may not say quite the same
         return Lockfile(

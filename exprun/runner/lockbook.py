@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,7 @@ class LockBook:
         lock = self._locks.get(file)
         if lock is None:
             try:
-                lock = parse_lock(self._files.read(file), name=file)
+                lock = _parsed(self._files.read(file), file)
             except FileNotFoundError:
                 lock = absent_lock(name=file)
             except OSError as error:
@@ -103,3 +104,9 @@ class LockBook:
                 raise LockfileError(f"cannot be read: {error.strerror}", where=file) from None
             self._locks[file] = lock
         return lock
+
+
+@lru_cache(maxsize=2)
+def _parsed(data: bytes, file: Location) -> Lockfile:
+    """Experiments that are set out one after the other start from the same lock file."""
+    return parse_lock(data, name=file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -371,3 +372,28 @@ def test_no_text_is_cut_where_yaml_would_not_cut_it(lines: list[str]) -> None:
         assert {stage: oracle.spell(to_data(lock[stage])) for stage in lock} == {
             stage: oracle.spell(data) for stage, data in whole["stages"].items()
         }
+
+
+def test_a_file_may_be_read_and_written_by_several_threads() -> None:
+    names = [f"s{number}" for number in range(400)]
+    lock = absent_lock(name="dvc.lock")
+    for name in names:
+        lock = lock.with_stage(name, from_data(entry(), "here"))
+    text, changed = lock.text, entry(0.5)
+    expected = written(lock_of(text), "s7", changed)
+    for _ in range(5):
+        _use_at_once(lock_of(text), changed, expected, count=len(names))
+
+
+def _use_at_once(lock: Lockfile, changed: dict[str, Any], expected: str, *, count: int) -> None:
+    found: list[object] = []
+    threads = [
+        threading.Thread(target=lambda: found.extend(lock.values())),
+        threading.Thread(target=lambda: found.append(written(lock, "s7", changed))),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert expected in found
+    assert len(found) == count + 1
