@@ -39,7 +39,7 @@ class GitIgnore:
         self._top = git.work_tree
         self._general = [
             _Rules("", patterns)
-            for path in (os.path.join(git.git_dir, "info", "exclude"), excludes_file)
+            for path in (f"{git.git_dir}/info/exclude", excludes_file)
             if path and (patterns := _read(path))
         ]
         self._by_directory: dict[str, list[_Rules]] = {}

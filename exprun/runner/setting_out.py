@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from exprun.model.paths import is_outside
-from exprun.runner.data_stages import ignore_data, recorded_outputs, remove_left
+from exprun.runner.data_stages import check_out_outputs, ignore_data, recorded_outputs, remove_left
 from exprun.runner.needs import requirements_of
-from exprun.runner.prepared import Prepared, check_out, concerned
+from exprun.runner.prepared import Prepared, concerned
 from exprun.runner.repro import workspace_site
 from exprun.workspaces.config_local import isolated_config
 from exprun.workspaces.copying import copy_path
@@ -45,7 +45,8 @@ def set_out_isolated(
     concerning = concerned(prepared)
     outputs = list(recorded_outputs(site, concerning))
     remove_left(site, (f"{workspace.root}/{path}" for path in workspace.left), outputs)
-    check_out(site, prepared, outputs)
+    # Nothing else is left in a slot, so there is nothing to remove that no stage names.
+    check_out_outputs(site, outputs, everything=False)
     ignore_data(site, concerning)
     return site, prepared
 
