@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from exprun.pipeline.load import PipelineFile
 
 _MOST = 10_000
-"""So many stages are held, at most."""
+"""So many stages are held, at most: some 20 MB."""
 
 _MOST_GRAPHS = 16
 
@@ -92,7 +92,7 @@ class RecentPipelines:
             known.taken[taken] = None
             known.files[key] = file
             self._order.append((at, key))
-            self._held += _weight(text, file)
+            self._held += _weight(text, values, file)
             while self._held > _MOST:
                 self._forget_oldest()
 
@@ -114,13 +114,14 @@ class RecentPipelines:
     def _forget_oldest(self) -> None:
         at, key = self._order.popleft()
         files = self._texts[at].files
-        self._held -= _weight(at[1], files.pop(key))
+        self._held -= _weight(at[1], key[2], files.pop(key))
         if not files:
             del self._texts[at]
 
 
-def _weight(text: str, file: PipelineFile) -> int:
-    return 1 + len(file.stages) + len(text) // 1_000
+def _weight(text: str, values: str, file: PipelineFile) -> int:
+    """How many stages take about as much memory."""
+    return 1 + len(file.stages) + (len(text) + len(values)) // 1_000
 
 
 def _values(context: Context, names: tuple[str, ...]) -> str | None:

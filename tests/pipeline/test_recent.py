@@ -134,6 +134,11 @@ def test_what_was_loaded_longest_ago_is_forgotten(
     assert loads.load(text, params="a: 0") is first
     loads.load("stages: {t: {foreach: [1, 2, 3, 4], do: {cmd: x}}}")
     assert loads.load(text, params="a: 0") is not first
+    again = loads.load(text, params="a: 0")
+    loads.load(text, params=f"a: {'x' * 9_000}")
+    assert loads.load(text, params="a: 0") is not again
+    for _ in range(2):
+        loads.load("stages: {t: {foreach: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], do: {cmd: x}}}")
 
 
 def test_the_same_stages_have_the_same_graph(loads: Loads) -> None:
