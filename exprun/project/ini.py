@@ -141,8 +141,8 @@ class _Parser:
 
     def _read_long(self, text: str) -> str:
         """A value in triple quotes, which may go on over the next lines."""
-        quotes, text = text[:3], text[3:]
-        lines = [text]
+        line = self._lines[self._at]
+        quotes, lines = text[:3], [text[3:] + line[len(line.rstrip()) :]]
         while quotes not in lines[-1]:
             following = next(self._numbers, None)
             if following is None:

@@ -107,6 +107,7 @@ GOOD: list[Levels] = [
     },
     {"repo": '[core]\n  # comment\n\n  remote = "q=x"\n[exp]\n'},
     {"repo": "[studio]\nurl = '''one\ntwo''' # said\nrepo_url = \"\"\"x\"\"\"\n"},
+    {"repo": "[studio]\nurl = '''one \ntwo'''  \n"},
     {"repo": "[studio]\nurl = a\"b'c\nrepo_url = \n\"token\" = 'it is'\n"},
     {"repo": "[studio]\nurl = %(repo_url)s/x\nrepo_url = base\n"},
     {"repo": "[core]\nsite_cache_dir = /x/y\ncheck_update = false\n[ exp ] # c\nauto_push=false"},
