@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager, suppress
-from itertools import chain
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 
-from exprun.executors.descendants import find_marked
+from exprun.executors.local import end_orphans
 from exprun.model.job import CancelReason
 
 if TYPE_CHECKING:
@@ -57,9 +56,9 @@ class Ending:
         """
         await anyio.sleep(delay_s)
         assert self.number is not None
-        for pid in chain.from_iterable(map(find_marked, self._session.push_marks)):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        with anyio.CancelScope(shield=True):  # Who waits for a push goes on when that is gone.
+            for mark in tuple(self._session.push_marks):
+                await end_orphans(mark, grace_s=0.0)
         sys.stderr.write("WARNING: interrupted in the midst of its work\n")
         sys.stderr.flush()
         os._exit(128 + self.number)
