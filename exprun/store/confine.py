@@ -17,11 +17,13 @@ def confine(path: str, root: str) -> str:
     The last component is not followed: a symlink there is itself what gets replaced or removed.
     Raises StoreError if the place is outside `root`, is `root`, or is in ``.git`` or ``.dvc``.
     """
-    absolute = os.path.abspath(path)
-    real_root = real_directory(root)
-    parent, name = os.path.split(absolute)
-    place = os.path.join(real_root if parent == root else os.path.realpath(parent), name)
-    beneath = os.path.join(real_root, "")
+    beneath = f"{real_directory(root).rstrip('/')}/"
+    parent, _, name = path.rpartition("/")
+    if parent == root and name not in ("", ".", ".."):
+        place = beneath + name
+    else:
+        parent, name = os.path.split(os.path.abspath(path))
+        place = os.path.join(os.path.realpath(parent), name)
     if not place.startswith(beneath):
         raise StoreError(
             "refusing to write or remove outside the project",
