@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from exprun.errors import StoreError
 from exprun.model.lock import Content, Oid
 from exprun.model.values import dataclass
-from exprun.store.clock import horizon
+from exprun.store.clock import file_clock, horizon
 from exprun.store.hashing import LARGE, hash_bytes, hash_files, read_file, same_data
 from exprun.store.manifest import build_manifest, manifest_oid
 from exprun.store.modes import ANY_EXEC
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from exprun.store.objects import Objects
     from exprun.store.relinking import Relinker
     from exprun.store.statcache import StatCache
+
+
+_SMALL = 16 * 1024
+"""To read and hash so few bytes costs less than to ask what is known of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +58,14 @@ class Collector:
         return self._collect_file(path, found)
 
     def _collect_file(self, path: str, found: os.stat_result) -> Content:
-        added = self._add_files(path, {"": found})
+        if found.st_size <= _SMALL and "hardlink" not in self.linker.types:
+            oid, state = self._add_small_file(path)
+        else:
+            added = self._add_files(path, {"": found})
+            oid, state = added.oids[""], added.states[""]
         content = Content(
-            oid=added.oids[""],
-            size=added.states[""].st_size,
+            oid=oid,
+            size=state.st_size,
             isexec=bool(found.st_mode & ANY_EXEC),
             legacy=self.objects.legacy,
         )
@@ -87,6 +95,16 @@ class Collector:
         if self.relinker is not None:
             self.relinker.relink_directory(path, content, listing, lasting=added.lasting)
         return content
+
+    def _add_small_file(self, path: str) -> tuple[Oid, os.stat_result]:
+        """Adds a file as it is now; its hash and stat."""
+        started = file_clock()
+        data, state = read_file(path)
+        oid = Oid(hash_bytes(data, legacy=self.objects.legacy))
+        self.adder.add_bytes(oid, data)
+        if state.st_mtime_ns < started:
+            self.stats.record_files([(state, oid)], legacy=self.objects.legacy)
+        return oid, state
 
     def _add_files(self, path: str, files: Mapping[str, os.stat_result]) -> _Added:
         """Adds the files of `path` by relative path; ``""`` is `path` itself."""

@@ -37,7 +37,12 @@ class Relinker:
     def relink_file(self, path: str, content: Content) -> None:
         """Makes `path`, which holds `content` already, what a checkout would make it."""
         source = self.objects.path(content.oid)
-        if not self._stays_a_copy(path, os.stat(source)):
+        found = os.lstat(path)
+        mode = self._mode_of_copy(found, os.stat(source))
+        if mode is not None and not content.isexec:
+            if (found.st_mode, found.st_uid) == (stat.S_IFREG | mode, os.geteuid()):
+                return  # That is on record already.
+        if mode is None or not _set_mode(path, mode):
             self._link_anew(path, source)
         if content.isexec:
             add_exec(path)
@@ -72,23 +77,18 @@ class Relinker:
                 self.stats, path, content, files, kept=kept, made=made, objects=objects
             )
 
-    def _stays_a_copy(self, path: str, object_state: os.stat_result) -> bool:
-        """Keeps a plain file where a checkout would copy the object: sets the mode, no more."""
-        found = os.lstat(path)
+    def _mode_of_copy(self, found: os.stat_result, object_state: os.stat_result) -> int | None:
+        """The mode that a plain file gets where a checkout would copy the object; None elsewhere.
+
+        There it is kept.
+        """
         if stat.S_ISLNK(found.st_mode) or found.st_nlink > 1:
-            return False
-        mode = self.modes.plain_file
+            return None
         if self.linker.types[0] == "copy":
-            # Here DVC itself only unprotects.
-            mode = self.modes.file
-        elif self.linker.first(object_state.st_dev, found.st_dev) != "copy":
-            return False
-        try:
-            os.chmod(path, mode)
-        except PermissionError:
-            # The file is someone else's; a copy will be ours.
-            return False
-        return True
+            return self.modes.file  # Here DVC itself only unprotects.
+        if self.linker.first(object_state.st_dev, found.st_dev) == "copy":
+            return self.modes.plain_file
+        return None
 
     def _link_anew(self, path: str, source: str) -> LinkType:
         found = os.stat(source)
@@ -100,6 +100,15 @@ class Relinker:
         except StoreError:
             copy_file(source, path)  # No link type works: what was made stays all the same.
             raise
+
+
+def _set_mode(path: str, mode: int) -> bool:
+    try:
+        os.chmod(path, mode)
+    except PermissionError:
+        # The file is someone else's; a copy will be ours.
+        return False
+    return True
 
 
 def add_exec(path: str) -> None:

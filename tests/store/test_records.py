@@ -106,6 +106,20 @@ def test_a_change_within_the_same_tick_is_seen(box: Sandbox) -> None:
         assert content.oid == hash_bytes(f"{number:05}".encode())
 
 
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_change_right_after_collecting_is_seen(box: Sandbox, plain: bool) -> None:
+    path = box.ws / "file"
+    store = box.store()
+    for number in range(100):
+        path.write_text(f"{number:05}")
+        collected = store.collect(str(path), root=box.root, plain=plain)
+        assert collected.oid == hash_bytes(f"{number:05}".encode())
+        path.write_text(f"{number + 1:05}")
+        content = store.content(str(path))
+        assert content is not None
+        assert content.oid == hash_bytes(f"{number + 1:05}".encode())
+
+
 def test_young_files_are_not_recorded_unless_it_is_worth_waiting(
     box: Sandbox, hashed: HashCount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
