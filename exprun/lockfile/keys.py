@@ -34,14 +34,13 @@ def run_cache_key(entry: LockedStage) -> str:
 
     Raises ParamsError for a parameter that JSON cannot hold.
     """
-    data = to_data(entry)
-    data["outs"] = [out.path for out in entry.outs]
-    return _sha256(_without_sizes(data))
+    return _key_of(_unsized(entry), entry)
 
 
-def run_cache_value(entry: LockedStage) -> str:
-    """The file name of `entry` in the run cache; raises ParamsError as `run_cache_key`."""
-    return _sha256(_without_sizes(to_data(entry)))
+def run_cache_names(entry: LockedStage) -> tuple[str, str]:
+    """The key of `entry`, as `run_cache_key`, and the name of its file there."""
+    data = _unsized(entry)
+    return _key_of(data, entry), _sha256(data)
 
 
 def run_cache_text(entry: LockedStage) -> bytes:
@@ -99,6 +98,14 @@ def _inputs(entry: LockedStage) -> str:
     data["deps"] = _without_sizes(data.get("deps"))
     data.pop("outs", None)
     return _json(data)
+
+
+def _key_of(unsized: dict[str, object], entry: LockedStage) -> str:
+    return _sha256({**unsized, "outs": [out.path for out in entry.outs]})
+
+
+def _unsized(entry: LockedStage) -> dict[str, object]:
+    return {key: _without_sizes(value) for key, value in to_data(entry).items()}
 
 
 def _without_sizes(data: object) -> object:

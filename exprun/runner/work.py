@@ -22,8 +22,8 @@ from exprun.lockfile.keys import (
     matches,
     parse_run_cache,
     run_cache_key,
+    run_cache_names,
     run_cache_text,
-    run_cache_value,
 )
 from exprun.lockfile.restore import Source, source_of_outputs
 from exprun.model.job import FailureClass
@@ -361,12 +361,9 @@ class StageWork:
         for out in stage.outs:
             if not out.cache:
                 site.store.collect(site.path(out.location), root=site.root, plain=True)
-        value = run_cache_value(entry)
+        key, value = run_cache_names(entry)
         site.store.runs.save(
-            run_cache_key(entry),
-            value,
-            run_cache_text(entry),
-            partial(parse_run_cache, name=value),
+            key, value, run_cache_text(entry), partial(parse_run_cache, name=value)
         )
 
 

@@ -19,8 +19,8 @@ from exprun.lockfile.keys import (
     matches,
     parse_run_cache,
     run_cache_key,
+    run_cache_names,
     run_cache_text,
-    run_cache_value,
 )
 from exprun.model.lock import Content, Oid
 from exprun.model.paths import Location
@@ -63,8 +63,9 @@ ENTRIES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("data", ENTRIES.values(), ids=ENTRIES)
 def test_keys_and_files_are_those_of_dvc(data: dict[str, Any]) -> None:
     entry = from_data(data, "here")
-    assert run_cache_value(entry) == _get_cache_hash(deepcopy(data))
-    assert run_cache_key(entry) == _get_cache_hash(deepcopy(data), key=True)
+    key, value = run_cache_names(entry)
+    assert value == _get_cache_hash(deepcopy(data))
+    assert key == run_cache_key(entry) == _get_cache_hash(deepcopy(data), key=True)
     assert experiment_hash({"s": entry}) == dict_sha256({"s": data})
     text = run_cache_text(entry)
     assert text.decode() == oracle.dump(data)
@@ -73,8 +74,9 @@ def test_keys_and_files_are_those_of_dvc(data: dict[str, Any]) -> None:
 
 def test_the_recorded_examples() -> None:
     entry = from_data(TRAIN, "here")
-    assert run_cache_key(entry).startswith("f536d08e4040d421")
-    assert run_cache_value(entry).startswith("5658f97c55b457de")
+    key, value = run_cache_names(entry)
+    assert key.startswith("f536d08e4040d421")
+    assert value.startswith("5658f97c55b457de")
     assert experiment_hash({"train": entry}).startswith("9b0a9c17e95d4a23")
     assert experiment_hash({}).startswith("44136fa355b3678a")
 
