@@ -202,13 +202,19 @@ class StageWork:
         for out in stage.outs:
             if out.cache and not is_outside(out.location):
                 site.ignore(out.location)
+        commit = self._options.commit
+        # What was judged to be worth keeping mostly is: then nothing has to be read twice.
+        keeps_all = commit and inputs is not None and is_savable(stage, inputs)
         for out in stage.outs:
-            contents[out.location] = self._save_output(out, known)
+            is_kept = keeps_all or (commit and out.cache)
+            contents[out.location] = self._save_output(out, known, collect=is_kept)
         entry = build_entry(stage, contents, self._params(stage), recorded=known)
         if inputs is not None:
             check_params(site, stage, inputs, entry)
-        if self._options.commit and is_savable(stage, entry):
-            self._save_to_run_cache(stage, entry)
+        if commit and is_savable(stage, entry):
+            if not keeps_all:
+                self._collect_payload(stage)
+            self._save_to_run_cache(entry)
         recorded = site.records.record(stage, entry)
         self._look_again()
         return Saved(entry=entry, recorded=recorded)
@@ -330,7 +336,7 @@ class StageWork:
             if out.kind is OutputKind.METRIC:
                 _require_text(path)
 
-    def _save_output(self, out: Output, known: LockedStage | None) -> Content:
+    def _save_output(self, out: Output, known: LockedStage | None, *, collect: bool) -> Content:
         site = self._site
         path = site.path(out.location)
         recorded = (
@@ -341,28 +347,32 @@ class StageWork:
                 f"output '{out.path}' lies outside of the project and cannot be cached",
                 hint="make it an output with 'cache: false', or move it into the project",
             )
-        is_collected = out.cache and self._options.commit
         content: Content | None
-        if is_collected and not (recorded and recorded.legacy):
-            content = site.store.collect(path, root=site.root)
+        if collect and not (recorded and recorded.legacy):
+            content = site.store.collect(path, root=site.root, plain=not out.cache)
         else:
             content = content_like(site.probe, out.location, recorded)
             if content is None:
                 raise MissingOutput(f"output '{out.path}' does not exist")
-            if is_collected:
-                content = site.store.collect(path, root=site.root, legacy=content.legacy)
+            if collect:
+                content = site.store.collect(
+                    path, root=site.root, legacy=content.legacy, plain=not out.cache
+                )
         if content.is_empty:
             site.warn(f"'{out.path}' is empty.")
         return content
 
-    def _save_to_run_cache(self, stage: Stage, entry: LockedStage) -> None:
-        """Keep a result for the next time, with the uncached metrics and plots as its payload."""
+    def _collect_payload(self, stage: Stage) -> None:
+        """Keep the metrics and plots that nothing but the run cache stores."""
         site = self._site
         for out in stage.outs:
             if not out.cache:
                 site.store.collect(site.path(out.location), root=site.root, plain=True)
+
+    def _save_to_run_cache(self, entry: LockedStage) -> None:
+        """Keep a result for the next time."""
         key, value = run_cache_names(entry)
-        site.store.runs.save(
+        self._site.store.runs.save(
             key, value, run_cache_text(entry), partial(parse_run_cache, name=value)
         )
 
