@@ -393,8 +393,11 @@ def _require_text(path: str) -> None:
     """DVC's test for a metrics file: no NUL, and at most 30 % unusual bytes in the first 512."""
     if os.path.isdir(path):
         return
-    with open(path, "rb") as file:
-        block = file.read(512)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        block = os.read(descriptor, 512)
+    finally:
+        os.close(descriptor)
     usual = bytes(range(32, 127)) + b"\n\r\t\f\b"
     unusual = len(block.translate(None, usual))
     if b"\0" in block or unusual > 0.3 * len(block):
