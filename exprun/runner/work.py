@@ -8,6 +8,7 @@ that the stage can run.
 from __future__ import annotations
 
 import os
+import stat
 from enum import Enum
 from functools import partial
 from operator import attrgetter
@@ -329,11 +330,13 @@ class StageWork:
     def _require_outputs(self, stage: Stage) -> None:
         for out in stage.outs:
             path = self._site.path(out.location)
-            if not os.path.exists(path):
-                raise MissingOutput(f"output '{out.path}' does not exist")
-            if not (os.path.isfile(path) or os.path.isdir(path)):
+            try:
+                mode = os.stat(path).st_mode
+            except OSError:
+                raise MissingOutput(f"output '{out.path}' does not exist") from None
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 raise MissingOutput(f"output '{out.path}' is neither a file nor a directory")
-            if out.kind is OutputKind.METRIC:
+            if out.kind is OutputKind.METRIC and not stat.S_ISDIR(mode):
                 _require_text(path)
 
     def _save_output(self, out: Output, known: LockedStage | None, *, collect: bool) -> Content:
@@ -391,8 +394,6 @@ def _require_command(stage: Stage) -> None:
 
 def _require_text(path: str) -> None:
     """DVC's test for a metrics file: no NUL, and at most 30 % unusual bytes in the first 512."""
-    if os.path.isdir(path):
-        return
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         block = os.read(descriptor, 512)
