@@ -125,7 +125,9 @@ class Journal:
     def _take_own(self, data: bytes) -> News:
         """The news that a line is which this process has appended, with all before it read."""
         self._offset += len(data)
-        return self._news(False, [data[:-1]])
+        self._count += 1
+        # As all who read it will see it.
+        return News(False, [(self._count, json.loads(data))], [])
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
