@@ -41,15 +41,21 @@ class Modes:
 
     def make_cache_directory(self, path: str) -> None:
         """Creates `path` and what is missing above it, with the mode of cache directories."""
-        parent = os.path.dirname(path)
-        if not os.path.isdir(parent):
-            self.make_cache_directory(parent)
-        with suppress(FileExistsError):
+        try:
+            self._make_directory(path)
+        except FileNotFoundError:
+            self.make_cache_directory(os.path.dirname(path))
+            self._make_directory(path)
+
+    def _make_directory(self, path: str) -> None:
+        try:
             os.mkdir(path, self.directory)
-            if self.shared:
-                # The umask has trimmed the group's rights, and mkdir never sets the group bit.
-                with suppress(OSError):
-                    os.chmod(path, self.directory)
+        except FileExistsError:
+            return
+        if self.shared:
+            # The umask has trimmed the group's rights, and mkdir never sets the group bit.
+            with suppress(OSError):
+                os.chmod(path, self.directory)
 
 
 def _read_umask() -> int:

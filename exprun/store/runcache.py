@@ -93,9 +93,10 @@ class RunCache:
     def add(self, key: str, value: str, data: bytes) -> None:
         """Stores an entry, replacing one there may be."""
         path = self.path(key, value)
-        temporary = f"{os.path.dirname(path)}/.{os.urandom(8).hex()}.tmp"
+        directory = self._directory(key)
+        temporary = f"{directory}/.{os.urandom(8).hex()}.tmp"
         with reporting("write to the run cache", path):
-            self._modes.make_cache_directory(os.path.dirname(path))
+            self._modes.make_cache_directory(directory)
             write_file(temporary, data)
             try:
                 os.chmod(temporary, self._modes.file)
