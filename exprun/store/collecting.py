@@ -130,7 +130,8 @@ class _Batch:
         self.path = path
         self.files = files
         self.legacy = owner.objects.legacy
-        self.is_linked = "hardlink" in owner.linker.types
+        self.linked_from = 0 if "hardlink" in owner.linker.types else LARGE
+        """From this size on files are added by link."""
         self.oids: dict[str, Oid] = {}
         self.states = dict(files)
         self.hashed: dict[str, os.stat_result] = {}
@@ -138,7 +139,7 @@ class _Batch:
         known = owner.inspector.known_all(list(files.values()))
         self.oids = {r: oid for r, oid in zip(files, known, strict=True) if oid is not None}
         unknown = [state for r, state in files.items() if r not in self.oids]
-        newest = max((state.st_mtime_ns for state in unknown), default=0)
+        newest = max([state.st_mtime_ns for state in unknown], default=0)
         self.trusted_before = horizon(newest, weigh(unknown))
 
     def place(self, relpath: str) -> str:
@@ -149,7 +150,7 @@ class _Batch:
         wanted = [
             relpath
             for relpath, found in self.files.items()
-            if relpath not in self.oids and self._is_added_by_link(found)
+            if relpath not in self.oids and found.st_size >= self.linked_from
         ]
         hashed = hash_files(
             [self.place(relpath) for relpath in wanted],
@@ -165,7 +166,7 @@ class _Batch:
         for relpath, found in self.files.items():
             if self.oids.get(relpath) in present:
                 continue
-            if self._is_added_by_link(found):
+            if found.st_size >= self.linked_from:
                 self._add_by_link(relpath)
             else:
                 self._add_bytes(relpath)
@@ -180,7 +181,7 @@ class _Batch:
         stats.record_files([(state, self.oids[r]) for r, state in settled.items()], legacy=legacy)
         if self.created:
             states = [state for state, _ in self.created]
-            now = horizon(max(s.st_mtime_ns for s in states), weigh(states))
+            now = horizon(max([s.st_mtime_ns for s in states]), weigh(states))
             stats.record_files(
                 [(state, oid) for state, oid in self.created if state.st_mtime_ns < now],
                 legacy=legacy,
@@ -190,9 +191,6 @@ class _Batch:
             for state, found in zip(self.states.values(), self.files.values(), strict=True)
         )
         return _Added(oids=dict(sorted(self.oids.items())), states=self.states, lasting=lasting)
-
-    def _is_added_by_link(self, found: os.stat_result) -> bool:
-        return self.is_linked or found.st_size >= LARGE
 
     def _add_bytes(self, relpath: str) -> None:
         # What is stored is what was hashed, whatever happens to the file meanwhile.

@@ -7,6 +7,7 @@ path, in Python's default layout; the MD5 of these bytes, with ``.dir``, names t
 from __future__ import annotations
 
 import json
+from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
@@ -36,7 +37,6 @@ def is_oid(text: str) -> bool:
 
 def build_manifest(files: Mapping[str, Oid]) -> bytes:
     """The bytes of the manifest of a directory that holds `files`, by relative path."""
-    quote = json.JSONEncoder().encode
     entries = [
         f'{{"md5": "{oid}", "relpath": {quote(relpath)}}}' for relpath, oid in sorted(files.items())
     ]

@@ -304,4 +304,4 @@ def bare(oid: Oid) -> Oid:
 
 def weigh(states: Iterable[os.stat_result]) -> int:
     """What hashing files of these stats costs, in bytes."""
-    return sum(state.st_size + PER_FILE for state in states)
+    return sum([state.st_size + PER_FILE for state in states])

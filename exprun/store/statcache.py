@@ -105,14 +105,15 @@ class StatCache:
         }
         self._remember(states)
         today = _today()
+        # Of a bool, sqlite3 would ask each time what it may be adapted to.
+        kind = int(legacy)
         self._unwritten.add(
             _FILE,
             [
-                # Of a bool, sqlite3 would ask each time what it may be adapted to.
-                (_signed(device), _signed(inode), int(legacy), *state, today)
+                (_signed(device), _signed(inode), kind, *state, today)
                 for (device, inode, _), state in states.items()
             ],
-            sum(state[0] + PER_FILE for state in states.values()),
+            sum([state[0] + PER_FILE for state in states.values()]),
         )
 
     def directory(self, fingerprint: str) -> Content | None:
@@ -169,11 +170,9 @@ class StatCache:
         self._database.close()
 
     def _look_up(self, stats: Sequence[os.stat_result], legacy: bool) -> dict[_Inode, _State]:
-        inodes: dict[int, list[int]] = {}
-        for found in stats:
-            inodes.setdefault(found.st_dev, []).append(_signed(found.st_ino))
         rows: dict[_Inode, _State] = {}
-        for dev, wanted in inodes.items():
+        for dev in {found.st_dev for found in stats}:
+            wanted = [_signed(found.st_ino) for found in stats if found.st_dev == dev]
             for start in range(0, len(wanted), _BATCH):
                 batch = wanted[start : start + _BATCH]
                 marks = ",".join("?" * len(batch))
