@@ -87,8 +87,8 @@ class Family:
             self._first = pid
             self._since = time.monotonic()
             self._forks = _count_forks()
-            row = _look(pid)
-            self._born = row.relative.born if row else 0
+            stat = _read(f"{pid}/stat")
+            self._born = _born(_fields(stat)) if stat else 0
 
     def lead_no_more(self) -> None:
         """Take note that the leader, if there is one, is about to be reaped."""
@@ -195,7 +195,7 @@ def _look(pid: int) -> _Row | None:
         return None
     name = stat.rpartition(b")")[0].partition(b"(")[2].decode("utf-8", "replace")
     return _Row(
-        Relative(pid, name, session=int(fields[3]), born=int(fields[19])),
+        Relative(pid, name, session=int(fields[3]), born=_born(fields)),
         parent=int(fields[1]),
         environ=environ or b"",
         is_bare=environ == b"" and not int(fields[6]) & _KERNEL_THREAD,
@@ -213,6 +213,10 @@ def _is_in(sessions: set[int], pid: int) -> bool:
 def _fields(stat: bytes) -> list[bytes]:
     """Of "pid (name) state parent group session …" what follows the name, itself any text."""
     return stat.rpartition(b")")[2].split()
+
+
+def _born(fields: list[bytes]) -> int:
+    return int(fields[19])
 
 
 def _read(name: str) -> bytes | None:
