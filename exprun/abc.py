@@ -28,7 +28,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._reason: CancelReason | None = None
-        self._raised = anyio.Event()
+        self._raised: anyio.Event | None = None
         self._scopes: set[anyio.CancelScope] = set()
 
     @property
@@ -40,14 +40,16 @@ class StopRequest:
         """Ask for the end. Only a higher reason than before changes anything."""
         if self._is_above(reason, self._reason):
             self._reason = reason
-            self._raised.set()
-            self._raised = anyio.Event()
+            if self._raised is not None:
+                self._raised.set()
+                self._raised = None
             for scope in self._scopes:
                 scope.cancel()
 
     async def above(self, known: CancelReason | None) -> CancelReason:
         """Wait until the reason is higher than `known`, and return it."""
         while (reason := self._reason) is None or not self._is_above(reason, known):
+            self._raised = self._raised or anyio.Event()
             await self._raised.wait()
         return reason
 

@@ -191,11 +191,11 @@ class Reproduction:
     async def check(self, key: words.StageKey, *, forced: bool) -> words.StageChecked:
         """Judge a stage, and restore or verify it if that is all it needs."""
         index = key.stage
+        if not forced and self._work.was_unchanged(self.stages[index]):
+            self._teller.skipped(index)
+            return words.StageChecked(key, Verdict.UNCHANGED)
         hand = self._in_hand[index] = _InHand()
         try:
-            if not forced and self._work.was_unchanged(self.stages[index]):
-                self._teller.skipped(index)
-                return words.StageChecked(key, Verdict.UNCHANGED)
             hand.judgement = await self._guard.work(partial(self._judge, index, forced))
             if hand.judgement.need is Need.NOTHING:
                 self._teller.skipped(index)
