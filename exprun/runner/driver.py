@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, assert_never
 
@@ -78,22 +79,33 @@ class Driver:
     def _instructions(self, stimulus: Stimulus) -> list[Instruction]:
         """What a stimulus makes the scheduler ask for; what has no answer is seen to at once."""
         effects: list[Instruction] = []
-        for instruction in self._scheduler.handle(stimulus):
-            if isinstance(instruction, words.StopStage):
-                self._stop(instruction)
-                continue
-            if isinstance(instruction, words.FailStage):
-                key, leader = instruction.key, instruction.leader
-                cause = self._open[leader.experiment]
-                self._open[key.experiment].fails_as(key, cause, leader)
-                continue
-            if isinstance(instruction, words.WaitToRetry):
-                # Now, not in the task: a stop may come before that has begun.
-                self._waits[instruction.key] = anyio.CancelScope()
-            effects.append(instruction)
+        stimuli = deque([stimulus])
+        while stimuli:
+            for instruction in self._scheduler.handle(stimuli.popleft()):
+                answer = self._answer_at_once(instruction)
+                if answer is not None:
+                    stimuli.append(answer)
+                elif not isinstance(instruction, (words.StopStage, words.FailStage)):
+                    effects.append(instruction)
         if self._is_over:
             self._send.close()
         return effects
+
+    def _answer_at_once(self, instruction: Instruction) -> Stimulus | None:
+        """See to what needs no task, or must not wait for one; the answer, if there is one now."""
+        match instruction:
+            case words.StopStage():
+                self._stop(instruction)
+            case words.FailStage(key, leader):
+                self._open[key.experiment].fails_as(key, self._open[leader.experiment], leader)
+            case words.WaitToRetry(key):
+                # A stop may come before the task has begun.
+                self._waits[key] = anyio.CancelScope()
+            case words.CheckStage(key, forced):
+                return self._open[key.experiment].check_at_once(key, forced=forced)
+            case _:
+                pass
+        return None
 
     @property
     def _is_over(self) -> bool:

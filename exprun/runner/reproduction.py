@@ -162,7 +162,7 @@ class Reproduction:
         )
 
     def foresee(self, plan: words.ExperimentPlan) -> None:
-        """See which stages are up to date as things are: then `check` needs no thread for each.
+        """See which stages are up to date as things are: they need no thread each to be checked.
 
         For a workspace that nobody else changes. To be called in a worker thread.
         """
@@ -188,12 +188,16 @@ class Reproduction:
 
     # Effects
 
+    def check_at_once(self, key: words.StageKey, *, forced: bool) -> words.StageChecked | None:
+        """What `check` would say of a stage that is sure to be unchanged: see `foresee`."""
+        if forced or not self._work.was_unchanged(self.stages[key.stage]):
+            return None
+        self._teller.skipped(key.stage)
+        return words.StageChecked(key, Verdict.UNCHANGED)
+
     async def check(self, key: words.StageKey, *, forced: bool) -> words.StageChecked:
         """Judge a stage, and restore or verify it if that is all it needs."""
         index = key.stage
-        if not forced and self._work.was_unchanged(self.stages[index]):
-            self._teller.skipped(index)
-            return words.StageChecked(key, Verdict.UNCHANGED)
         hand = self._in_hand[index] = _InHand()
         try:
             hand.judgement = await self._guard.work(partial(self._judge, index, forced))

@@ -30,6 +30,9 @@ class Failing:
         plan = words.ExperimentPlan(stages=(words.PlannedStage(retries=9),))
         return cast("Reproduction", self), plan
 
+    def check_at_once(self, key: words.StageKey, *, forced: bool) -> None:
+        return None
+
     async def check(self, key: words.StageKey, *, forced: bool) -> words.StageChecked:
         return words.StageChecked(key, words.Verdict.MUST_RUN)
 
