@@ -271,6 +271,24 @@ CASES = (
         steps=(run("-n", "a"), run("-n", "b")),
     ),
     case(
+        "legacy-metrics",
+        write("params.yaml", "p: 1\n"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: echo 1 > m.json; echo ${p} > o\n    params: [p]\n"
+            "    outs: [o]\n    metrics: [m.json: {cache: false}]\n",
+        ),
+        write(
+            "dvc.lock",
+            "schema: '2.0'\nstages:\n  s:\n    cmd: echo 1 > m.json; echo 0 > o\n"
+            "    params:\n      params.yaml:\n        p: 0\n    outs:\n    - path: m.json\n"
+            "      md5: b026324c6904b2a9cb4b88d6d61c81d1\n      size: 2\n    - path: o\n"
+            "      md5: 897316929176464ebc9ad085f31e7284\n      size: 2\n",
+        ),
+        commit(),
+        steps=(run("-n", "a"), run("-S", "p=2", "-n", "b")),
+    ),
+    case(
         "legacy-directory",
         write("in/a", "a\n"),
         write("in/b", "a\r\n"),
