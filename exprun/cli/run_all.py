@@ -11,6 +11,7 @@ from exprun.cli import exits
 from exprun.cli.event_files import STANDARD_OUTPUT
 from exprun.cli.many import ManyOutput
 from exprun.cli.running import resources, run_session
+from exprun.cores import on_one
 from exprun.errors import ExperimentFailed, UsageError
 from exprun.executors.console import Console
 from exprun.model.experiment import ReproOptions
@@ -96,16 +97,18 @@ def _run(
                 sys.stdout.write(_why_nothing(queue))
             return exits.FAILED if run.failed else exits.OK
 
-        return run_session(
-            opened,
-            namespace,
-            options,
-            work,
-            show=output.show,
-            console=console if output.lends_stdout else None,
-            beside=output.keep_fresh,
-            kept="what has not finished stays in the queue: exprun run --run-all goes on",
-        )
+        # Many small things are done then, more than there is data to be moved.
+        with on_one():
+            return run_session(
+                opened,
+                namespace,
+                options,
+                work,
+                show=output.show,
+                console=console if output.lends_stdout else None,
+                beside=output.keep_fresh,
+                kept="what has not finished stays in the queue: exprun run --run-all goes on",
+            )
 
 
 def _why_nothing(queue: Queue) -> str:

@@ -20,7 +20,6 @@ from exprun.cli.messages import warn
 from exprun.cli.ndjson import write_events
 from exprun.cli.plain import PlainOutput
 from exprun.cli.unread import Unread
-from exprun.cores import on_one
 from exprun.errors import ExprunError
 from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
@@ -76,8 +75,7 @@ def run_session(
         displays.on_deaf = partial(ending.begin, signal.SIGPIPE)
         # What is loaded by now lasts: whoever looks for garbage need not look there.
         gc.freeze()
-        with on_one():
-            code = anyio.run(_until_the_end, session, work, ending, unread, beside, kept)
+        code = anyio.run(_until_the_end, session, work, ending, unread, beside, kept)
         if displays.failure is not None and code == exits.OK:
             raise displays.failure
         return code
