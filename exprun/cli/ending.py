@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import anyio
 
-from exprun.executors.local import end_orphans
+from exprun.executors.descendants import find_marked
 from exprun.model.job import CancelReason
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _PATIENCE_S = 2.0
+_PAUSE_S = 0.01
 
 
 class Ending:
@@ -56,9 +58,14 @@ class Ending:
         """
         await anyio.sleep(delay_s)
         assert self.number is not None
-        with anyio.CancelScope(shield=True):  # Who waits for a push goes on when that is gone.
-            for mark in tuple(self._session.push_marks):
-                await end_orphans(mark, grace_s=0.0)
+        # Those who wait for pushes may have all threads, and go on when these are gone.
+        marks = tuple(self._session.push_marks)
+        with anyio.move_on_after(_PATIENCE_S, shield=True):
+            while pushing := list(chain.from_iterable(map(find_marked, marks))):
+                for pid in pushing:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                await anyio.sleep(_PAUSE_S)
         sys.stderr.write("WARNING: interrupted in the midst of its work\n")
         sys.stderr.flush()
         os._exit(128 + self.number)

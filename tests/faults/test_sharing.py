@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from exprun.git.repository import open_repository
 from exprun.project.config import Studio
 from exprun.runner.studio import STUDIO_URL, studio_env
 from tests.faults.bench import marked_processes
+from tests.house.sources import ROOT
 from tests.support.program import Gate, Program, experiments, git, is_alive, make_project, run
 from tests.support.project import write
 
@@ -88,6 +90,33 @@ def test_a_failed_push_is_a_warning(place: Place, exprun: Tool) -> None:
     assert ended.code == 0
     assert "WARNING: experiment 'e' was not pushed to 'origin'" in ended.stderr
     assert not (place.outside / "remote").exists()
+
+
+WITHOUT_THREADS = """
+import signal, time, types
+import anyio, anyio.to_thread
+from exprun.cli.ending import Ending
+
+async def signals():
+    yield signal.SIGTERM
+
+async def main():
+    anyio.to_thread.current_default_thread_limiter().total_tokens = 1
+    session = types.SimpleNamespace(
+        push_marks={"0" * 32}, is_running=False, cancel=lambda reason: None
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(anyio.to_thread.run_sync, time.sleep, 1000)
+        await Ending(session, grace_s=0).watch(signals(), tasks)
+
+anyio.run(main)
+"""
+
+
+def test_pushes_that_hold_every_thread_do_not_keep_the_process_from_ending() -> None:
+    command = [sys.executable, "-c", WITHOUT_THREADS]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 143, ended
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
