@@ -16,7 +16,7 @@ from exprun.model.values import dataclass
 from exprun.project.files import DiskFiles
 from exprun.runner import threads
 from exprun.runner.driver import NotOpened
-from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
+from exprun.runner.failures import FAULTS, Failure, failure_from, failure_of_plan
 from exprun.runner.guard import Guard
 from exprun.runner.keeping import keep_state
 from exprun.runner.needs import require_fit
@@ -102,15 +102,16 @@ class QueueRun:
     async def open(self, experiment: str) -> tuple[Reproduction, ExperimentPlan] | NotOpened:
         """Claim an experiment and make its workspace; see `exprun.runner.driver.Source`."""
         try:
-            attempt, stored = await threads.run_sync(self._claim, experiment)
+            begun = await threads.run_sync(self._begin, experiment, limiter=self._making)
         except FAULTS as error:
             self.failed.append(experiment)
             self._session.opened.warn(f"experiment {experiment} is not started: {error}")
             return NotOpened(failed=True)
-        if attempt is None:
+        if begun is None:
             return NotOpened(failed=False)
-        if stored is not None:
-            self._ended(attempt, rev=stored)
+        attempt, made = begun
+        if isinstance(made, str):
+            self._ended(attempt, rev=made)
             return NotOpened(failed=False)
         self._session.emit(
             events.ExperimentStarted(
@@ -119,14 +120,11 @@ class QueueRun:
                 log_dir=attempt.log_dir,
             )
         )
-        try:
-            opened = await threads.run_sync(self._make, attempt, limiter=self._making)
-        except FAULTS as error:
-            failure = failure_from(error)
-            await self._fail(attempt, failure.kind, failure.message)
+        if isinstance(made, Failure):
+            await self._fail(attempt, made.kind, made.message)
             return NotOpened(failed=True)
-        self._open[experiment] = opened
-        return opened.reproduction, opened.plan
+        self._open[experiment] = made
+        return made.reproduction, made.plan
 
     async def close(
         self,
@@ -162,16 +160,25 @@ class QueueRun:
         watch = Watch(self._session, self._queue, self._orchestrator, open=self._open)
         await watch.run(tell)
 
-    def _claim(self, experiment: str) -> tuple[Attempt | None, str | None]:
-        """An attempt of an experiment, and its commit if it needs none."""
+    def _begin(self, experiment: str) -> tuple[Attempt, _Open | Failure | str] | None:
+        """Claim an experiment and make its workspace, or say why there is none.
+
+        One that was stored already needs none, only its commit.
+        """
         attempt = self._orchestrator.claim(experiment)
         if attempt is None:
-            return None, None
+            return None
         try:
-            return attempt, self._stored(attempt)
+            stored = self._stored(attempt)
         except FAULTS:
             self._record(attempt, attempt.interrupt)
             raise
+        if stored is not None:
+            return attempt, stored
+        try:
+            return attempt, self._make(attempt)
+        except FAULTS as error:
+            return attempt, failure_from(error)
 
     def _stored(self, attempt: Attempt) -> str | None:
         """The commit of an earlier attempt that stored its result and died before telling.
