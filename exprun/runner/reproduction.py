@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -11,13 +10,12 @@ from typing import TYPE_CHECKING
 from exprun import events
 from exprun.abc import StopRequest
 from exprun.errors import ExecutorError, ExprunError, MissingDependency, ParamsError
-from exprun.executors.logs import log_path
-from exprun.executors.shell import build_commands, build_env
 from exprun.model.experiment import OnError
-from exprun.model.job import FailureClass, JobSpec
+from exprun.model.job import FailureClass
 from exprun.model.values import dataclass, field, replace
 from exprun.runner import threads
 from exprun.runner.failures import FAULTS, failure_from, failure_of_job, is_conclusive
+from exprun.runner.jobs import build_job, commands_of, exclusive_names, log_of
 from exprun.runner.needs import requirements_of
 from exprun.runner.telling import StageOutputs, Teller
 from exprun.runner.work import Need
@@ -25,43 +23,24 @@ from exprun.scheduler import vocabulary as words
 from exprun.scheduler.vocabulary import StageState, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from contextlib import ExitStack
 
     from exprun.abc import Executor
     from exprun.model.experiment import ReproOptions
-    from exprun.model.job import CancelReason, Command, JobOutcome
+    from exprun.model.job import CancelReason, JobOutcome, JobSpec
     from exprun.model.lock import LockedStage
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
-    from exprun.runner.bus import Audience
     from exprun.runner.durations import Durations
-    from exprun.runner.exclusion import Exclusion
     from exprun.runner.failures import Failure
     from exprun.runner.guard import Guard
+    from exprun.runner.jobs import JobSettings
     from exprun.runner.site import Site
     from exprun.runner.work import Judgement, Saved, StageWork
 
 Emit = Callable[[events.Event], None]
 Confirm = Callable[[str], Awaitable[bool]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobSettings:
-    """How the commands of a plan are run. `env` is the caller's environment."""
-
-    env: Mapping[str, str]
-    exclusion: Exclusion
-    make_way: Callable[[], Awaitable[None]]
-    fish_version: str | None = None
-    project_root: str
-    cwd: Location
-    log_dir: str
-    experiment: tuple[str, str] | None = None
-    foreground: bool = False
-    shows_output: bool = False
-    audience: Audience | None = None
-    grace_s: float = 10.0
 
 
 @dataclass(slots=True)
@@ -227,11 +206,11 @@ class Reproduction:
         hand = self._in_hand[index]
         stage = self.stages[index]
         hand.outcome = None
-        hand.log = log_path(self._settings.log_dir, _log_name(self.address(index), attempt))
+        hand.log = log_of(self.address(index), attempt, self._settings)
         self.failures.pop(index, None)
         may_retry = attempt <= self._requirements[index].retries
         try:
-            names = self._exclusive(index, gpus)
+            names = exclusive_names(self._requirements[index], gpus)
             async with self._settings.exclusion.held(
                 names, hand.stop, partial(self._teller.waits_for, index)
             ):
@@ -252,7 +231,7 @@ class Reproduction:
                 return words.StageNotStarted(key)
             self._failed(index, failure_from(error), is_last=not (may_help and may_retry))
             return words.StageRan(key, succeeded=False, retryable=may_help)
-        failure = failure_of_job(hand.outcome, self._commands(stage))
+        failure = failure_of_job(hand.outcome, commands_of(stage, self._settings))
         if failure is not None:
             await self._leave(hand)
             self._failed(index, failure, is_last=not may_retry)
@@ -346,36 +325,14 @@ class Reproduction:
     # Jobs
 
     def _job(self, index: int, gpus: tuple[str, ...]) -> JobSpec:
-        settings = self._settings
-        stage, required = self.stages[index], self._requirements[index]
-        return JobSpec(
-            mark=os.urandom(16).hex(),
-            stage=self.address(index),
-            commands=self._commands(stage),
-            cwd=self.site.path(stage.wdir),
-            env=build_env(
-                settings.env,
-                root=settings.project_root,
-                stage=self.address(index),
-                experiment=settings.experiment,
-                extra={"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else None,
-            ),
+        return build_job(
+            self.stages[index],
+            self._requirements[index],
+            self._settings,
+            address=self.address(index),
+            cwd=self.site.path(self.stages[index].wdir),
             log=self._in_hand[index].log or "",
-            grace_s=settings.grace_s,
-            timeout_s=required.timeout_s,
-            foreground=settings.foreground,
-            allow_daemons=required.allow_daemons,
-        )
-
-    def _exclusive(self, index: int, gpus: tuple[str, ...]) -> list[str]:
-        """What no stage of any process may use meanwhile."""
-        mutexes = self._requirements[index].needs.mutexes
-        return [f"mutex '{name}'" for name in mutexes] + [f"GPU '{id}'" for id in gpus]
-
-    def _commands(self, stage: Stage) -> tuple[Command, ...]:
-        settings = self._settings
-        return build_commands(
-            stage.cmd, shell=settings.env.get("SHELL"), fish_version=settings.fish_version
+            gpus=gpus,
         )
 
     def _sink(self, index: int) -> StageOutputs:
@@ -412,8 +369,3 @@ class Reproduction:
             and failure.kind is not FailureClass.INTERRUPTED
         ):
             self._teller.blocks(index)
-
-
-def _log_name(address: str, attempt: int) -> str:
-    """Each try has a log of its own; no stage can be called like a later one's."""
-    return address if attempt == 1 else f"{address}.attempt-{attempt}"

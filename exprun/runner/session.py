@@ -23,9 +23,10 @@ from exprun.runner.driver import Driver
 from exprun.runner.durations import Durations
 from exprun.runner.exclusion import ORPHANS, WORKSPACE, Exclusion
 from exprun.runner.guard import Guard, path_locks, repo_lock
+from exprun.runner.jobs import JobSettings
 from exprun.runner.presence import end_what_the_dead_left, present
 from exprun.runner.pulling import Puller
-from exprun.runner.reproduction import JobSettings, Reproduction
+from exprun.runner.reproduction import Reproduction
 from exprun.runner.resources import Resources, jobs_that_fit
 from exprun.runner.studio import studio_env
 from exprun.runner.work import StageWork

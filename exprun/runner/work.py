@@ -7,8 +7,6 @@ that the stage can run.
 
 from __future__ import annotations
 
-import os
-import stat
 from enum import Enum
 from functools import partial
 from operator import attrgetter
@@ -27,13 +25,12 @@ from exprun.lockfile.keys import (
     run_cache_text,
 )
 from exprun.lockfile.restore import Source, source_of_outputs
-from exprun.model.job import FailureClass
 from exprun.model.paths import is_outside, is_url
-from exprun.model.stage import OutputKind
 from exprun.model.values import dataclass
 from exprun.runner.importing import follows_source, import_again
 from exprun.runner.inputs import check_inputs, check_params
 from exprun.runner.looking import find_reasons
+from exprun.runner.outputs import collect_payload, require_outputs, save_output
 from exprun.runner.probe import Glance, content_like
 from exprun.store.failures import MissingObjects
 
@@ -44,16 +41,10 @@ if TYPE_CHECKING:
     from exprun.model.experiment import ReproOptions
     from exprun.model.lock import Content, LockedStage
     from exprun.model.paths import Location
-    from exprun.model.stage import Output, Stage, StageId
+    from exprun.model.stage import Stage, StageId
     from exprun.runner.lockbook import Recorded
     from exprun.runner.pulling import Puller
     from exprun.runner.site import Site
-
-
-class MissingOutput(PipelineError):
-    """A stage's command succeeded without making one of its outputs."""
-
-    failure = FailureClass.MISSING_OUTPUT
 
 
 class Need(Enum):
@@ -196,7 +187,7 @@ class StageWork:
         """
         site = self._site
         known = site.records.entry(stage)
-        self._require_outputs(stage)
+        require_outputs(site, stage)
         contents = self._dependency_contents(stage, known, site.probe)
         if inputs is not None:
             check_inputs(site, stage, inputs, contents)
@@ -208,13 +199,13 @@ class StageWork:
         keeps_all = commit and inputs is not None and is_savable(stage, inputs)
         for out in stage.outs:
             is_kept = keeps_all or (commit and out.cache)
-            contents[out.location] = self._save_output(out, known, collect=is_kept)
+            contents[out.location] = save_output(site, out, known, collect=is_kept)
         entry = build_entry(stage, contents, self._params(stage), recorded=known)
         if inputs is not None:
             check_params(site, stage, inputs, entry)
         if commit and is_savable(stage, entry):
             if not keeps_all:
-                self._collect_payload(stage)
+                collect_payload(site, stage)
             self._save_to_run_cache(entry)
         recorded = site.records.record(stage, entry)
         self._look_again()
@@ -325,53 +316,6 @@ class StageWork:
     def _may_share(self, stage: Stage, current: LockedStage) -> bool:
         return self._options.run_cache and is_cacheable(stage, current)
 
-    # Outputs
-
-    def _require_outputs(self, stage: Stage) -> None:
-        for out in stage.outs:
-            path = self._site.path(out.location)
-            try:
-                mode = os.stat(path).st_mode
-            except OSError:
-                raise MissingOutput(f"output '{out.path}' does not exist") from None
-            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                raise MissingOutput(f"output '{out.path}' is neither a file nor a directory")
-            if out.kind is OutputKind.METRIC and not stat.S_ISDIR(mode):
-                _require_text(path)
-
-    def _save_output(self, out: Output, known: LockedStage | None, *, collect: bool) -> Content:
-        site = self._site
-        path = site.path(out.location)
-        recorded = (
-            next((o.content for o in known.outs if o.path == out.path), None) if known else None
-        )
-        if out.cache and is_outside(out.location):
-            raise PipelineError(
-                f"output '{out.path}' lies outside of the project and cannot be cached",
-                hint="make it an output with 'cache: false', or move it into the project",
-            )
-        content: Content | None
-        if collect and not (recorded and recorded.legacy):
-            content = site.store.collect(path, root=site.root, plain=not out.cache)
-        else:
-            content = content_like(site.probe, out.location, recorded)
-            if content is None:
-                raise MissingOutput(f"output '{out.path}' does not exist")
-            if collect:
-                content = site.store.collect(
-                    path, root=site.root, legacy=content.legacy, plain=not out.cache
-                )
-        if content.is_empty:
-            site.warn(f"'{out.path}' is empty.")
-        return content
-
-    def _collect_payload(self, stage: Stage) -> None:
-        """Keep the metrics and plots that nothing but the run cache stores."""
-        site = self._site
-        for out in stage.outs:
-            if not out.cache:
-                site.store.collect(site.path(out.location), root=site.root, plain=True)
-
     def _save_to_run_cache(self, entry: LockedStage) -> None:
         """Keep a result for the next time."""
         key, value = run_cache_names(entry)
@@ -390,16 +334,3 @@ def _require_command(stage: Stage) -> None:
                 where=stage.file,
                 hint="put text around the ${…} in it, or let it name a parameter that is text",
             )
-
-
-def _require_text(path: str) -> None:
-    """DVC's test for a metrics file: no NUL, and at most 30 % unusual bytes in the first 512."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        block = os.read(descriptor, 512)
-    finally:
-        os.close(descriptor)
-    usual = bytes(range(32, 127)) + b"\n\r\t\f\b"
-    unusual = len(block.translate(None, usual))
-    if b"\0" in block or unusual > 0.3 * len(block):
-        raise PipelineError(f"binary file '{path}' cannot be used as metrics.")
