@@ -64,6 +64,11 @@ class Graph:
         upstream = {id: () if id in frozen else ups for id, ups in self._upstream.items()}
         return Graph(stages=self.stages, _upstream=upstream, _downstream=_reverse(upstream))
 
+    def with_stages(self, stages: Iterable[Stage]) -> Graph:
+        """The graph of other stages that have the same edges."""
+        by_id = {stage.id: stage for stage in stages}
+        return Graph(stages=by_id, _upstream=self._upstream, _downstream=self._downstream)
+
     def postorder(self, within: set[StageId] | None = None) -> list[StageId]:
         """All stages, or those of `within`, each after what it needs.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from operator import is_
+from operator import attrgetter, is_
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,9 @@ _MOST = 10_000
 """So many stages are held, at most: some 20 MB."""
 
 _MOST_GRAPHS = 16
+
+_wiring = attrgetter("file", "name", "deps", "params", "outs")
+"""All of a stage that its edges in a graph depend on."""
 
 _Key = tuple[str | None, tuple[str, ...], str]
 """The root, or None if any gives the same; the variables that were taken; what they were."""
@@ -97,14 +100,16 @@ class RecentPipelines:
                 self._forget_oldest()
 
     def graph(self, stages: Sequence[Stage], *, root: str) -> Graph:
-        """As `build_graph`: the one that `root` had last, if that is of the very same stages."""
+        """As `build_graph`; what `root` had last holds if those stages read and made the same."""
         known = self._graphs.get(root)
-        if known is not None and len(known.stages) == len(stages):
-            if all(map(is_, known.stages.values(), stages)):
-                return known
-        from exprun.pipeline.graph import build_graph
+        if known is None or not _is_wired_alike(known, stages):
+            from exprun.pipeline.graph import build_graph
 
-        graph = build_graph(stages, root=root)
+            graph = build_graph(stages, root=root)
+        elif all(map(is_, known.stages.values(), stages)):
+            return known
+        else:
+            graph = known.with_stages(stages)
         with self._lock:
             if len(self._graphs) >= _MOST_GRAPHS:
                 self._graphs.clear()
@@ -117,6 +122,14 @@ class RecentPipelines:
         self._held -= _weight(at[1], key[2], files.pop(key))
         if not files:
             del self._texts[at]
+
+
+def _is_wired_alike(graph: Graph, stages: Sequence[Stage]) -> bool:
+    """Whether the graph of `stages` has the edges of `graph`."""
+    return len(graph.stages) == len(stages) and all(
+        stage is known or _wiring(stage) == _wiring(known)
+        for known, stage in zip(graph.stages.values(), stages, strict=True)
+    )
 
 
 def _weight(text: str, values: str, file: PipelineFile) -> int:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from exprun.errors import PipelineError
 from exprun.model.paths import Location
 from exprun.pipeline import recent as recent_module
+from exprun.pipeline.graph import build_graph
 from exprun.pipeline.load import load_pipeline
 from exprun.pipeline.recent import RecentPipelines
 from tests.pipeline.oracle import DictFiles
@@ -149,6 +150,17 @@ def test_the_same_stages_have_the_same_graph(loads: Loads) -> None:
     assert loads.recent.graph(one, root="/elsewhere") is not graph
     for stages in (two, one[:1], (one[0], *two[1:]), one[::-1]):
         assert tuple(loads.recent.graph(stages, root=ROOT).stages.values()) == stages
+
+
+def test_stages_that_read_and_make_the_same_have_the_same_edges(loads: Loads) -> None:
+    text = "stages: {b: {cmd: 'x ${n}', deps: [a], outs: [b]}, a: {cmd: x, outs: [a]}}"
+    first, second = (loads.load(text, params=f"n: {n}").stages for n in (1, 2))
+    graph, other = (loads.recent.graph(stages, root=ROOT) for stages in (first, second))
+    assert first != second
+    assert tuple(other.stages.values()) == second
+    assert other == build_graph(second, root=ROOT)
+    moved = loads.load(text.replace("deps: [a]", "deps: [c]"), params="n: 1").stages
+    assert loads.recent.graph(moved, root=ROOT) == build_graph(moved, root=ROOT) != graph
 
 
 def test_what_clashes_is_refused_each_time(loads: Loads) -> None:
