@@ -120,7 +120,8 @@ class Runner:
 
         When this returns, the experiment is in the project's queue for good: if this process dies,
         ``exprun run --run-all`` runs it. Raises UsageError, ProjectError, GitError or RefConflict,
-        and then nothing was queued. If this is cancelled, what was queued is taken back.
+        ExprunError itself if the system refuses (too many open files, say), and then nothing was
+        queued. If this is cancelled, what was queued is taken back.
         """
         [handle] = await self._submit(spec, may_sweep=False)
         return handle

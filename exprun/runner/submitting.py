@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import CancelScope
 
+from exprun.errors import ExprunError
 from exprun.runner import threads
+from exprun.runner.failures import failure_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +45,9 @@ class Submission:
             raise
         finally:
             self._answered.set()
+        if isinstance(self._failure, OSError):
+            reason = failure_from(self._failure).message
+            raise ExprunError(f"nothing was queued: {reason}") from self._failure
         if self._failure is not None:
             raise self._failure
         return self._submitted.add(self._entries)

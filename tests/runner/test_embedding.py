@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import itertools
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
 import threading
 import types
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +23,14 @@ import pytest
 
 import exprun
 from exprun import CancelReason, ExperimentSpec, Resources, StageResult, events, open_runner
-from exprun.errors import ExecutorError, ExperimentFailed, NotAProject, RefConflict, UsageError
+from exprun.errors import (
+    ExecutorError,
+    ExperimentFailed,
+    ExprunError,
+    NotAProject,
+    RefConflict,
+    UsageError,
+)
 from exprun.executors.local import LocalExecutor
 from exprun.model.job import FailureClass
 from exprun.project.locks import RepoLock
@@ -31,7 +40,7 @@ from exprun.runner.queues import open_queue
 from exprun.runner.watching import POLL_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
     from contextlib import AbstractAsyncContextManager
     from typing import Any
 
@@ -258,6 +267,44 @@ async def test_requests_that_cannot_be_carried_out_are_refused(project: Project)
         with pytest.raises(RefConflict):
             await runner.submit(spec(name="taken", lr="3"))
     assert list(states(project)) == ["taken"]
+
+
+@contextmanager
+def few_descriptors(count: int) -> Iterator[None]:
+    """No more than `count` descriptors are free for the length of a block."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    top = max(map(int, os.listdir("/proc/self/fd"))) + count + 1
+    taken: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (top, limits[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        for descriptor in taken[:count]:
+            os.close(descriptor)
+        yield
+    finally:
+        for descriptor in taken[count:]:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+async def test_for_want_of_descriptors_nothing_is_queued(project: Project) -> None:
+    async with opened(project) as runner:
+        for count in itertools.count():
+            name = f"with-{count}"
+            try:
+                with few_descriptors(count):
+                    handle = await runner.submit(spec(name=name, lr=str(count)))
+                break
+            except ExprunError as error:
+                assert str(error).startswith("nothing was queued: ")
+                assert isinstance(error.__cause__, OSError)
+                assert error.__cause__.errno == errno.EMFILE
+                assert states(project) == {}
+        assert count > 3
+        assert (await handle.wait()).succeeded
+    assert states(project) == {name: State.SUCCESS}
 
 
 async def test_cancelling_stops_one_experiment_and_holds_it(project: Project) -> None:
