@@ -29,6 +29,9 @@ _HARDLINK_LIFETIME_S = 365 * 24 * 3600
 _CLOCK_TOLERANCE_S = 10
 _LONGEST_WAIT_S = 30.0
 
+_turns: dict[str, threading.Lock] = {}
+"""The turns that threads of this process take, by the path of the lock: a process has few."""
+
 
 class Busy(ProjectError):
     """Another process holds a lock for longer than one was ready to wait."""
@@ -73,7 +76,7 @@ class FileLock:
     def __init__(self, path: str, *, hardlink: bool = False) -> None:
         self.path = path
         self._try: Callable[[str], _Release | None] = _try_hardlink if hardlink else _try_flock
-        self._turn = threading.Lock()
+        self._turn = _turns.setdefault(path, threading.Lock())
         self._hint = "wait until it has finished, and try again"
         self._is_lasting = hardlink
         if hardlink:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -102,25 +103,15 @@ def test_nobody_waits_for_ever_for_a_hardlink_lock(
 def test_waiting_is_told_once_and_ends_when_the_holder_is_gone(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
     told: list[str] = []
-    holder = FileLock(path)
-    release = threading.Event()
-    taken = threading.Event()
+    with open(path, "w") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
 
-    def hold() -> None:
-        with holder.held():
-            taken.set()
-            release.wait(10)
+        def on_wait(reason: str) -> None:
+            told.append(reason)
+            fcntl.flock(holder, fcntl.LOCK_UN)
 
-    def on_wait(reason: str) -> None:
-        told.append(reason)
-        release.set()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert taken.wait(10)
-    with FileLock(path).held(Patience(limit_s=None, on_wait=on_wait)):
-        assert release.is_set()
-    thread.join()
+        with FileLock(path).held(Patience(limit_s=None, on_wait=on_wait)):
+            pass
     assert len(told) == 1
 
 
@@ -141,25 +132,29 @@ def test_one_may_give_up_waiting(tmp_path: Path) -> None:
     assert len(asked) == 2
 
 
-def test_threads_take_turns(tmp_path: Path) -> None:
-    lock = FileLock(str(tmp_path / "lock"))
+@pytest.mark.parametrize("count", [1, 4], ids=["one", "several"])
+def test_threads_take_turns_and_say_nothing_of_it(tmp_path: Path, count: int) -> None:
+    """Also if what they have in common is but the path of the lock."""
+    locks = [FileLock(str(tmp_path / "lock")) for _ in range(count)]
     inside: list[int] = []
     most: list[int] = []
+    told: list[str] = []
 
-    def work() -> None:
+    def work(number: int) -> None:
         for _ in range(20):
-            with lock.held(Patience(limit_s=30)):
+            with locks[number % count].held(Patience(limit_s=30, on_wait=told.append)):
                 inside.append(1)
                 most.append(len(inside))
                 inside.pop()
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(most) == 80
     assert max(most) == 1
+    assert told == []
 
 
 def test_a_lock_is_free_though_a_child_has_inherited_it(tmp_path: Path) -> None:

@@ -33,7 +33,6 @@ from exprun.errors import (
 )
 from exprun.executors.local import LocalExecutor
 from exprun.model.job import FailureClass
-from exprun.project.locks import RepoLock
 from exprun.queue.records import State
 from exprun.runner.opening import open_project
 from exprun.runner.queues import open_queue
@@ -374,7 +373,10 @@ async def test_cancelling_submit_takes_back_what_it_queues(project: Project, nat
 
 
 async def test_a_cancelled_submit_does_not_wait_for_others(project: Project) -> None:
-    with RepoLock(str(project.root / ".dvc/tmp")).held():
+    path = project.root / ".dvc/tmp/lock"
+    path.parent.mkdir()
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         async with opened(project) as runner:
             async with runner.subscribe(events.WarningRaised) as stream:
                 submitting = asyncio.create_task(runner.submit(spec()))
@@ -533,6 +535,20 @@ async def test_two_runners_share_an_event_loop(make_project: Callable[[str], Pro
     assert second_root == str(two.root)
     assert list(states(one)) == ["wait"]
     assert list(states(two)) == ["other"]
+
+
+async def test_two_runners_of_one_project_do_not_warn_of_each_other(project: Project) -> None:
+    async with opened(project) as first, opened(project) as second:
+        async with first.subscribe() as one, second.subscribe() as two:
+            async with anyio.create_task_group() as tasks:
+                for number in range(10):
+                    runner = (first, second)[number % 2]
+                    tasks.start_soon(runner.run, spec(name=f"e{number}", lr=str(number)))
+            first.cancel()
+            second.cancel()
+    told = [event for stream in (one, two) async for event in stream]
+    assert len([event for event in told if isinstance(event, events.ExperimentQueued)]) == 10
+    assert [event for event in told if isinstance(event, events.WarningRaised)] == []
 
 
 async def test_events_tell_the_story_in_order(project: Project) -> None:
