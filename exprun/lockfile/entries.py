@@ -168,6 +168,6 @@ def params_key(stage: Stage, file: ParamsFile) -> str:
     DVC writes the normalised path but looks for the one in dvc.yaml; where they differ it finds no
     values, and the stage is always changed.
     """
-    if is_outside(file.location):
+    if is_outside(file.location) or is_outside(stage.wdir):
         return file.path
     return spell(file.location, start=stage.wdir)

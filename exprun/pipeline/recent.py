@@ -82,7 +82,7 @@ class RecentPipelines:
         context: Context,
     ) -> None:
         """Remember what `text` was loaded as with `context`, which knows what was taken."""
-        place = root if _has_absolute_path(file) else None
+        place = root if _may_leave(file) else None
         taken = tuple(sorted(context.taken))
         values = _values(context, taken)
         if values is None:
@@ -152,14 +152,14 @@ def _values(context: Context, names: tuple[str, ...]) -> str | None:
         return None
 
 
-def _has_absolute_path(file: PipelineFile) -> bool:
+def _may_leave(file: PipelineFile) -> bool:
     """Whether there may be a path that was compared with the root."""
-    return any(_begins_with_slash(dict(stage.definition)) for stage in file.stages)
+    return any(_holds_such_path(dict(stage.definition)) for stage in file.stages)
 
 
-def _begins_with_slash(value: object) -> bool:
+def _holds_such_path(value: object) -> bool:
     if isinstance(value, str):
-        return value.startswith("/")
+        return value.startswith("/") or ".." in value
     if isinstance(value, dict):
-        return any(map(_begins_with_slash, (*value, *value.values())))
-    return isinstance(value, (list, tuple, set)) and any(map(_begins_with_slash, value))
+        return any(map(_holds_such_path, (*value, *value.values())))
+    return isinstance(value, (list, tuple, set)) and any(map(_holds_such_path, value))

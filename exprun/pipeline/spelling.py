@@ -19,7 +19,8 @@ def spelled(path: str, wdir: Location, root: str) -> Spelled:
     """`path` of a stage that works in `wdir`.
 
     Paths stay as written, but for absolute ones inside the project: like DVC, they are respelled
-    relative to the stage's working directory. `root` is the absolute root of the project.
+    relative to the stage's working directory. `root` is the absolute root of the project: what
+    leaves it and comes back lies in it.
     """
     if path.startswith("/"):
         normal = posixpath.normpath(path)
@@ -27,9 +28,10 @@ def spelled(path: str, wdir: Location, root: str) -> Spelled:
             location = Location(posixpath.relpath(normal, root))
             return Spelled(posixpath.relpath(normal, posixpath.join(root, wdir)), location)
     elif "://" not in path:  # most paths; as `join`, in half the time
-        return Spelled(
-            path, Location(posixpath.normpath(path if wdir == ROOT else f"{wdir}/{path}"))
-        )
+        location = Location(posixpath.normpath(path if wdir == ROOT else f"{wdir}/{path}"))
+        if location.startswith("../"):
+            location = Location(posixpath.relpath(f"{root}/{location}", root))
+        return Spelled(path, location)
     return Spelled(path, join(wdir, path))
 
 

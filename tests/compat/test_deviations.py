@@ -47,6 +47,7 @@ HELD_BY = {
     14: (f"{HERE}::test_top_level_metrics_are_kept_from_a_sub_directory",),
     15: ("queue/test_queue.py::test_a_name_in_use_is_refused_and_nothing_is_queued",),
     16: ("compat/test_bad_input.py::test_a_broken_file_stops_only_what_needs_it",),
+    "working outside": (f"{HERE}::test_a_stage_that_works_outside_is_refused_before_it_runs",),
     "unrecorded outputs": (f"{HERE}::test_outputs_that_no_lock_records_are_left_alone",),
     "cannot start": (f"{HERE}::test_a_stage_that_cannot_start_keeps_its_outputs",),
     "assume-unchanged": (f"{HERE}::test_what_git_is_to_leave_alone_is_left_alone",),
@@ -172,17 +173,39 @@ def test_the_lock_is_replaced_not_written_over(builder: Builder, exprun: Tool, p
     assert (place.outside / "old").read_text() == before != _text(place, "dvc.lock")
 
 
-@pytest.mark.parametrize("output", ["../outside/precious", "{place}/outside/precious"])
+@pytest.mark.parametrize(
+    "output", ["../outside/precious", "{place}/outside/precious", "../link/precious"]
+)
 def test_an_output_outside_is_refused_and_not_deleted(
     output: str, builder: Builder, exprun: Tool, path: Path
 ) -> None:
     output = output.format(place=path)
     stage = _stage("echo 1 > x", f"outs: ['{output}']")
     place = _project(builder, path, write("../outside/precious", "work\n"), stage, commit())
+    (path / "link").symlink_to("repo")
 
     assert exprun.run(("run", "-n", "e"), place=place).code == 2
 
     assert (place.outside / "precious").read_text() == "work\n"
+    assert not (place.repo / "x").exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--temp",)])
+def test_a_stage_that_works_outside_is_refused_before_it_runs(
+    options: tuple[str, ...], builder: Builder, exprun: Tool, dvc: Tool, path: Path
+) -> None:
+    text = "{wdir: ../outside, cmd: echo 1 > ../repo/o, deps: [in], outs: [../repo/o]}"
+    stage = write("dvc.yaml", f"stages:\n  s: {text}\n")
+    place = _project(builder, path, write("../outside/in", "1\n"), stage, commit())
+
+    refused = exprun.run(("run", *options), place=place)
+
+    assert refused.code == 2
+    assert "works outside of the project: in '../outside'" in refused.stderr
+    assert not (place.repo / "o").exists()
+    done = dvc.run(("exp", "run"), place=place)
+    assert "outside' is outside of DVC repo" in done.stderr
+    assert (place.repo / "o").exists()
 
 
 def test_a_relative_remote_is_found_from_an_isolated_run(

@@ -85,8 +85,10 @@ def test_who_gives_a_value_makes_a_difference(loads: Loads) -> None:
     assert dict(first.stages[0].tracked) != dict(second.stages[0].tracked)
 
 
-@pytest.mark.parametrize("path", ["/one/a", "/two/a", "/one/../two/a", "${p}", "${p}/a"])
-def test_an_absolute_path_is_compared_with_the_root(path: str, loads: Loads) -> None:
+@pytest.mark.parametrize(
+    "path", ["/one/a", "/two/a", "/one/../two/a", "${p}", "${p}/a", "../two/a", "x/../../two/a"]
+)
+def test_a_path_that_leaves_is_compared_with_the_root(path: str, loads: Loads) -> None:
     for text in (
         f"stages: {{s: {{cmd: x, deps: ['{path}']}}}}",
         f"stages: {{s: {{cmd: x, wdir: '{path}', outs: [o]}}}}",
@@ -170,11 +172,15 @@ def test_what_clashes_is_refused_each_time(loads: Loads) -> None:
             loads.recent.graph(loads.load(text).stages, root=ROOT)
 
 
-_VALUE = st.sampled_from(["1", "1.0", "true", "null", "[1, 2]", "{x: 1}", "{y: 1}", "text", "/a"])
+_VALUE = st.sampled_from(
+    ["1", "1.0", "true", "null", "[1, 2]", "{x: 1}", "{y: 1}", "text", "/a", "../a/x"]
+)
 _NAMES = st.dictionaries(st.sampled_from(["a", "b"]), _VALUE, max_size=2)
 _EXPRESSION = st.sampled_from(["${a}", "${b}", "${a.x}", "${a[0]}", "x", "${item}"])
 _TEMPLATE = st.builds(
-    "{{cmd: 'x {}', deps: ['{}']}}".format, _EXPRESSION, _EXPRESSION | st.just("/project/d")
+    "{{cmd: 'x {}', deps: ['{}']}}".format,
+    _EXPRESSION,
+    _EXPRESSION | st.sampled_from(["/project/d", "../project/d"]),
 )
 _STAGE = _TEMPLATE | st.builds("{{foreach: {}, do: {}}}".format, _EXPRESSION, _TEMPLATE)
 _FILES = st.fixed_dictionaries(

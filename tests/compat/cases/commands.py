@@ -212,6 +212,45 @@ CASES = (
         steps=run("-n", "e"),
     ),
     case(
+        "wdir-outside",
+        write("../outside/.keep", ""),
+        write(
+            "dvc.yaml",
+            """\
+            stages:
+              s:
+                wdir: ../outside
+                cmd: echo 1 > ../repo/o
+                outs: [../repo/o]
+            """,
+        ),
+        commit(),
+        steps=(repro(), run("-n", "e")),
+    ),
+    case(
+        "paths-that-leave-and-come-back",
+        write("in", "1\n"),
+        write("sub/.keep", ""),
+        write(
+            "dvc.yaml",
+            """\
+            stages:
+              s:
+                cmd: cp in o && cp in m
+                deps: [../repo/in]
+                outs: [sub/../../repo/o]
+                metrics: [../repo/m: {cache: false}]
+              t:
+                wdir: ../repo/sub
+                cmd: cp ../o copy
+                deps: [../../repo/o]
+                outs: [copy]
+            """,
+        ),
+        commit(),
+        steps=run("-n", "e"),
+    ),
+    case(
         "command-edits-its-own-dependency",
         write("in", "one\n"),
         write(
