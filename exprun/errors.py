@@ -12,7 +12,8 @@ ExprunError
 ├── StoreError               the DVC cache and its remotes
 ├── GitError                 the Git repository
 │   ├── IndexConflict
-│   └── RefConflict
+│   ├── RefConflict
+│   └── UnknownRepository    of a kind that exprun does not know
 ├── ExecutorError            starting and following jobs
 └── ExperimentFailed         a stage failed; only raised when asked to
 
@@ -89,6 +90,10 @@ class IndexConflict(GitError):
 
 class RefConflict(GitError):
     """A ref that had to be absent, or at a known commit, was not."""
+
+
+class UnknownRepository(GitError):
+    """The Git repository is of a kind that exprun does not know: with SHA-256 names, say."""
 
 
 class ExecutorError(ExprunError):

@@ -16,6 +16,7 @@ _CODES: tuple[tuple[type[ExprunError], int], ...] = (
     (errors.ProjectError, REFUSED),
     (errors.IndexConflict, REFUSED),
     (errors.RefConflict, REFUSED),
+    (errors.UnknownRepository, REFUSED),
     (ExprunError, BROKEN),
 )
 

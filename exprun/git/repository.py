@@ -6,7 +6,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from exprun.errors import GitError, NotAProject, UsageError
+from exprun.errors import GitError, NotAProject, UnknownRepository, UsageError
 from exprun.git.command import run_git
 from exprun.git.config import GitConfig, read_config
 from exprun.git.content import read_file, read_with_mtime
@@ -167,7 +167,7 @@ def open_repository(path: str, *, env: Mapping[str, str]) -> Repository:
     """The repository whose worktree holds `path`.
 
     `env` is the environment for git commands and identity. Raises NotAProject if there is none,
-    GitError if it is of a kind that cannot be used.
+    UnknownRepository if it is of a kind that cannot be used.
     """
     workdir = os.path.realpath(path)
     while True:
@@ -225,7 +225,7 @@ def _check_formats(repository: Repository) -> None:
         if key.startswith("extensions."):
             usual = _EXTENSIONS.get(key.removeprefix("extensions."), () if is_bound else None)
             if usual is not None and value.lower() not in usual:
-                raise GitError(
+                raise UnknownRepository(
                     f"repositories with {key} = {value} are not supported",
                     where=repository.workdir,
                 )

@@ -230,6 +230,16 @@ PLACES = (
         start=flat(git("init", "-q"), init_dvc(), write("dvc.yaml", STAGE)),
         names="commit",
     ),
+    BadInput(
+        name="place-sha256",
+        start=flat(
+            git("init", "-q", "--object-format=sha256"),
+            init_dvc(),
+            write("dvc.yaml", STAGE),
+            commit(),
+        ),
+        names="objectformat = sha256",
+    ),
     _project("place-no-pipeline", git("rm", "-q", "dvc.yaml")),
     _project("config-broken", write(".dvc/config", "[core\n"), names=r"\.dvc/config"),
     _project("config-unknown", write(".dvc/config", "[core]\n    nope = 1\n"), names="nope"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exprun.errors import GitError, NotAProject, UsageError
+from exprun.errors import GitError, NotAProject, UnknownRepository, UsageError
 from exprun.git.repository import Head, Repository, open_repository
 from exprun.git.tree import changes_between
 from exprun.git.trees import TreeFiles
@@ -131,7 +131,7 @@ def test_a_path_inside_is_what_normalising_makes_of_it(steps: list[str]) -> None
 
 def test_sha256_repositories_are_refused(tmp_path: Path, project: GitProject) -> None:
     project.git("init", "-q", "--object-format=sha256", str(tmp_path / "other"))
-    with pytest.raises(GitError, match="objectformat = sha256"):
+    with pytest.raises(UnknownRepository, match="objectformat = sha256"):
         open_repository(str(tmp_path / "other"), env=project.env)
 
 
@@ -143,5 +143,5 @@ def test_what_git_does_not_know_of_a_repository_is_refused(
     project.git("config", "core.repositoryformatversion", "1")
     config = project.root / ".git/config"
     config.write_text(f"{config.read_text()}[extensions]\n\t{extension}\n")
-    with pytest.raises(GitError, match=extension.lower()):
+    with pytest.raises(UnknownRepository, match=extension.lower()):
         project.open()

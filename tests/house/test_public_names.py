@@ -45,6 +45,7 @@ NAMES = {
         "ProjectError",
         "RefConflict",
         "StoreError",
+        "UnknownRepository",
         "UsageError",
     },
 }
