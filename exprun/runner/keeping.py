@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.errors import RefConflict
 from exprun.git.experiments import write_commit
 from exprun.git.identity import signatures
+from exprun.git.refs import RefEdit
 from exprun.git.tree import FILE, Entry, edit_tree
 from exprun.model.paths import is_outside
 from exprun.model.stage import OutputKind
@@ -66,6 +68,15 @@ def _store(opened: Opened, reproduction: Reproduction, worktree: Repository) -> 
     repository.objects.sync()
     _point(repository, _refs(opened) + reproduction.id, commit)
     return commit
+
+
+def let_go_of_state(opened: Opened, id: str) -> None:
+    """Let go of what is kept of an experiment that has succeeded by now."""
+    refs, ref = opened.repository.refs, _refs(opened) + id
+    # Otherwise it is let go when the queue is tidied.
+    with suppress(*FAULTS):
+        if commit := refs.read(ref):
+            refs.change([RefEdit(ref, commit, None)])
 
 
 def kept_refs(opened: Opened, needed: Iterable[str]) -> list[str]:

@@ -18,7 +18,7 @@ from exprun.runner import threads
 from exprun.runner.driver import NotOpened
 from exprun.runner.failures import FAULTS, Failure, failure_from, failure_of_plan
 from exprun.runner.guard import Guard
-from exprun.runner.keeping import keep_state
+from exprun.runner.keeping import keep_state, let_go_of_state
 from exprun.runner.needs import require_fit
 from exprun.runner.publishing import publish_commit, write_experiment
 from exprun.runner.setting_out import leave_outputs, set_out_isolated, source_of
@@ -190,7 +190,7 @@ class QueueRun:
         commit = repository.refs.read(str(ref))
         if commit is None or not self._has_made(attempt.entry, commit):
             return None
-        self._record(attempt, partial(attempt.succeed, commit))
+        self._record(attempt, partial(self._succeed, attempt, commit))
         return commit
 
     def _has_made(self, entry: Entry, commit: str) -> bool:
@@ -255,7 +255,7 @@ class QueueRun:
         published = publish_commit(
             self._session.opened, opened.prepared, opened.reproduction, write
         )
-        self._record(opened.attempt, partial(opened.attempt.succeed, published.commit))
+        self._record(opened.attempt, partial(self._succeed, opened.attempt, published.commit))
         leave_outputs(opened.slot, opened.repository, opened.reproduction.site)
         if self._sharing is None:
             self._leave(opened)
@@ -324,6 +324,13 @@ class QueueRun:
         fail = partial(attempt.fail, kind, reason, exit_code=code, kept=kept)
         await threads.run_sync(self._record, attempt, fail)
         self._ended(attempt, reason=reason, kept=kept)
+
+    def _succeed(self, attempt: Attempt, commit: str) -> None:
+        """Record a success; what earlier attempts have left is needed until then."""
+        attempt.succeed(commit)
+        if attempt.entry.attempts:
+            self._queue.sync()
+            let_go_of_state(self._session.opened, attempt.entry.id)
 
     def _record(self, attempt: Attempt, record: Callable[[], None]) -> None:
         """Record how an attempt ended. If that cannot be, it is interrupted once we are gone: what
