@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from exprun.runner.announcing import forget_the_dead
-from exprun.workspaces.isolated import LOCATION, open_slot
+from exprun.workspaces.isolated import LOCATION, is_kept, open_slot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from exprun.project.root import Place
     from exprun.store.cache import Store
     from exprun.workspaces.isolated import Slot
@@ -23,7 +26,7 @@ class SlotPool:
         # Git wants to know where its work tree really is.
         self._directory = os.path.join(os.path.realpath(place.tmp_dir), "exps", LOCATION)
         self._free: list[Slot] = []
-        self._taken = 0
+        self._untried = self._all_names()
         self._lock = Lock()
 
     def take(self) -> Slot:
@@ -32,8 +35,7 @@ class SlotPool:
             if self._free:
                 return self._free.pop()
             while True:
-                slot = open_slot(os.path.join(self._directory, str(self._taken)))
-                self._taken += 1
+                slot = open_slot(os.path.join(self._directory, next(self._untried)))
                 if slot is not None:
                     # What a dead session said of this directory would be taken for ours.
                     forget_the_dead(self._place)
@@ -63,6 +65,12 @@ class SlotPool:
                 else:
                     slot.remove()
             self._free.clear()
+
+    def _all_names(self) -> Iterator[str]:
+        """Those of kept workspaces first, whatever their numbers, then all others."""
+        kept = [name for name in self._names() if is_kept(os.path.join(self._directory, name))]
+        yield from kept
+        yield from (name for name in map(str, count()) if name not in kept)
 
     def _names(self) -> list[str]:
         try:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from exprun.git.index_file import Index, IndexEntry
     from exprun.git.repository import Repository
 
+_KEPT = "left"
 _KEY_BYTES = 65
 _SIZE = struct.Struct(">Q")
 
@@ -103,7 +104,7 @@ class Slot:
         self.root = os.path.join(directory, "root")
         self._lock = lock
         self._state = os.path.join(directory, "state")
-        self._kept = os.path.join(directory, "left")
+        self._kept = os.path.join(directory, _KEPT)
         self._umask: int | None = None
         self._left: Sequence[str] = _read_names(self._kept)
         self._last: tuple[bytes, Mapping[str, IndexEntry]] = b"", {}
@@ -319,6 +320,11 @@ def open_slot(directory: str) -> Slot | None:
             return Slot(directory, lock)
         # The slot was removed between opening its lock and getting it.
         os.close(lock)
+
+
+def is_kept(directory: str) -> bool:
+    """Whether the slot in `directory` has something for a later process; see `Slot.keep`."""
+    return os.path.lexists(os.path.join(directory, _KEPT))
 
 
 def _read_names(path: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -173,6 +174,29 @@ def test_linked_data_is_kept_for_the_next_command(project: Project, dvc: Tool) -
     ):
         subprocess.run(harm, shell=True, cwd=link.parent.parent.parent, check=False)
         _run_temp(project, number)
+
+
+def test_linked_data_is_kept_whichever_workspace_has_it(project: Project, dvc: Tool) -> None:
+    """Of two runs at a time the first fails, so it is the workspace of the second that is kept."""
+    fifo = project.place.root / "fifo"
+    for name in ("began-1", "began-2", "code-1", "code-2"):
+        os.mkfifo(f"{fifo}-{name}")
+    wait = f"echo > {fifo}-began-$1; read code < {fifo}-code-$1; test $code = 0"
+    _prepare(project, dvc, f"test $1 = 3 || {{ {wait}; }}\n", links="symlink")
+    runs = []
+    for x in (1, 2):
+        runs.append(project.start("run", "--temp", "-S", f"x={x}"))
+        Path(f"{fifo}-began-{x}").read_text()
+    for x, code, run in zip((1, 2), (1, 0), runs, strict=True):
+        Path(f"{fifo}-code-{x}").write_text(f"{code}\n")
+        assert run.wait(30) == code
+    slots = project.place.repo / ".dvc/tmp/exps/exprun"
+    [kept] = slots.iterdir()
+    link = kept / "root/data/sub/b"
+    inode = link.lstat().st_ino
+    _run_temp(project, 3)
+    assert list(slots.iterdir()) == [kept]
+    assert link.lstat().st_ino == inode
 
 
 def test_what_the_cache_has_lost_is_missing_though_a_workspace_was_kept(
