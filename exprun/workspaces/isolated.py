@@ -240,7 +240,7 @@ class Slot:
             for path, file in known.items()
             if (file.mode, file.oid) == wanted.get(path) and file.mode != GITLINK
         }
-        if not kept:
+        if not (kept or left):
             return self._empty()
         cleaning = Cleaning(
             self.root,
