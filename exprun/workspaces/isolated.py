@@ -253,7 +253,7 @@ class Slot:
         )
         try:
             cleaning.run()
-        except PermissionError:  # a stage made a directory read-only
+        except (PermissionError, FileNotFoundError):  # made read-only by a stage, or removed
             return self._empty()
         return {path: kept[path] for path in cleaning.stay}, cleaning.over, cleaning.left
 
