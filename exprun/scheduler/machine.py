@@ -41,6 +41,8 @@ _NOT_STARTED = frozenset(
     {StageState.WAITING, StageState.ELIGIBLE, StageState.FOLLOWING, StageState.READY}
 )
 
+_NOT_FAILED = frozenset({ExperimentVerdict.CANCELLED, ExperimentVerdict.NOT_BEGUN})
+
 _MOST_REFUSALS = 4
 """So often a stage that runs alone waits until the machine has room: half a minute in all."""
 
@@ -142,7 +144,7 @@ class Scheduler:
                     raise InvalidTransition(experiment, "not being closed", stimulus)
                 ended = self._closing.pop(experiment)
                 self._offers.let_go(experiment)
-                self._count(not succeeded and ended is not ExperimentVerdict.CANCELLED)
+                self._count(not succeeded and ended not in _NOT_FAILED)
             case words.CancelRequested(reason, experiment):
                 self._cancel(reason, experiment)
             case words.DrainRequested():

@@ -433,6 +433,19 @@ def test_draining_gives_back_what_was_only_made_ready(when: str) -> None:
     assert {key.experiment for key in driver.started} == {"a"}
 
 
+def test_what_was_only_made_ready_has_not_failed() -> None:
+    driver = Driver({name: chain(1) for name in "abc"}, Limits(jobs=2), fail_fast=True)
+    driver.start()
+    answer_all_but_runs(driver)
+    driver.send(words.DrainRequested())
+    driver.finish(lambda count: count - 1)
+    assert {name: finish.verdict for name, finish in driver.finished.items()} == {
+        "a": ExperimentVerdict.SUCCEEDED,
+        "b": ExperimentVerdict.SUCCEEDED,
+        "c": ExperimentVerdict.NOT_BEGUN,
+    }
+
+
 def test_no_experiment_begins_after_the_last_failure_allowed() -> None:
     driver = Driver(
         {name: chain(1) for name in "abc"},
