@@ -93,9 +93,10 @@ def _run(
             output.finish(run.succeeded, run.failed)
             if session.cancelled is not None:
                 raise ExperimentFailed("interrupted")
-            if ids is None and not (run.succeeded or run.failed or namespace.quiet):
+            if not (run.succeeded or run.failed or namespace.quiet):
                 sys.stdout.write(_why_nothing(queue))
-            return exits.FAILED if run.failed else exits.OK
+            is_done = not run.failed if ids is None else len(run.succeeded) == len(ids)
+            return exits.OK if is_done else exits.FAILED
 
         # Many small things are done then, more than there is data to be moved.
         with on_one():

@@ -28,7 +28,7 @@ from exprun.runner.watching import WAITING, Watch
 from exprun.scheduler.vocabulary import ExperimentVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from exprun.git.experiments import Published
     from exprun.git.repository import Repository
@@ -155,10 +155,11 @@ class QueueRun:
                 with CancelScope(shield=True):
                     await threads.run_sync(self._leave, opened)
 
-    async def watch(self, tell: Callable[[Stimulus], None]) -> None:
+    async def watch(
+        self, tell: Callable[[Stimulus], None], *, ids: Container[str] | None = None
+    ) -> None:
         """Pass on what others do to the queue meanwhile; see `exprun.runner.watching`."""
-        watch = Watch(self._session, self._queue, self._orchestrator, open=self._open)
-        await watch.run(tell)
+        await Watch(self._session, self._queue, self._orchestrator, ids=ids).run(tell)
 
     def _begin(self, experiment: str) -> tuple[Attempt, _Open | Failure | str] | None:
         """Claim an experiment and make its workspace, or say why there is none.
@@ -391,13 +392,12 @@ async def run_queued(
         run = await open_run(session, queue, orchestrator)
         try:
             entries = await threads.run_sync(queue.unfinished)
-            offered = [entry.id for entry in entries if entry.state in WAITING]
-            if ids is not None:
-                offered = [id for id in offered if id in set(ids)]
+            wanted = None if ids is None else frozenset(ids)
+            waiting = [entry.id for entry in entries if entry.state in WAITING]
             await session.run(
                 run,
-                offered,
-                beside=None if ids else run.watch,
+                [id for id in waiting if wanted is None or id in wanted],
+                beside=partial(run.watch, ids=wanted),
                 max_failures=max_failures,
                 fail_fast=fail_fast,
             )

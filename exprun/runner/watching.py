@@ -27,7 +27,7 @@ WAITING = frozenset({State.QUEUED, State.INTERRUPTED})
 
 
 class Watch:
-    """Passes on what concerns the experiments that `orchestrator` runs: those of `open`, by id."""
+    """Passes on what concerns the experiments that `orchestrator` runs: those of `ids`, or all."""
 
     def __init__(
         self,
@@ -35,19 +35,19 @@ class Watch:
         queue: Queue,
         orchestrator: Orchestrator,
         *,
-        open: Container[str],
+        ids: Container[str] | None = None,
     ) -> None:
         self._session = session
         self._queue = queue
         self._orchestrator = orchestrator
-        self._open = open
+        self._ids = ids
 
     async def run(self, tell: Callable[[Stimulus], None]) -> None:
         """Tell of more experiments, of a wish to stop, and of what those leave that run a part of
         the queue, and stop or are killed. Ends when it is cancelled.
         """
         heard = await threads.run_sync(self._queue.heard)
-        entries = await threads.run_sync(self._queue.unfinished)
+        entries = await self._unfinished()
         known = {entry.id for entry in entries}
         theirs = self._run_elsewhere(entries)
         while True:
@@ -60,7 +60,7 @@ class Watch:
                     await self._session.make_way()
                 elif now == heard:
                     continue
-                entries = await threads.run_sync(self._queue.unfinished)
+                entries = await self._unfinished()
             except FAULTS:
                 # For want of descriptors, say. What others did is seen the next time.
                 continue
@@ -74,8 +74,22 @@ class Watch:
             if offered := [*offered, *(entry.id for entry in new)]:
                 tell(words.ExperimentsOffered(tuple(offered)))
             for entry in entries:
-                if entry.id in self._open and entry.last is not None and entry.last.stop_wished:
+                if self._is_to_stop(entry):
                     tell(words.CancelRequested(CancelReason.REQUESTED, entry.id))
+
+    async def _unfinished(self) -> list[Entry]:
+        entries = await threads.run_sync(self._queue.unfinished)
+        return [entry for entry in entries if self._ids is None or entry.id in self._ids]
+
+    def _is_to_stop(self, entry: Entry) -> bool:
+        """Whether somebody wants that of an experiment that is ours, set out already or not."""
+        last = entry.last
+        return (
+            entry.state is State.RUNNING
+            and last is not None
+            and last.orchestrator == self._orchestrator.id
+            and last.stop_wished
+        )
 
     def _run_elsewhere(self, entries: Sequence[Entry]) -> dict[str, str]:
         """The experiments that other processes run, and the lease of each."""

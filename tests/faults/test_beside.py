@@ -60,6 +60,11 @@ def _queue(place: Place, *rates: str) -> None:
     assert queued.code == 0, queued
 
 
+def _states(place: Place) -> dict[str, str]:
+    rows = json.loads(run(place, "queue", "status", "--json").stdout)
+    return {row["name"]: row["status"] for row in rows}
+
+
 def test_housekeeping_during_a_run_loses_nothing(place: Place, gate: Gate) -> None:
     (place.repo / "code").write_text("edited\n")
     _queue(place, "1", "2", "3")
@@ -141,6 +146,49 @@ def test_one_takes_over_from_another_that_is_killed(place: Place, gate: Gate) ->
     assert left in began
     assert sorted(began) == ["e-1", "e-2", "e-3", "e-4"]
     assert sorted(experiments(place)) == sorted(began)
+
+
+def test_a_sweep_that_is_run_at_once_heeds_the_queue_s_commands(place: Place, gate: Gate) -> None:
+    with (
+        Gate(place.root / "go") as _,
+        Program(place, "run", "-n", "e", "-S", "lr=1,2,3") as sweep,
+    ):
+        name = gate.passed()
+        assert run(place, "queue", "stop").code == 0
+        assert run(place, "queue", "kill", name).code == 0
+        ended = sweep.end()
+
+    assert (ended.code, gate.is_empty()) == (1, True), ended
+    assert ended.stdout.endswith("The queue was told to stop.\n")
+    assert _states(place) == {"e-1": "interrupted", "e-2": "queued", "e-3": "queued"}
+
+
+def test_an_experiment_is_stopped_before_its_files_are_there(place: Place, gate: Gate) -> None:
+    """A filter of Git's writes them, slowly."""
+    slowly = f"echo made > {place.root}/gate; read line < {place.root}/go; cat"
+    git(place, "config", "filter.slow.smudge", slowly)
+    (place.repo / ".gitattributes").write_text("code filter=slow\n")
+    git(place, "add", "-A")
+    git(place, "commit", "-qm", "filtered")
+    _queue(place, "1")
+    with (
+        Gate(place.root / "go") as _,
+        Gate(place.root / "events") as seen,
+        Program(place, "run", "--run-all", "--events", str(place.root / "events")) as program,
+    ):
+        assert gate.passed() == "made"
+        assert run(place, "queue", "kill", "e").code == 0
+        # Who has seen that this one was queued has seen that, too.
+        assert run(place, "run", "--queue", "-n", "later").code == 0
+        while '"later"' not in seen.passed():
+            continue
+        (place.root / "go").write_text("\n" * 3)
+        passed = {gate.passed(), gate.passed()}
+        ended = program.end()
+
+    assert ended.code == 0, ended
+    assert "e" not in passed
+    assert _states(place) == {"e": "interrupted", "later": "success"}
 
 
 def test_dvc_at_the_same_time(place: Place, gate: Gate) -> None:
