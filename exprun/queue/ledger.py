@@ -180,8 +180,8 @@ class Ledger:
         if what == "start":
             row["last"] = attempt
             row["attempts"] = [*row.get("attempts", []), attempt["id"]]
-        elif (row.get("last") or {}).get("id") == attempt["id"]:
-            row["last"] = attempt
+        elif (last := row.get("last") or {}).get("id") == attempt["id"]:
+            row["last"] = attempt | {"stop_wished": True} if last.get("stop_wished") else attempt
             if _has_succeeded(attempt):
                 self._finish(id)
 

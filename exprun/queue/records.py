@@ -43,7 +43,8 @@ class AttemptRecord:
     """One start of an experiment. While `ended` is None it runs, or its orchestrator died.
 
     `reason` is a `FailureClass` as spelled, `rev` the experiment's commit, `kept` a commit of what
-    there was when it failed or was stopped. A `direct` one was not started from the queue.
+    there was when it failed or was stopped. `stop_wished` is whether somebody asked for that. A
+    `direct` one was not started from the queue.
     """
 
     id: str

@@ -15,6 +15,7 @@ from exprun.queue.records import WAITING, State
 from exprun.runner import threads
 from exprun.runner.driver import NotOpened
 from exprun.runner.failures import FAULTS
+from exprun.runner.watching import was_stopped
 from exprun.scheduler import vocabulary as words
 from exprun.scheduler.vocabulary import StageState
 
@@ -159,12 +160,12 @@ class Submitted:
         heard = await threads.run_sync(self._queue.heard)
         if heard != self._heard:
             waiting = self._handles.keys() - ids - self._open
-            ids |= self._open | await threads.run_sync(self._gone, waiting)
+            ids |= self._open | await threads.run_sync(self._out_of_line, waiting)
         found = await threads.run_sync(self._look_up, ids) if ids else []
         self._heard = heard
         for id, entry in found:
             if id in self._open:
-                if entry and entry.last and entry.last.stop_wished:
+                if entry and was_stopped(entry):
                     self._send(words.CancelRequested(CancelReason.REQUESTED, id))
             elif id in self._handles:
                 if id not in self._elsewhere:
@@ -213,9 +214,10 @@ class Submitted:
     def _look_up(self, ids: Iterable[str]) -> list[tuple[str, Entry | None]]:
         return [(id, self._queue.entry(id)) for id in ids]
 
-    def _gone(self, ids: Set[str]) -> Set[str]:
-        """Those that neither wait nor run any more."""
-        return ids - {e.id for e in self._queue.unfinished() if e.state is not State.FAILED}
+    def _out_of_line(self, ids: Set[str]) -> Set[str]:
+        """Those that neither wait nor run any more, or that somebody had stopped elsewhere."""
+        entries = self._queue.unfinished()
+        return ids - {e.id for e in entries if e.state is not State.FAILED and not was_stopped(e)}
 
     def _send(self, stimulus: words.Stimulus) -> None:
         if self._tell is not None:
@@ -250,6 +252,8 @@ class Submitted:
         if entry is None:
             self._settle(handle, None, reason="removed from the queue")
         elif entry.state in (State.SUCCESS, State.FAILED):
+            self._settle(handle, entry)
+        elif was_stopped(entry) and not handle.is_cancelled and entry.state in WAITING:
             self._settle(handle, entry)
         elif handle.is_cancelled and entry.state in WAITING:
             self._change.send_nowait((self._queue.hold, handle))

@@ -41,15 +41,19 @@ class Watch:
         self._queue = queue
         self._orchestrator = orchestrator
         self._ids = ids
+        self._heeded: set[str] = set()
 
     async def run(self, tell: Callable[[Stimulus], None]) -> None:
         """Tell of more experiments, of a wish to stop, and of what those leave that run a part of
         the queue, and stop or are killed. Ends when it is cancelled.
+
+        What somebody had stopped by name, whoever ran it, is not for us to run.
         """
         heard = await threads.run_sync(self._queue.heard)
         entries = await self._unfinished()
         known = {entry.id for entry in entries}
         theirs = self._run_elsewhere(entries)
+        self._to_stop([entry for entry in entries if entry.state is not State.RUNNING])
         while True:
             await anyio.sleep(POLL_S)
             if self._orchestrator.is_draining:
@@ -65,7 +69,10 @@ class Watch:
                 # For want of descriptors, say. What others did is seen the next time.
                 continue
             heard = now
-            offered = [e.id for e in entries if e.state in WAITING and e.id in theirs]
+            for id in self._to_stop(entries):
+                tell(words.CancelRequested(CancelReason.REQUESTED, id))
+            left = [entry for entry in entries if entry.id in theirs and not was_stopped(entry)]
+            offered = [entry.id for entry in left if entry.state in WAITING]
             new = [e for e in entries if e.state in WAITING and e.id not in known]
             known.update(entry.id for entry in new)
             theirs = self._run_elsewhere(entries)
@@ -73,23 +80,17 @@ class Watch:
                 self._session.emit(events.ExperimentQueued(experiment=entry.name))
             if offered := [*offered, *(entry.id for entry in new)]:
                 tell(words.ExperimentsOffered(tuple(offered)))
-            for entry in entries:
-                if self._is_to_stop(entry):
-                    tell(words.CancelRequested(CancelReason.REQUESTED, entry.id))
 
     async def _unfinished(self) -> list[Entry]:
         entries = await threads.run_sync(self._queue.unfinished)
         return [entry for entry in entries if self._ids is None or entry.id in self._ids]
 
-    def _is_to_stop(self, entry: Entry) -> bool:
-        """Whether somebody wants that of an experiment that is ours, set out already or not."""
-        last = entry.last
-        return (
-            entry.state is State.RUNNING
-            and last is not None
-            and last.orchestrator == self._orchestrator.id
-            and last.stop_wished
-        )
+    def _to_stop(self, entries: Sequence[Entry]) -> list[str]:
+        """Those that somebody wants to be stopped, each wish once."""
+        wished = {e.last.id: e.id for e in entries if e.last and was_stopped(e)}
+        news = wished.keys() - self._heeded
+        self._heeded |= news
+        return [wished[attempt] for attempt in news]
 
     def _run_elsewhere(self, entries: Sequence[Entry]) -> dict[str, str]:
         """The experiments that other processes run, and the lease of each."""
@@ -106,3 +107,8 @@ class Watch:
         if not leases:
             return False
         return not await threads.run_sync(lambda: all(map(self._queue.is_alive, leases)))
+
+
+def was_stopped(entry: Entry) -> bool:
+    """Whether somebody asked for the end of its last attempt."""
+    return entry.last is not None and entry.last.stop_wished

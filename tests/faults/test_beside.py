@@ -163,6 +163,29 @@ def test_a_sweep_that_is_run_at_once_heeds_the_queue_s_commands(place: Place, ga
     assert _states(place) == {"e-1": "interrupted", "e-2": "queued", "e-3": "queued"}
 
 
+def test_what_is_stopped_by_name_is_not_run_by_another(place: Place, gate: Gate) -> None:
+    _queue(place, "1", "2")
+    with (
+        Gate(place.root / "go") as _,
+        Gate(place.root / "events") as seen,
+        Program(place, "run", "--run-all") as one,
+    ):
+        assert gate.passed() == "e-1"
+        with Program(place, "run", "--run-all", "--events", str(place.root / "events")) as other:
+            assert gate.passed() == "e-2"
+            assert run(place, "queue", "kill", "e-1").code == 0
+            assert one.end().code == 0
+            assert run(place, "run", "--queue", "-n", "later").code == 0
+            while '"later"' not in seen.passed():
+                continue
+            (place.root / "go").write_text("\n" * 2)
+            assert gate.passed() == "later"
+            assert other.end().code == 0
+
+    assert gate.is_empty()
+    assert _states(place) == {"e-1": "interrupted", "e-2": "success", "later": "success"}
+
+
 def test_an_experiment_is_stopped_before_its_files_are_there(place: Place, gate: Gate) -> None:
     """A filter of Git's writes them, slowly."""
     slowly = f"echo made > {place.root}/gate; read line < {place.root}/go; cat"

@@ -218,10 +218,14 @@ def test_what_runs_is_not_removed_and_what_succeeded_frees_its_name(queue: Queue
 def test_wishes_reach_the_orchestrator(queue: Queue) -> None:
     [a] = add(queue, "a")
     with queue.orchestrate() as orchestrator:
-        assert orchestrator.claim(a)
+        attempt = orchestrator.claim(a)
+        assert attempt
         before = queue.stamp()
         Queue(queue.directory).wish_stop([a])
         assert queue.stamp() != before
+        entry = queue.entry(a)
+        assert entry is not None and entry.last is not None and entry.last.stop_wished
+        attempt.interrupt()
         entry = queue.entry(a)
         assert entry is not None and entry.last is not None and entry.last.stop_wished
         assert not orchestrator.is_draining
@@ -488,7 +492,7 @@ def test_no_part_of_a_request_is_forgotten() -> None:
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            "add hold release first remove retry claim good bad die begin store".split()
+            "add hold release first remove retry claim stop good bad die begin store".split()
         ),
         st.integers(0, 4),
     ),
@@ -526,6 +530,9 @@ def test_any_history_reads_the_same_from_a_compact_journal(
                 orchestrator, attempts = queue.orchestrate(), []
             case "hold" | "release" | "first" | "retry":
                 getattr(queue, what)([entry.id for entry in entries[number : number + 2]])
+            case "stop":
+                running = [e.id for e in entries if e.state is State.RUNNING]
+                queue.wish_stop(running[number : number + 1])
             case "remove":
                 idle = [e.id for e in entries[number:] if e.state is not State.RUNNING]
                 queue.remove(idle[:1])

@@ -665,6 +665,21 @@ async def test_what_another_process_runs_is_waited_for(project: Project) -> None
         assert (await orphaned.wait()).succeeded
 
 
+async def test_what_was_stopped_elsewhere_is_not_run_here(project: Project) -> None:
+    async with opened(project, jobs=1) as runner:
+        await running(runner, "wait")
+        _ahead, stopped = [await runner.submit(spec(lr=lr)) for lr in "23"]
+        queue = queue_of(project)
+        with queue.orchestrate() as other:
+            attempt = other.claim(stopped.id)
+            assert attempt
+            queue.wish_stop([stopped.id])
+            attempt.interrupt()
+            assert (await stopped.wait()).reason == "interrupted"
+        project.gate.touch()
+    assert states(project)[stopped.name] is State.INTERRUPTED
+
+
 NEEDY = """\
 stages:
   train:
