@@ -51,7 +51,7 @@ class Watch:
         """
         heard = await threads.run_sync(self._queue.heard)
         entries = await self._unfinished()
-        known = {entry.id for entry in entries}
+        known = {entry.id for entry in entries if entry.state is not State.HELD}
         theirs = self._run_elsewhere(entries)
         self._to_stop([entry for entry in entries if entry.state is not State.RUNNING])
         while True:
@@ -75,6 +75,8 @@ class Watch:
             offered = [entry.id for entry in left if entry.state in WAITING]
             new = [e for e in entries if e.state in WAITING and e.id not in known]
             known.update(entry.id for entry in new)
+            # One that is released is as good as new.
+            known.difference_update(entry.id for entry in entries if entry.state is State.HELD)
             theirs = self._run_elsewhere(entries)
             for entry in new:
                 self._session.emit(events.ExperimentQueued(experiment=entry.name))

@@ -163,6 +163,25 @@ def test_a_sweep_that_is_run_at_once_heeds_the_queue_s_commands(place: Place, ga
     assert _states(place) == {"e-1": "interrupted", "e-2": "queued", "e-3": "queued"}
 
 
+def test_what_is_released_when_its_turn_is_over_is_run_too(place: Place, gate: Gate) -> None:
+    _queue(place, "1", "2", "3")
+    assert run(place, "queue", "hold", "e-2").code == 0
+    with (
+        Gate(place.root / "go") as _,
+        Gate(place.root / "events") as seen,
+        Program(place, "run", "--run-all", "--events", str(place.root / "events")) as program,
+    ):
+        assert gate.passed() == "e-1"
+        (place.root / "go").write_text("\n")
+        assert gate.passed() == "e-3"
+        assert run(place, "queue", "release", "e-2").code == 0
+        while '"e-2"' not in seen.passed():
+            continue
+        (place.root / "go").write_text("\n" * 2)
+        assert gate.passed() == "e-2"
+        assert program.end().code == 0
+
+
 def test_what_is_stopped_by_name_is_not_run_by_another(place: Place, gate: Gate) -> None:
     _queue(place, "1", "2")
     with (
