@@ -159,8 +159,10 @@ class Submitted:
         ids = set(self._elsewhere)
         heard = await threads.run_sync(self._queue.heard)
         if heard != self._heard:
+            entries = await threads.run_sync(self._queue.unfinished)
+            self._send(words.ExperimentsOrdered(tuple(entry.id for entry in entries)))
             waiting = self._handles.keys() - ids - self._open
-            ids |= self._open | await threads.run_sync(self._out_of_line, waiting)
+            ids |= self._open | (waiting - _in_line(entries))
         found = await threads.run_sync(self._look_up, ids) if ids else []
         self._heard = heard
         for id, entry in found:
@@ -213,11 +215,6 @@ class Submitted:
 
     def _look_up(self, ids: Iterable[str]) -> list[tuple[str, Entry | None]]:
         return [(id, self._queue.entry(id)) for id in ids]
-
-    def _out_of_line(self, ids: Set[str]) -> Set[str]:
-        """Those that neither wait nor run any more, or that somebody had stopped elsewhere."""
-        entries = self._queue.unfinished()
-        return ids - {e.id for e in entries if e.state is not State.FAILED and not was_stopped(e)}
 
     def _send(self, stimulus: words.Stimulus) -> None:
         if self._tell is not None:
@@ -299,6 +296,11 @@ class Submitted:
                     experiment=handle.name, rev=rev, reason=reason, isolated=True
                 )
             )
+
+
+def _in_line(entries: Iterable[Entry]) -> Set[str]:
+    """Those that wait or run, unless somebody had them stopped."""
+    return {e.id for e in entries if e.state is not State.FAILED and not was_stopped(e)}
 
 
 def _reason(entry: Entry | None) -> str:

@@ -44,8 +44,8 @@ class Watch:
         self._heeded: set[str] = set()
 
     async def run(self, tell: Callable[[Stimulus], None]) -> None:
-        """Tell of more experiments, of a wish to stop, and of what those leave that run a part of
-        the queue, and stop or are killed. Ends when it is cancelled.
+        """Tell of more experiments, their order, a wish to stop, and what those leave that run a
+        part of the queue, and stop or are killed. Ends when it is cancelled.
 
         What somebody had stopped by name, whoever ran it, is not for us to run.
         """
@@ -82,6 +82,7 @@ class Watch:
                 self._session.emit(events.ExperimentQueued(experiment=entry.name))
             if offered := [*offered, *(entry.id for entry in new)]:
                 tell(words.ExperimentsOffered(tuple(offered)))
+            tell(words.ExperimentsOrdered(tuple(e.id for e in entries if e.state in WAITING)))
 
     async def _unfinished(self) -> list[Entry]:
         entries = await threads.run_sync(self._queue.unfinished)

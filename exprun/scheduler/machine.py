@@ -109,8 +109,10 @@ class Scheduler:
         Raises InvalidTransition, and changes nothing, if the stimulus answers no instruction.
         """
         match stimulus:
-            case words.ExperimentsOffered(experiments, first):
-                (self._offers.add_first if first else self._offers.add)(experiments)
+            case words.ExperimentsOffered(experiments):
+                self._offers.add(experiments)
+            case words.ExperimentsOrdered(experiments):
+                self._offers.put_first(experiments)
             case words.ExperimentWithdrawn(experiment):
                 self._offers.withdraw(experiment)
             case words.ExperimentOpened(experiment, plan):

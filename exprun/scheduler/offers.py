@@ -30,9 +30,8 @@ class Offers:
             else:
                 self._waiting[experiment] = None
 
-    def add_first(self, experiments: tuple[str, ...]) -> None:
-        """Put experiments before all others, in the order given."""
-        self.add(experiments)
+    def put_first(self, experiments: tuple[str, ...]) -> None:
+        """Put those of `experiments` that wait before all others, in the order given."""
         for experiment in reversed(experiments):
             if experiment in self._waiting:
                 self._waiting.move_to_end(experiment, last=False)

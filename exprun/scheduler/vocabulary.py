@@ -131,7 +131,13 @@ class ExperimentsOffered:
     """
 
     experiments: tuple[str, ...]
-    first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentsOrdered:
+    """Those of these experiments that wait to be opened go before all others, in this order."""
+
+    experiments: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +221,7 @@ class DrainRequested:
 
 Stimulus = (
     ExperimentsOffered
+    | ExperimentsOrdered
     | ExperimentWithdrawn
     | ExperimentOpened
     | ExperimentNotOpened

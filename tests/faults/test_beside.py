@@ -182,6 +182,27 @@ def test_what_is_released_when_its_turn_is_over_is_run_too(place: Place, gate: G
         assert program.end().code == 0
 
 
+def test_what_is_put_first_is_next(place: Place, gate: Gate) -> None:
+    _queue(place, "1", "2", "3", "4")
+    with (
+        Gate(place.root / "go") as _,
+        Gate(place.root / "events") as seen,
+        Program(place, "run", "--run-all", "--events", str(place.root / "events")) as program,
+    ):
+        assert gate.passed() == "e-1"
+        assert run(place, "queue", "first", "e-4").code == 0
+        # Who has seen that this one was queued has seen that, too.
+        assert run(place, "run", "--queue", "-n", "later").code == 0
+        while '"later"' not in seen.passed():
+            continue
+        (place.root / "go").write_text("\n" * 5)
+        passed = [gate.passed() for _ in range(4)]
+        assert program.end().code == 0
+
+    # One may have been made ready before.
+    assert passed in (["e-4", "e-2", "e-3", "later"], ["e-2", "e-4", "e-3", "later"])
+
+
 def test_what_is_stopped_by_name_is_not_run_by_another(place: Place, gate: Gate) -> None:
     _queue(place, "1", "2")
     with (

@@ -665,6 +665,19 @@ async def test_what_another_process_runs_is_waited_for(project: Project) -> None
         assert (await orphaned.wait()).succeeded
 
 
+async def test_others_may_put_first_what_was_submitted(project: Project) -> None:
+    async with opened(project, jobs=1) as runner:
+        await running(runner, "wait")
+        _ahead, second, third, gone = [await runner.submit(spec(lr=lr)) for lr in "2345"]
+        queue = queue_of(project)
+        queue.first([third.id])
+        queue.remove([gone.id])
+        assert (await gone.wait()).reason == "removed from the queue", "others are looked at"
+        project.gate.touch()
+        assert (await third.wait()).succeeded
+        assert second.result is None
+
+
 async def test_what_was_stopped_elsewhere_is_not_run_here(project: Project) -> None:
     async with opened(project, jobs=1) as runner:
         await running(runner, "wait")

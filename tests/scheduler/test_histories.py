@@ -85,8 +85,10 @@ def disturbance(event: int, number: int, target: str) -> words.Stimulus | None:
     match event:
         case 0:
             return words.CancelRequested(_REASONS[number % len(_REASONS)], target)
+        case 1 if number % 2:
+            return words.ExperimentsOrdered((target,))
         case 1:
-            return words.ExperimentsOffered((target,), first=bool(number % 2))
+            return words.ExperimentsOffered((target,))
         case 2:
             return words.ExperimentWithdrawn(target)
         case 3 if number % 8 == 0:

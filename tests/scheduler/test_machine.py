@@ -404,6 +404,14 @@ def test_no_other_gets_the_only_job_slot_before_the_first() -> None:
     assert [key.experiment for key in driver.started] == ["a", "b", "c"]
 
 
+def test_the_order_of_what_waits_may_change() -> None:
+    driver = Driver({name: chain(1) for name in "abcd"}, Limits(jobs=1), max_open=1)
+    driver.start()
+    driver.send(words.ExperimentsOrdered(("d", "a", "gone", "c")))
+    driver.finish()
+    assert [key.experiment for key in driver.started] == ["a", "d", "c", "b"]
+
+
 def test_draining_finishes_what_has_begun() -> None:
     driver = Driver({f"e{i}": chain(2) for i in range(5)}, Limits(jobs=1), max_open=1)
     driver.start()
