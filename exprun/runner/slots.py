@@ -32,6 +32,7 @@ class SlotPool:
     def take(self) -> Slot:
         """A slot, locked for this process; what it holds is left from its last use."""
         with self._lock:
+            self._forget_removed()
             if self._free:
                 return self._free.pop()
             while True:
@@ -53,6 +54,7 @@ class SlotPool:
         """
         keep = store.lends_to(self._directory)
         with self._lock:
+            self._forget_removed()
             for name in self._names():
                 slot = open_slot(os.path.join(self._directory, name))
                 if slot is not None:
@@ -71,6 +73,13 @@ class SlotPool:
         kept = [name for name in self._names() if is_kept(os.path.join(self._directory, name))]
         yield from kept
         yield from (name for name in map(str, count()) if name not in kept)
+
+    def _forget_removed(self) -> None:
+        """Let go of the slots that somebody has removed by hand."""
+        removed = [slot for slot in self._free if not slot.is_there]
+        for slot in removed:
+            self._free.remove(slot)
+            slot.close()
 
     def _names(self) -> list[str]:
         try:

@@ -120,6 +120,11 @@ class Slot:
         """The slot's name in its directory."""
         return int(os.path.basename(self.directory))
 
+    @property
+    def is_there(self) -> bool:
+        """Whether nobody has removed the slot, which might be another process's by now."""
+        return _is_same_file(self._lock, os.path.join(self.directory, "lock"))
+
     def close(self) -> None:
         """Let others have the slot; what it holds stays for them to switch from."""
         if self._lock >= 0:

@@ -22,3 +22,12 @@ def test_a_queue_that_cannot_be_read_for_a_while_stops_nothing(project: Project)
     project.run("run", "--queue", "-S", "x=1")
     done = project.run("run", "--run-all")
     assert (done.code, project.queue()["1"]["status"]) == (0, "success"), done.stderr
+
+
+def test_a_workspace_that_somebody_removes_fails_one_experiment(project: Project) -> None:
+    slots = project.place.repo / ".dvc/tmp/exps/exprun"
+    project.setup(f"test $1 != 1 || rm -r {slots}\necho $1 > m.json; echo $1 > out.txt\n")
+    done = project.run("run", "-S", "x=1,2,3")
+    states = {x: row["status"] for x, row in project.queue().items()}
+    assert states == {"1": "failed", "2": "success", "3": "success"}, done.stderr
+    assert list(slots.iterdir()) == []

@@ -588,6 +588,19 @@ def test_what_is_left_is_kept_for_a_later_process(project: GitProject, slot: Slo
     assert (own.root / "a").read_text() == "a\n"
 
 
+def test_a_kept_workspace_that_somebody_removed_is_made_anew(
+    project: GitProject, slot: Slot
+) -> None:
+    base(project)
+    own = make(project, slot)
+    own.write("data/x", "x")
+    slot.leave(["data"])
+    assert slot.keep()
+    shutil.rmtree(slot.root)
+    assert _make_again(project, slot) == []
+    assert files(own.root) == files(project.root)
+
+
 def test_what_a_killed_process_used_is_not_kept(project: GitProject, slot: Slot) -> None:
     base(project)
     own = make(project, slot)
