@@ -28,6 +28,7 @@ from exprun.runner.failures import FAULTS, failure_from, failure_of_plan
 from exprun.runner.keeping import keep_state
 from exprun.runner.queueing import copy_paths, request_of
 from exprun.runner.queues import open_queue, queue_refs, tidy_queue
+from exprun.runner.watching import was_stopped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -120,15 +121,17 @@ class Recording:
 
     async def watch(self, _: Callable[[Stimulus], None]) -> None:
         """Cancel the session when somebody asks the queue to stop the experiment."""
-        stamp = self._queue.stamp()
+        known = None
         while True:
             await anyio.sleep(_POLL_S)
-            if self._queue.stamp() == stamp:
-                continue
-            stamp = self._queue.stamp()
-            entry = await threads.run_sync(self._queue.entry, self.id)
-            if entry is not None and entry.last is not None and entry.last.stop_wished:
-                self._session.cancel(CancelReason.REQUESTED)
+            # For want of descriptors, say. What others want is seen the next time.
+            with suppress(*FAULTS):
+                if (stamp := self._queue.stamp()) == known:
+                    continue
+                entry = await threads.run_sync(self._queue.entry, self.id)
+                known = stamp
+                if entry is not None and was_stopped(entry):
+                    self._session.cancel(CancelReason.REQUESTED)
 
     def store(self, commit: str) -> None:
         """Tell that `commit` is about to get the experiment's ref."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,7 +16,7 @@ from exprun.queue.records import WAITING, State
 from exprun.runner import threads
 from exprun.runner.driver import NotOpened
 from exprun.runner.failures import FAULTS
-from exprun.runner.watching import was_stopped
+from exprun.runner.watching import POLL_S, was_stopped
 from exprun.scheduler import vocabulary as words
 from exprun.scheduler.vocabulary import StageState
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from exprun.runner.reproduction import Emit, Reproduction
 
     _Change = tuple[Callable[[Sequence[str]], None], "ExperimentHandle"]
+
+_MORE_LOOKS = 10
 
 _RESULTS = {
     StageState.UNCHANGED: StageResult.UNCHANGED,
@@ -184,7 +187,7 @@ class Submitted:
         self._open.add(experiment)
         opened = await self._inner.open(experiment)
         if isinstance(opened, NotOpened):
-            entry = await threads.run_sync(self._queue.entry, experiment)
+            entry = await self._look_at(experiment)
             self._open.discard(experiment)
             self._judge(experiment, entry)
         return opened
@@ -197,7 +200,7 @@ class Submitted:
     ) -> bool:
         """See `exprun.runner.driver.Source`."""
         succeeded = await self._inner.close(reproduction, verdict, states)
-        entry = await threads.run_sync(self._queue.entry, reproduction.id)
+        entry = await self._look_at(reproduction.id)
         self._open.discard(reproduction.id)
         stages = {
             reproduction.address(index): _RESULTS[state] for index, state in enumerate(states)
@@ -212,6 +215,14 @@ class Submitted:
         return succeeded
 
     # Inside
+
+    async def _look_at(self, id: str) -> Entry | None:
+        """One experiment as it stands now. What keeps the queue from being read may pass."""
+        for _ in range(_MORE_LOOKS):
+            with suppress(*FAULTS):
+                return await threads.run_sync(self._queue.entry, id)
+            await anyio.sleep(POLL_S)
+        return await threads.run_sync(self._queue.entry, id)
 
     def _look_up(self, ids: Iterable[str]) -> list[tuple[str, Entry | None]]:
         return [(id, self._queue.entry(id)) for id in ids]

@@ -647,6 +647,23 @@ async def test_a_queue_that_cannot_be_read_for_a_while_stops_nothing(project: Pr
         assert (await runner.run(spec(lr="2"))).succeeded
 
 
+async def test_nor_does_it_when_an_experiment_ends_meanwhile(project: Project) -> None:
+    journal = project.root / ".dvc/tmp/exprun/queue/journal.jsonl"
+    aside = journal.with_name("aside")
+    async with opened(project) as runner, runner.subscribe(events.WarningRaised) as warnings:
+        handle = await running(runner, "wait")
+        journal.rename(aside)
+        journal.symlink_to(journal)
+        project.gate.touch()
+        warning = await anext(warnings)
+        assert isinstance(warning, events.WarningRaised)
+        assert "is not recorded" in warning.message
+        await anyio.sleep(POLL_S)
+        aside.replace(journal)
+        await handle.wait()
+        assert (await runner.run(spec(lr="2"))).succeeded
+
+
 async def test_what_another_process_runs_is_waited_for(project: Project) -> None:
     async with opened(project, jobs=1) as runner:
         first = await running(runner, "wait")
