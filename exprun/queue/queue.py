@@ -180,7 +180,9 @@ class Queue:
                 assert entry is not None
                 yield entry
         except (ExprunError, OSError):
-            self._change("remove", [id for id in added if self._is_waiting(id)])
+            with self._writing() as writer:
+                waiting = [id for id in added if self._is_waiting(id)]
+                self._write(writer, _ids_line("remove", waiting))
             raise
         finally:
             self.sync()
@@ -298,8 +300,10 @@ class Queue:
 
     def retry(self, ids: Sequence[str]) -> None:
         """Let failed experiments be run again."""
-        failed = [id for id in ids if (e := self.entry(id)) and e.state is State.FAILED]
-        self._change("retry", failed)
+        with self._writing() as writer:
+            failed = [id for id in ids if (e := self.entry(id)) and e.state is State.FAILED]
+            self._write(writer, _ids_line("retry", failed))
+            writer.sync()
 
     def wish_stop(self, ids: Sequence[str]) -> None:
         """Ask the orchestrators of running experiments to stop these; see `Entry.last`."""

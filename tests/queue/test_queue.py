@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -199,6 +200,24 @@ def test_failed_ones_wait_for_a_retry(queue: Queue) -> None:
         queue.retry([a])
         assert states(queue) == {"a": "queued"}
         assert orchestrator.claim_next() is not None
+
+
+def test_what_somebody_else_tries_again_is_not_tried_twice(queue: Queue) -> None:
+    [a] = add(queue, "a")
+    with queue.orchestrate() as orchestrator:
+        attempt = orchestrator.claim(a)
+        assert attempt
+        attempt.fail(FailureClass.STAGE_EXIT)
+        with open(os.path.join(queue.directory, "journal.jsonl.lock")) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
+            def be_quicker(_: str) -> None:
+                lock.close()
+                queue.retry([a])
+                assert orchestrator.claim(a)
+
+            Queue(queue.directory, warn=be_quicker).retry([a])
+        assert states(queue) == {"a": "running"}
 
 
 def test_what_runs_is_not_removed_and_what_succeeded_frees_its_name(queue: Queue) -> None:
