@@ -73,7 +73,7 @@ async def _workspace(
     opened: Opened, prepared: Prepared, tree: str
 ) -> AsyncIterator[tuple[Slot, IsolatedWorkspace]]:
     """A slot with a workspace of `tree` in it."""
-    slots = SlotPool(opened.place)
+    slots = SlotPool(opened.place, opened.warn)
     slot = await threads.run_sync(slots.take)
     try:
         if prepared.spec.copy_paths:

@@ -85,7 +85,7 @@ class QueueRun:
         self._session = session
         self._queue = queue
         self._orchestrator = orchestrator
-        self._slots = SlotPool(session.opened.place)
+        self._slots = SlotPool(session.opened.place, session.opened.warn)
         self._source = source
         self._open: dict[str, _Open] = {}
         self._git = Lock()

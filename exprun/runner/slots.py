@@ -8,10 +8,10 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from exprun.runner.announcing import forget_the_dead
-from exprun.workspaces.isolated import LOCATION, is_kept, open_slot
+from exprun.workspaces.isolated import LOCATION, UNDELETABLE, is_kept, open_slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from exprun.project.root import Place
     from exprun.store.cache import Store
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class SlotPool:
     """Hands out slots that no other process uses, those used last first. Thread-safe."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, warn: Callable[[str], None]) -> None:
         self._place = place
+        self._warn = warn
         # Git wants to know where its work tree really is.
         self._directory = os.path.join(os.path.realpath(place.tmp_dir), "exps", LOCATION)
         self._free: list[Slot] = []
@@ -64,8 +65,9 @@ class SlotPool:
                 if keep and _keep(slot):
                     slot.close()
                     keep = False
-                else:
-                    slot.remove()
+                    continue
+                for path in slot.remove():
+                    self._warn(f"{path} cannot be removed; it is not needed any more")
             self._free.clear()
 
     def _all_names(self) -> Iterator[str]:
@@ -91,5 +93,5 @@ class SlotPool:
 def _keep(slot: Slot) -> bool:
     try:
         return slot.keep()
-    except OSError:  # a stage made a directory read-only
+    except UNDELETABLE:  # a stage made a directory read-only
         return False

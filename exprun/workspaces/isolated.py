@@ -6,6 +6,7 @@ It lives in a *slot*, a directory made for re-use::
     <slot>/state    what was written and when, with checksums; empty while that is not certain
     <slot>/left     what was left besides; only there while the slot is kept for a later process
     <slot>/root/    the workspace
+    <slot>/stuck-*  former ones that could not be deleted
 
 The state is emptied before anything is touched and is written last, so a crash at any moment leaves
 a slot that is visibly dirty; a dirty one is emptied before it is used. Switching a clean slot to
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
     from exprun.git.repository import Repository
 
 _KEPT = "left"
+_STUCK = "stuck-"
+UNDELETABLE = (OSError, RecursionError)
+"""What is raised of files that are not ours, or nested too deeply."""
 _KEY_BYTES = 65
 _SIZE = struct.Struct(">Q")
 
@@ -159,7 +163,7 @@ class Slot:
             if self._umask is not None and not os.path.islink(self.root):
                 self._clean(self._umask)
                 return
-        except OSError:  # a stage made a directory read-only, or removed the whole of it
+        except UNDELETABLE:  # a stage made a directory read-only, or removed the whole of it
             pass
         self.clear()
 
@@ -187,16 +191,37 @@ class Slot:
         self._left = ()
         _unlink(self._kept)
         _unlink(self._state)
-        remove_tree(self.root)
+        self._discard(self.root)
 
-    def remove(self) -> None:
-        """Delete the workspace and the slot, and let it go."""
+    def remove(self) -> list[str]:
+        """Delete the workspace and the slot, and let it go; what cannot be deleted."""
         self.clear()
+        stuck = self._still_stuck()
         _unlink(os.path.join(self.directory, "lock"))
         # Somebody else may be making it anew.
         with suppress(OSError):
             os.rmdir(self.directory)
         self.close()
+        return stuck
+
+    def _discard(self, path: str) -> None:
+        """Delete a directory. What is another user's, say, is put aside: it is in nobody's way."""
+        try:
+            remove_tree(path)
+        except UNDELETABLE:
+            os.rename(path, os.path.join(self.directory, f"{_STUCK}{os.urandom(4).hex()}"))
+
+    def _still_stuck(self) -> list[str]:
+        """Delete what was put aside; what of it cannot be deleted now, either."""
+        stuck = []
+        for name in os.listdir(self.directory):
+            if name.startswith(_STUCK):
+                path = os.path.join(self.directory, name)
+                try:
+                    remove_tree(path)
+                except UNDELETABLE:
+                    stuck.append(path)
+        return stuck
 
     def make(self, source: WorkspaceSource, *, baseline: str, tree: str) -> IsolatedWorkspace:
         """Turn the slot into a workspace of `tree`, whatever it held before.
@@ -258,7 +283,7 @@ class Slot:
         )
         try:
             cleaning.run()
-        except (PermissionError, FileNotFoundError):  # made read-only by a stage, or removed
+        except UNDELETABLE:  # a stage made a directory read-only, or somebody removed all of it
             return self._empty()
         return {path: kept[path] for path in cleaning.stay}, cleaning.over, cleaning.left
 
@@ -267,11 +292,11 @@ class Slot:
         same = reuse_isolated_git(self.root, origin, commit=baseline, settings=settings)
         if same is not None:
             return same
-        remove_tree(os.path.join(self.root, ".git"))
+        self._discard(os.path.join(self.root, ".git"))
         return create_isolated_git(self.root, origin, commit=baseline, settings=settings)
 
     def _empty(self) -> tuple[dict[str, IndexEntry], dict[str, int], Sequence[str]]:
-        remove_tree(self.root)
+        self._discard(self.root)
         os.mkdir(self.root, 0o700)
         return {}, {}, ()
 

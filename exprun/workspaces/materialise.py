@@ -192,7 +192,8 @@ class Cleaning:
 def remove_tree(path: str) -> None:
     """Remove a directory and all below it, also what a stage made read-only.
 
-    What links lead to stays, also if `path` is one.
+    What links lead to stays, also if `path` is one. Raises OSError, or RecursionError where
+    directories are nested too deeply, once all that can be removed is gone.
     """
     if os.path.islink(path):
         os.unlink(path)
@@ -204,14 +205,24 @@ def remove_tree(path: str) -> None:
         items = list(os.scandir(path))
     except FileNotFoundError:
         return
+    failure: OSError | RecursionError | None = None
     for item in items:
-        remove = remove_tree if item.is_dir(follow_symlinks=False) else os.unlink
         try:
-            remove(item.path)
-        except PermissionError:
-            os.chmod(path, 0o700)
-            remove(item.path)
+            _remove_from(path, item)
+        except (OSError, RecursionError) as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
     os.rmdir(path)
+
+
+def _remove_from(directory: str, item: os.DirEntry[str]) -> None:
+    remove = remove_tree if item.is_dir(follow_symlinks=False) else os.unlink
+    try:
+        remove(item.path)
+    except PermissionError:
+        os.chmod(directory, 0o700)
+        remove(item.path)
 
 
 def _is_apart(path: str, wanted: Container[str], directories: Container[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,3 +38,29 @@ def test_a_workspace_that_somebody_removes_fails_one_experiment(project: Project
     states = {x: row["status"] for x, row in project.queue().items()}
     assert states == {"1": "failed", "2": "success", "3": "success"}, done.stderr
     assert list(slots.iterdir()) == []
+
+
+def test_what_cannot_be_deleted_is_in_nobody_s_way(project: Project) -> None:
+    """As what containers leave that run as root; here, nested too deeply."""
+    project.setup(
+        """\
+        echo $1 > m.json; echo $1 > out.txt
+        case $1 in 1|2)
+            mkdir big && touch big/file && cd big
+            for i in $(seq 1200); do mkdir d && cd d || exit 3; done
+        esac
+        test $1 != 2
+        """
+    )
+    slots = project.place.repo / ".dvc/tmp/exps/exprun"
+    try:
+        for options in "-S x=1,2,3", "--temp -S x=4":
+            done = project.run("run", *options.split())
+            stuck = list(slots.glob("*/stuck-*"))
+            assert len(stuck) == done.stderr.count("cannot be removed") == 2, done.stderr
+            assert not list(slots.glob("*/root")) + list(slots.glob("*/stuck-*/*/file"))
+    finally:
+        subprocess.run(["rm", "-r", str(slots)], check=True)  # Python's own would fail.
+    assert done.code == 0, done.stderr
+    states = {x: row["status"] for x, row in project.queue().items()}
+    assert states == {"1": "success", "2": "failed", "3": "success"}
