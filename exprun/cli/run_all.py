@@ -95,7 +95,7 @@ def _run(
                 raise ExperimentFailed("interrupted")
             if not (run.succeeded or run.failed or namespace.quiet):
                 sys.stdout.write(_why_nothing(queue))
-            is_done = not run.failed if ids is None else len(run.succeeded) == len(ids)
+            is_done = not run.failed and (ids is None or _are_done(queue, ids))
             return exits.OK if is_done else exits.FAILED
 
         # Many small things are done then, more than there is data to be moved.
@@ -110,6 +110,12 @@ def _run(
                 beside=output.keep_fresh,
                 kept="what has not finished stays in the queue: exprun run --run-all goes on",
             )
+
+
+def _are_done(queue: Queue, ids: Sequence[str]) -> bool:
+    """Whether experiments have succeeded, or are in the hands of another process."""
+    states = Counter(entry.state for id in ids if (entry := queue.entry(id)))
+    return states[State.SUCCESS] + states[State.RUNNING] == len(ids)
 
 
 def _why_nothing(queue: Queue) -> str:

@@ -226,6 +226,19 @@ def test_what_is_stopped_by_name_is_not_run_by_another(place: Place, gate: Gate)
     assert _states(place) == {"e-1": "interrupted", "e-2": "success", "later": "success"}
 
 
+def test_a_sweep_of_which_another_runs_a_part_has_not_failed(place: Place, gate: Gate) -> None:
+    with (
+        Gate(place.root / "go") as _,
+        Program(place, "run", "-n", "e", "-S", "lr=1,2") as sweep,
+    ):
+        names = [gate.passed()]
+        with Program(place, "run", "--run-all") as other:
+            names.append(gate.passed())
+            (place.root / "go").write_text("\n" * 2)
+            assert (sweep.end().code, other.end().code) == (0, 0)
+    assert names == ["e-1", "e-2"]
+
+
 def test_an_experiment_is_stopped_before_its_files_are_there(place: Place, gate: Gate) -> None:
     """A filter of Git's writes them, slowly."""
     slowly = f"echo made > {place.root}/gate; read line < {place.root}/go; cat"
