@@ -33,9 +33,11 @@ class SlotPool:
     def take(self) -> Slot:
         """A slot, locked for this process; what it holds is left from its last use."""
         with self._lock:
-            self._forget_removed()
-            if self._free:
-                return self._free.pop()
+            while self._free:
+                slot = self._free.pop()
+                if slot.is_there:
+                    return slot
+                slot.close()  # Somebody has removed it by hand.
             while True:
                 slot = open_slot(os.path.join(self._directory, next(self._untried)))
                 if slot is not None:
