@@ -34,10 +34,10 @@ class SlotPool:
         """A slot, locked for this process; what it holds is left from its last use."""
         with self._lock:
             while self._free:
-                slot = self._free.pop()
-                if slot.is_there:
-                    return slot
-                slot.close()  # Somebody has removed it by hand.
+                free = self._free.pop()
+                if free.is_there:
+                    return free
+                free.close()  # Somebody has removed it by hand.
             while True:
                 slot = open_slot(os.path.join(self._directory, next(self._untried)))
                 if slot is not None:
