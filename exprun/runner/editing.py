@@ -40,16 +40,20 @@ def edit_params(
     """
     composed = _composed_file(opened, spec)
     edits = Edits()
+    names: dict[str, list[Location]] = {}  # of each file, however it is spelled, behind links too
     for file in dict.fromkeys([*overrides, *([DEFAULT_FILE] if composed else [])]):
         location = _locate(file, opened, spec)
         ours = overrides.get(file, ())
         base = edits.bases[location] = _read(opened, location)
+        known = names.setdefault(os.path.realpath(f"{opened.place.root}/{location}"), [])
         if composed is not None and file == DEFAULT_FILE:
             from exprun.params.hydra import compose
 
-            edits.contents[location] = compose(composed, ours)
+            content = compose(composed, ours)
         else:
-            edits.contents[location] = apply_overrides(base, location, ours)
+            content = apply_overrides(edits.contents[known[0]] if known else base, location, ours)
+        known.append(location)
+        edits.contents.update(dict.fromkeys(known, content))
     return edits
 
 

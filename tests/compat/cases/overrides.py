@@ -77,6 +77,14 @@ CASES = (
     _set("python-kept", "p.py:NAME=y", "p.py:E=5", "p.py:T.depth=9"),
     _set("several-files", "lr=9", "p.json:l=[3]", "p.toml:t.l=[]", "p.py:LR=9"),
     _set("new-file", "new.yaml:+a.b=1"),
+    _set(
+        "one-file-by-several-names",
+        "params.yaml:lr=3",
+        "./params.yaml:train.name=x",
+        ".//params.yaml:nothing=5",
+        "p.json:a.b=2",
+        "./p.json:+a.c=3",
+    ),
     _set("same-value", "lr=0.1"),
     _set("unknown-key", "nosuch=1"),
     _set("unparsable", "lr=[1"),
@@ -164,6 +172,21 @@ CASES = (
         ),
         commit(),
         steps=(run("-n", "a", "-S", "lr=2"), run("-n", "b", "--temp", "-S", "lr=3")),
+    ),
+    case(
+        "set-behind-a-link-and-before-it",
+        write("base.yaml", "lr: 1\nmomentum: 1\n"),
+        Symlink("params.yaml", "base.yaml"),
+        write(
+            "dvc.yaml",
+            "stages:\n  s:\n    cmd: cat params.yaml > o\n    params: [lr, momentum]\n"
+            "    outs: [o]\n",
+        ),
+        commit(),
+        steps=(
+            run("-n", "a", "-S", "lr=2", "-S", "base.yaml:momentum=3"),
+            run("-n", "b", "--temp", "-S", "base.yaml:lr=4", "-S", "momentum=5"),
+        ),
     ),
     case(
         "hydra",
