@@ -43,6 +43,7 @@ def _path_to_data(locked: LockedPath) -> dict[str, object]:
     if content is not None:
         if not content.legacy:
             data["hash"] = "md5"
+    if content is not None and "files" not in locked.extra:
         data["md5"] = content.oid
         if content.size is not None:
             data["size"] = content.size
@@ -78,21 +79,33 @@ def from_checked(data: Any) -> LockedStage:
 
 
 def _path_from_data(data: dict[str, Any]) -> LockedPath:
-    path, md5 = data["path"], data.get("md5")
-    hash_name = data.get("hash")
-    if not md5 or hash_name not in (None, "md5"):
+    path, content = data["path"], _content_from_data(data)
+    if content is None:
         return LockedPath(path=path, extra={key: data[key] for key in data if key != "path"})
-    content = Content(
-        oid=Oid(md5),
-        size=data.get("size"),
-        nfiles=data.get("nfiles"),
-        isexec=data.get("isexec", False),
-        legacy=hash_name is None,
-    )
     if data.keys() <= _CONTENT_KEYS:
         return LockedPath(path=path, content=content)
     extra = {key: value for key, value in data.items() if key not in _CONTENT_KEYS}
     return LockedPath(path=path, content=content, extra=extra)
+
+
+def _content_from_data(data: dict[str, Any]) -> Content | None:
+    hash_name = data.get("hash")
+    if hash_name not in (None, "md5"):
+        return None
+    legacy = hash_name is None
+    if files := data.get("files"):
+        from exprun.model.manifest import listed_content
+
+        return listed_content(files, legacy=legacy)
+    if not data.get("md5"):
+        return None
+    return Content(
+        oid=Oid(data["md5"]),
+        size=data.get("size"),
+        nfiles=data.get("nfiles"),
+        isexec=data.get("isexec", False),
+        legacy=legacy,
+    )
 
 
 def build_entry(

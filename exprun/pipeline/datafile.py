@@ -141,26 +141,32 @@ def _output(
 
 
 def _recorded(item: Dependency | Output, entry: Mapping[str, Any]) -> LockedPath:
-    """What `entry` records about `item`.
-
-    Inside the project an entry without ``hash`` is one of DVC 2, whose MD5 is of another kind.
-    """
+    """What `entry` records about `item`."""
     extra = {key: entry[key] for key in (*META_KEYS, "files") if key in entry}
-    if "hash" in entry:
-        extra["hash"] = entry["hash"]
-    md5 = entry.get("md5")
-    if not md5 or entry.get("hash") not in (None, "md5"):
-        extra |= {key: entry[key] for key in CONTENT_KEYS if key in entry}
-        return LockedPath(path=item.path, extra=extra)
-    extra.pop("hash", None)
-    content = Content(
-        oid=Oid(md5),
+    content = _recorded_content(item, entry)
+    if content is None:
+        extra |= {key: entry[key] for key in ("hash", *CONTENT_KEYS) if key in entry}
+    return LockedPath(path=item.path, content=content, extra=extra)
+
+
+def _recorded_content(item: Dependency | Output, entry: Mapping[str, Any]) -> Content | None:
+    """Inside the project an entry without ``hash`` is DVC 2's, whose MD5 is of another kind."""
+    if entry.get("hash") not in (None, "md5"):
+        return None
+    legacy = "hash" not in entry and not is_external(item)
+    if files := entry.get("files"):
+        from exprun.model.manifest import listed_content
+
+        return listed_content(files, legacy=legacy)
+    if not entry.get("md5"):
+        return None
+    return Content(
+        oid=Oid(entry["md5"]),
         size=entry.get("size"),
         nfiles=entry.get("nfiles"),
         isexec=entry.get("isexec", False),
-        legacy="hash" not in entry and not is_external(item),
+        legacy=legacy,
     )
-    return LockedPath(path=item.path, content=content, extra=extra)
 
 
 def update_data_file(file: DataFile, recorded: LockedStage) -> bytes:

@@ -17,6 +17,7 @@ from exprun.model.paths import ROOT, is_outside, is_url, parent
 from exprun.model.values import replace
 from exprun.runner.boundaries import Boundaries
 from exprun.runner.probe import content_like
+from exprun.runner.versions import keep_versions
 from exprun.store.confine import confine
 from exprun.store.failures import MissingObjects
 
@@ -80,7 +81,8 @@ def _current(site: Site, stage: Stage) -> LockedStage:
     for recorded, dep in zip(known.deps, stage.deps, strict=True):
         is_file = dep.source is None and not is_url(dep.location)
         deps.append(_updated(recorded, site.probe.content(dep.location) if is_file else None))
-    return LockedStage(cmd=known.cmd, deps=tuple(deps), params=known.params, outs=tuple(outs))
+    entry = LockedStage(cmd=known.cmd, deps=tuple(deps), params=known.params, outs=tuple(outs))
+    return keep_versions(site, stage, entry)
 
 
 def _collect(site: Site, out: Output, recorded: Content | None) -> Content | None:

@@ -32,6 +32,7 @@ from exprun.runner.inputs import check_inputs, check_params
 from exprun.runner.looking import find_reasons
 from exprun.runner.outputs import collect_payload, require_outputs, save_output
 from exprun.runner.probe import Glance, content_like
+from exprun.runner.versions import keep_versions
 from exprun.store.failures import MissingObjects
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ class StageWork:
             if not keeps_all:
                 collect_payload(site, stage)
             self._save_to_run_cache(entry)
+        entry = keep_versions(site, stage, entry)
         recorded = site.records.record(stage, entry)
         self._look_again()
         return Saved(entry=entry, recorded=recorded)

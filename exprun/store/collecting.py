@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
 from exprun.model.lock import Content, Oid
+from exprun.model.manifest import build_manifest, manifest_oid
 from exprun.model.values import dataclass
 from exprun.store.clock import file_clock, horizon
 from exprun.store.hashing import LARGE, hash_bytes, hash_files, read_file, same_data
-from exprun.store.manifest import build_manifest, manifest_oid
 from exprun.store.modes import ANY_EXEC
 from exprun.store.objects import weigh
 from exprun.store.walk import Listing, fingerprint, require_regular

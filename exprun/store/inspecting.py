@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
 from exprun.model.lock import Content, Oid
+from exprun.model.manifest import build_manifest, manifest_oid
 from exprun.model.values import dataclass
 from exprun.store.clock import horizon
 from exprun.store.hashing import hash_file, hash_files
 from exprun.store.linked import Links
-from exprun.store.manifest import build_manifest, manifest_oid
 from exprun.store.modes import ANY_EXEC, OBJECT_MODE
 from exprun.store.objects import Objects, weigh
 from exprun.store.walk import (

@@ -1,20 +1,17 @@
 """Directory manifests: the ``.dir`` objects of a DVC cache.
 
-The format is DVC 3's: a JSON list of ``{"md5", "relpath"}`` in code point order of the relative
-path, in Python's default layout; the MD5 of these bytes, with ``.dir``, names the directory.
+`exprun.model.manifest` has the format, and what writes it.
 """
 
 from __future__ import annotations
 
 import json
-from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
-from exprun.model.lock import DIR_SUFFIX, Oid
+from exprun.model.lock import Oid
 from exprun.model.patterns import pattern
 from exprun.store.confine import is_safe_relpath
-from exprun.store.hashing import hash_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -33,19 +30,6 @@ _NOT_SIMPLE = pattern(r"\n[/.\n]|/[/.\n]|\0")
 def is_oid(text: str) -> bool:
     """Whether `text` can name an object, and so be part of a path."""
     return _OID.fullmatch(text) is not None
-
-
-def build_manifest(files: Mapping[str, Oid]) -> bytes:
-    """The bytes of the manifest of a directory that holds `files`, by relative path."""
-    entries = [
-        f'{{"md5": "{oid}", "relpath": {quote(relpath)}}}' for relpath, oid in sorted(files.items())
-    ]
-    return f"[{', '.join(entries)}]".encode("ascii")
-
-
-def manifest_oid(data: bytes) -> Oid:
-    """The name of the directory whose manifest is `data`."""
-    return Oid(hash_bytes(data) + DIR_SUFFIX)
 
 
 def parse_manifest(data: bytes, *, where: str) -> dict[str, Oid]:

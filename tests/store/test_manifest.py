@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from exprun.errors import StoreError
 from exprun.model.lock import Oid
-from exprun.store.manifest import build_manifest, is_oid, manifest_oid, parse_manifest
+from exprun.model.manifest import build_manifest, manifest_oid
+from exprun.store.manifest import is_oid, parse_manifest
 
 OIDS = st.binary(min_size=16, max_size=16).map(lambda data: Oid(data.hex()))
 NAMES = st.text(

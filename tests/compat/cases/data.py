@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import indent
+
 from tests.compat.case import case, flat
 from tests.support.project import (
     Chmod,
@@ -21,6 +23,43 @@ READER_OF_ADDED = write(
     "dvc.yaml",
     "stages:\n  read:\n    cmd: cat raw/a raw/sub/* > all\n    deps: [raw]\n    outs: [all]\n",
 )
+
+# What `dvc push` to a versioned remote makes of what is recorded about a directory: a list.
+VERSIONED = """\
+  files:
+  - relpath: a
+    md5: 60b725f10c9c85c70d97880dfe8191b3
+    size: 2
+    cloud:
+      s3:
+        etag: e1ea1
+        version_id: v1
+  - relpath: sub/b
+    md5: 3b5d5c3712955042212316173ccf37be
+    size: 2
+    cloud:
+      s3:
+        etag: e1ea2
+        version_id: v2
+"""
+VERSIONED_LOCK = """\
+schema: '2.0'
+stages:
+  make:
+    cmd: mkdir -p d/sub && cp a d/a && cp b d/sub/b
+    deps:
+    - path: a
+      hash: md5
+      md5: 60b725f10c9c85c70d97880dfe8191b3
+      size: 2
+    - path: b
+      hash: md5
+      md5: 3b5d5c3712955042212316173ccf37be
+      size: 2
+    outs:
+    - path: d
+      hash: md5
+""" + indent(VERSIONED, "    ")
 
 # Somebody has taken the line of the data out of .gitignore, and forgotten the file beside `sub/e`.
 DATA_NOT_IGNORED = (
@@ -138,6 +177,49 @@ CASES = (
         ),
         commit(),
         steps=(run("-n", "a"), write("raw/a", "unrelated\n"), run("-n", "b")),
+    ),
+    case(
+        "versioned-directory",
+        ADDED,
+        READER_OF_ADDED,
+        write("raw.dvc", "outs:\n- hash: md5\n  path: raw\n" + VERSIONED),
+        commit(),
+        steps=(
+            run("-n", "a"),
+            write("raw/a", "changed\n"),
+            write("raw/new", "new\n", 0o755),
+            run("-n", "b"),
+            run("-n", "c", "--temp"),
+        ),
+    ),
+    case(
+        "versioned-output",
+        write("a", "a\n"),
+        write("b", "b\n"),
+        write(
+            "dvc.yaml",
+            """\
+            stages:
+              make:
+                cmd: mkdir -p d/sub && cp a d/a && cp b d/sub/b
+                deps: [a, b]
+                outs: [d]
+              read:
+                cmd: cat d/a > o
+                deps: [d]
+                outs: [o]
+            """,
+        ),
+        dvc("repro", "--quiet"),
+        write("dvc.lock", VERSIONED_LOCK),
+        commit(),
+        steps=(
+            run("-n", "a"),
+            Delete("d"),
+            run("-n", "b"),
+            write("b", "changed\n"),
+            run("-n", "c"),
+        ),
     ),
     case(
         "import-url",
