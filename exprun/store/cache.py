@@ -413,7 +413,7 @@ class _Layout:
 
         types = self._types(plain)
         ways: tuple[LinkType, ...] = ("reflink", "copy")
-        if types[0] == "hardlink":
+        if relink and types[0] == "hardlink":
             ways = ("reflink", "hardlink", "copy")
         relinker = Relinker(
             objects=self.objects,

@@ -179,6 +179,25 @@ CASES = (
         steps=(run("-n", "a"), write("raw/a", "unrelated\n"), run("-n", "b")),
     ),
     case(
+        "data-edited-beside-hardlinks",
+        write(".dvc/config", "[cache]\n    type = hardlink\n"),
+        ADDED,
+        write("tool", "echo tool\n"),
+        dvc("add", "tool"),
+        write(
+            "dvc.yaml",
+            "stages:\n  run:\n    cmd: raw/tool > o; cat raw/a >> o; ./tool >> o\n"
+            "    deps: [raw, tool]\n    outs: [o]\n",
+        ),
+        commit(),
+        Delete("tool"),
+        steps=(
+            write("raw/tool", "echo in raw\n", 0o755),
+            write("tool", "echo other tool\n", 0o755),
+            run("-n", "e"),
+        ),
+    ),
+    case(
         "versioned-directory",
         ADDED,
         READER_OF_ADDED,
