@@ -33,7 +33,9 @@ def require_outputs(site: Site, stage: Stage) -> None:
         try:
             mode = os.stat(path).st_mode
         except OSError:
-            raise MissingOutput(f"output '{out.path}' does not exist") from None
+            raise MissingOutput(
+                f"output '{out.path}' does not exist", hint=_where_to_get_it(stage)
+            ) from None
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise MissingOutput(f"output '{out.path}' is neither a file nor a directory")
         if out.kind is OutputKind.METRIC and not stat.S_ISDIR(mode):
@@ -85,3 +87,9 @@ def _require_text(path: str) -> None:
     unusual = len(block.translate(None, _USUAL))
     if b"\0" in block or unusual > 0.3 * len(block):
         raise PipelineError(f"binary file '{path}' cannot be used as metrics.")
+
+
+def _where_to_get_it(stage: Stage) -> str | None:
+    if any("repo" in (dep.source or ()) for dep in stage.deps):
+        return f"it is in another repository: dvc pull {stage.file}"
+    return None

@@ -225,6 +225,25 @@ def test_a_relative_remote_is_found_from_an_isolated_run(
     assert finished.code == 0, finished
 
 
+def test_who_brings_what_another_repository_holds_is_told(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    place = _project(
+        builder, path, git("init", "-q", "-b", "main", "../outside/lib"),
+        write("../outside/lib/d", "1\n"), git("add", "d", cwd="../outside/lib"),
+        git("commit", "-qm", "lib", cwd="../outside/lib"),
+        dvc("import", "-q", "../outside/lib", "d"),
+        write("dvc.yaml", "stages:\n  s: {cmd: cat d > o, deps: [d], outs: [o]}\n"), commit(),
+    )  # fmt: skip
+    (place.repo / "d").unlink()
+    subprocess.run(["rm", "-rf", str(place.repo / ".dvc/cache")], check=True, timeout=30)
+
+    finished = exprun.run(("run", "--pull", "-n", "e"), place=place)
+
+    assert finished.code == 1
+    assert "dvc pull d.dvc" in finished.stderr
+
+
 def test_a_dry_run_tells_what_would_be_pulled(builder: Builder, exprun: Tool, path: Path) -> None:
     """DVC pulls it, dry or not."""
     remote = "[core]\n    remote = r\n['remote \"r\"']\n    url = ../../outside/remote\n"
