@@ -32,7 +32,8 @@ class Boundaries:
         self._root = project.root
         self._real_root = real_directory(project.root)
         self._beneath = os.path.join(self._real_root, "")
-        self._ignore = IgnoreRules(project.root, beside=project.ignore)
+        # As in DVC, one project may write into another.
+        self._ignore = IgnoreRules(project.root, nested_projects=True, beside=project.ignore)
         self._real_parents = {ROOT: self._real_root}
 
     def check(self, stages: Iterable[Stage]) -> None:

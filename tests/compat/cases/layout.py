@@ -58,6 +58,31 @@ CASES = (
         steps=run("-n", "e", cwd="inner"),
     ),
     case(
+        "nested-project-is-written-into",
+        init_dvc("inner"),
+        write("inner/kept", "1\n"),
+        write("in", "1\n"),
+        write(
+            "dvc.yaml",
+            """\
+            stages:
+              make:
+                cmd: mkdir -p inner/d && cp in inner/d/x && cp in inner/o && cp in inner/m
+                deps: [in]
+                outs:
+                - inner/d
+                - inner/o
+                - inner/m: {cache: false}
+              read:
+                cmd: cat inner/d/x inner/o > o
+                deps: [inner/d, inner/o]
+                outs: [o]
+            """,
+        ),
+        commit(),
+        steps=(run("-n", "a"), write("in", "2\n"), run("-n", "b"), run("-n", "c", "--temp")),
+    ),
+    case(
         "top-level-files-from-sub-directory",
         write(
             "sub/dvc.yaml", "metrics: [m.json]\n" + SIMPLE.replace("> o", "> o; echo '{}' > m.json")
