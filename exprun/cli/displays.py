@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from exprun.cli.event_files import STANDARD_OUTPUT, cannot_write
 from exprun.cli.messages import warn
+from exprun.cli.ndjson import write_events
 from exprun.model.values import replace
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
+    from contextlib import ExitStack
+    from typing import Literal, TextIO
 
     from exprun import events
+    from exprun.cli.unread import Unread
 
     Show = Callable[[events.Event], None]
 
@@ -53,3 +60,34 @@ class Displays:
                     self.failure = error
                 with suppress(OSError):
                     warn(f"events are no longer shown: {error}")
+
+
+def add_traces(
+    displays: Displays, namespace: argparse.Namespace, stack: ExitStack, unread: Unread
+) -> None:
+    """Show events wherever else that was asked for; `stack` closes files. Raises UsageError."""
+    if namespace.verbose:
+        from exprun.cli.tracing import trace_to_stderr
+
+        displays.add(trace_to_stderr(namespace.verbose))
+    if namespace.log_json:
+        from exprun.cli.tracing import trace_to_json
+
+        displays.add(trace_to_json(_open(namespace.log_json, "a", stack, unread)))
+    if namespace.events:
+        on_stdout = namespace.events == STANDARD_OUTPUT
+        stream = sys.stdout if on_stdout else _open(namespace.events, "w", stack, unread)
+        displays.add(write_events(stream), on_stdout=on_stdout)
+
+
+def _open(path: str, mode: Literal["a", "w"], stack: ExitStack, unread: Unread) -> TextIO:
+    """A file for events, that `stack` closes. Raises UsageError."""
+    try:
+        file = open(path, mode, encoding="utf-8", buffering=1)
+    except OSError as error:
+        raise cannot_write(path, error.strerror or str(error)) from error
+    # What could not be written has been told of by then.
+    stack.enter_context(suppress(OSError))
+    stack.callback(file.close)
+    unread.add(file.fileno())
+    return file

@@ -15,7 +15,7 @@ from exprun.pipeline.targets import address
 from exprun.runner.work import Need, StageWork
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from exprun.model.experiment import ReproOptions
     from exprun.model.paths import Location
@@ -30,8 +30,23 @@ def show_plan(
     stages: Sequence[Stage],
     options: ReproOptions,
     edits: Mapping[Location, bytes] = MappingProxyType({}),
+    *,
+    quiet: bool,
 ) -> int:
     """Print the plan stage by stage, judged on the files as they are with `edits` made."""
+    for text in _plan(opened, project, stages, options, edits):
+        if not quiet:
+            sys.stdout.write(text)
+    return exits.OK
+
+
+def _plan(
+    opened: Opened,
+    project: Project,
+    stages: Sequence[Stage],
+    options: ReproOptions,
+    edits: Mapping[Location, bytes],
+) -> Iterator[str]:
     site = opened.site(project, edits=edits)
     work = StageWork(site, options)
     cwd = options.selection.cwd
@@ -48,7 +63,7 @@ def show_plan(
             if not (reasons or options.force):
                 after = f"  until {', '.join(waits)} has run\n" if waits else ""
                 line = not_changed(name, is_data=stage.has_only_data)
-                sys.stdout.write(f"{line}\n{after}")
+                yield f"{line}\n{after}"
                 continue
             if options.pull and not options.force and work.is_only_missing(stage):
                 lines = [f"Pulling data for stage: '{name}'"]
@@ -57,8 +72,7 @@ def show_plan(
                 lines = _would_do(work, stage, name, forced=options.force)
             lines += [f"  because {describe_change(reason)}" for reason in reasons]
             lines += ["  because of --force"] if options.force else []
-            sys.stdout.write("\n".join(lines) + "\n")
-    return exits.OK
+            yield "\n".join(lines) + "\n"
 
 
 def _would_do(work: StageWork, stage: Stage, name: str, *, forced: bool) -> list[str]:

@@ -16,8 +16,10 @@ STANDARD_OUTPUT = "-"
 def settle_event_files(namespace: argparse.Namespace, cwd: str) -> None:
     """Take the names of these files as from `cwd`. Raises UsageError for one that none can be at.
 
-    They are not opened yet: a pipe is opened once.
+    They are not opened yet: a pipe is opened once. If events go to standard output, nothing else is
+    to be said there.
     """
+    namespace.quiet = namespace.quiet or namespace.events == STANDARD_OUTPUT
     for option in ("log_json", "events"):
         name = getattr(namespace, option)
         if name is None or (option == "events" and name == STANDARD_OUTPUT):

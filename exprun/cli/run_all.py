@@ -8,7 +8,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from exprun.cli import exits
-from exprun.cli.event_files import STANDARD_OUTPUT
 from exprun.cli.many import ManyOutput
 from exprun.cli.running import resources, run_session
 from exprun.cores import on_one
@@ -137,10 +136,9 @@ def _output(
     namespace: argparse.Namespace, queue: Queue, ids: list[str] | None
 ) -> ManyOutput | LiveOutput:
     """A live view on a terminal, unless something else writes there too; else plain lines."""
-    talks = namespace.quiet or namespace.verbose or namespace.events == STANDARD_OUTPUT
+    talks = namespace.quiet or namespace.verbose
     if talks or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
-        quiet = namespace.quiet or namespace.events == STANDARD_OUTPUT
-        return ManyOutput(quiet=quiet, at_once=namespace.jobs > 1)
+        return ManyOutput(quiet=namespace.quiet, at_once=namespace.jobs > 1)
     from exprun.cli.live import LiveOutput
 
     if ids is not None:

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 import anyio
 
 from exprun.cli import exits
-from exprun.cli.displays import Displays
+from exprun.cli.displays import Displays, add_traces
 from exprun.cli.ending import Ending, received_signals
-from exprun.cli.event_files import STANDARD_OUTPUT, cannot_write
+from exprun.cli.event_files import STANDARD_OUTPUT
 from exprun.cli.messages import warn
-from exprun.cli.ndjson import write_events
 from exprun.cli.plain import PlainOutput
 from exprun.cli.unread import Unread
 from exprun.errors import ExprunError
@@ -30,7 +29,7 @@ from exprun.runner.session import Session
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable, Coroutine
-    from typing import Any, Literal, TextIO
+    from typing import Any
 
     from exprun import events
     from exprun.model.experiment import ReproOptions
@@ -56,10 +55,11 @@ def run_session(
     the other have the `console`, ours by default. `beside` runs meanwhile.
     `kept` says where the work is that a signal has cut short, if that is not in the workspace.
     """
-    namespace.quiet = namespace.quiet or namespace.events == STANDARD_OUTPUT
     with ExitStack() as stack:
         unread = Unread()
-        displays = _displays(namespace, show or _plain(namespace, options), stack, unread)
+        displays = Displays()
+        displays.add(show or _plain(namespace, options), on_stdout=True)
+        add_traces(displays, namespace, stack, unread)
         stack.enter_context(unread)
         session = Session(
             opened,
@@ -138,43 +138,6 @@ def _plain(namespace: argparse.Namespace, options: ReproOptions) -> Callable[[ev
         at_once=namespace.jobs > 1,
         on_error=options.on_error,
     ).show
-
-
-def _displays(
-    namespace: argparse.Namespace,
-    show: Callable[[events.Event], None],
-    stack: ExitStack,
-    unread: Unread,
-) -> Displays:
-    """`show` and the traces that were asked for."""
-    displays = Displays()
-    displays.add(show, on_stdout=True)
-    if namespace.verbose:
-        from exprun.cli.tracing import trace_to_stderr
-
-        displays.add(trace_to_stderr(namespace.verbose))
-    if namespace.log_json:
-        from exprun.cli.tracing import trace_to_json
-
-        displays.add(trace_to_json(_open(namespace.log_json, "a", stack, unread)))
-    if namespace.events:
-        on_stdout = namespace.events == STANDARD_OUTPUT
-        stream = sys.stdout if on_stdout else _open(namespace.events, "w", stack, unread)
-        displays.add(write_events(stream), on_stdout=on_stdout)
-    return displays
-
-
-def _open(path: str, mode: Literal["a", "w"], stack: ExitStack, unread: Unread) -> TextIO:
-    """A file for events, that `stack` closes. Raises UsageError."""
-    try:
-        file = open(path, mode, encoding="utf-8", buffering=1)
-    except OSError as error:
-        raise cannot_write(path, error.strerror or str(error)) from error
-    # What could not be written has been told of by then.
-    stack.enter_context(suppress(OSError))
-    stack.callback(file.close)
-    unread.add(file.fileno())
-    return file
 
 
 async def _confirm(ending: Ending, question: str) -> bool:

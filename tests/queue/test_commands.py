@@ -19,6 +19,8 @@ from exprun.model.job import FailureClass
 from tests.queue.conftest import REFS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.queue.conftest import DvcProject
 
 ROOT = os.path.dirname(os.path.dirname(exprun.__file__))
@@ -67,6 +69,31 @@ def test_queueing_speaks_as_dvc_does(cli: Cli) -> None:
     )
     assert cli("run", "--queue", "-q") == ""
     assert len(cli.status()) == 4
+
+
+def test_queueing_tells_of_it_where_events_were_asked_for(cli: Cli, tmp_path: Path) -> None:
+    told = cli("run", "--queue", "-S", "lr=1,2", "-n", "s", "--events", "-")
+    assert [
+        (e["event"], e["seq"], e["experiment"]) for e in map(json.loads, told.splitlines())
+    ] == [
+        ("ExperimentQueued", 1, "s-1"),
+        ("ExperimentQueued", 2, "s-2"),
+    ]
+    files = [tmp_path / "events", tmp_path / "log"]
+    options = ("--events", str(files[0]), "--log-json", str(files[1]))
+    assert cli("run", "--queue", "-n", "t", *options) == (
+        "Queued experiment 't' for future execution.\n"
+    )
+    for file in files:
+        [event] = map(json.loads, file.read_text().splitlines())
+        assert (event["event"], event["experiment"]) == ("ExperimentQueued", "t")
+
+
+@pytest.mark.parametrize("command", ["run", "repro"])
+@pytest.mark.parametrize("option", ["-q", "--events=-"])
+def test_a_plan_is_not_printed_where_nothing_is_to_be(cli: Cli, command: str, option: str) -> None:
+    assert cli(command, "--dry", option) == ""
+    cli(command, "--dry", option, "nowhere", code=2)
 
 
 def test_status(cli: Cli, project: DvcProject) -> None:

@@ -50,7 +50,8 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     if options.dry:
         from exprun.cli.dry import show_plan
 
-        return show_plan(opened, project, project.plan(options.selection), options)
+        planned = project.plan(options.selection)
+        return show_plan(opened, project, planned, options, quiet=namespace.quiet)
     stages = plan_stages(opened, project, options.selection)
     if _looking_may_do(namespace) and are_up_to_date(opened, project, stages, options):
         text = _unchanged(stages, opened.place.cwd)

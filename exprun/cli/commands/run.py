@@ -46,7 +46,7 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     if namespace.queue and not options.dry:
         from exprun.cli.queueing import queue
 
-        return queue(opened, spec, quiet=namespace.quiet)
+        return queue(opened, spec, namespace)
     if namespace.detach:
         from exprun.cli.background import start_in_background
 
@@ -65,7 +65,12 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
 
         prepared = prepare(opened, spec)
         return show_plan(
-            opened, prepared.project, prepared.stages, options, prepared.edits.contents
+            opened,
+            prepared.project,
+            prepared.stages,
+            options,
+            prepared.edits.contents,
+            quiet=namespace.quiet,
         )
 
     from exprun.cli.running import run_session
