@@ -6,6 +6,7 @@ rich draws it, which is slow to import, so this module is imported only when the
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -133,7 +134,7 @@ class LiveOutput:
             self._say(f"\nRan experiment(s): {', '.join(succeeded)}")
         if failed:
             self._say(f"\nFailed experiment(s): {', '.join(failed)}", "red")
-            self._say(f"What they wrote: exprun logs {failed[0]}")
+            self._say(f"What they wrote: exprun logs {shlex.quote(failed[0])}")
 
     def render(self) -> Group:
         """What stands below the lines that scroll."""

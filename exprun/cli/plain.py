@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,7 @@ class PlainOutput:
                 self._say(f"\nRan experiment(s): {name}")
                 self._say(
                     "To apply the results of an experiment to your workspace run:\n\n"
-                    f"\texprun apply {name}"
+                    f"\texprun apply {shlex.quote(name)}"
                     if isolated
                     else "Experiment results have been applied to your workspace."
                 )

@@ -8,6 +8,7 @@ directory an experiment runs in.
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 from exprun.errors import ConfigError
@@ -180,7 +181,7 @@ def _remote_options(name: str, section: Section) -> Mapping[str, Check] | None:
         raise ConfigError(
             f"remote '{name}' has no url",
             where=section.where,
-            hint=f"set one: dvc remote modify {name} url <url>",
+            hint=f"set one: dvc remote modify {shlex.quote(name)} url <url>",
         )
     if not isinstance(url.value, str):
         raise ConfigError(f"'remote.{name}.url' is a list", where=url.where, hint="quote the URL")

@@ -9,6 +9,7 @@ tells, too.
 from __future__ import annotations
 
 import os
+import shlex
 import threading
 import time
 from contextlib import contextmanager
@@ -281,7 +282,7 @@ class Queue:
                 if entry and entry.state is State.RUNNING:
                     raise UsageError(
                         f"experiment '{entry.name}' is running",
-                        hint=f"stop it first: exprun queue kill {entry.name}",
+                        hint=f"stop it first: exprun queue kill {shlex.quote(entry.name)}",
                     )
             self._write(writer, _ids_line("remove", ids))
             writer.sync()

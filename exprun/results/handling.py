@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from exprun.errors import GitError, RefConflict, UsageError
@@ -121,7 +122,7 @@ def rename(repository: Repository, old: str, new: str, *, replace: bool = False)
     if taken not in (None, commit) and not replace:
         raise RefConflict(
             f"experiment conflicts with existing experiment '{new}'",
-            hint=f"to replace it: exprun rename -f {old} {new}",
+            hint=f"to replace it: exprun rename -f {shlex.join([old, new])}",
         )
     repository.refs.change([RefEdit(str(target), taken, commit), RefEdit(str(ref), commit, None)])
     return True

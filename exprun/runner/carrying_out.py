@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,8 @@ async def carry_out(
 
 def _tell_what_is_kept(error: ExprunError | OSError, name: str, kept: str | None) -> None:
     if kept and isinstance(error, ExprunError):
-        hint = f"what there was: exprun apply {name}; to run it again: exprun retry {name}"
+        word = shlex.quote(name)
+        hint = f"what there was: exprun apply {word}; to run it again: exprun retry {word}"
         error.hint = "\n".join(filter(None, [error.hint, hint]))
     if isinstance(error, ExperimentFailed):
         error.kept = kept

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import shlex
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -56,9 +57,10 @@ class GitIgnores:
         name = self._repository.inside(path)
         with self._lock:
             if name in self._tracked:
+                remove = f"git rm -r --cached {shlex.quote(location)}"
                 raise PipelineError(
                     f"output '{location}' is already tracked by Git",
-                    hint=f"git rm -r --cached '{location}' && git commit -m 'stop tracking it'",
+                    hint=f"{remove} && git commit -m 'stop tracking it'",
                 )
             if self._rules.is_ignored(name):
                 return

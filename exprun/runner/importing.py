@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 from exprun.errors import MissingDependency, PipelineError
@@ -36,7 +37,7 @@ def import_again(stage: Stage, site: Site, recorded: LockedStage | None, *, trus
         raise PipelineError(
             f"importing '{out.path}' again from '{source.path}' is not supported",
             where=stage.file,
-            hint=f"dvc update {stage.file}",
+            hint=f"dvc update {shlex.quote(stage.file)}",
         )
     origin, place = site.path(source.location), site.path(out.location)
     if not os.path.exists(origin):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -191,7 +192,7 @@ class _Loading:
             raise LockfileError(
                 "this lock file is ignored by Git",
                 where=lock_of(file),
-                hint=f"to see the pattern to remove: git check-ignore -v {lock}",
+                hint=f"to see the pattern to remove: git check-ignore -v {shlex.quote(lock)}",
             )
         for stage in stages:
             for out in stage.outs:

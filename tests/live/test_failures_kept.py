@@ -251,6 +251,20 @@ def test_failures_are_removed_by_name_or_all_at_once(project: Project) -> None:
     assert project.queue() == {}
 
 
+def test_what_is_proposed_can_be_pasted_whatever_the_name_is(project: Project) -> None:
+    failing(project)
+    name, word = "it's;x$y", "'it'\"'\"'s;x$y'"
+
+    failed = project.run("run", "-n", name, "-S", "x=2")
+    ran = project.run("run", "--temp", "-n", name, "-S", "x=1", "-f")
+    project.run("run", "-n", "one", "-S", "x=3")
+    renamed = project.run("rename", "one", name)
+
+    assert f"exprun apply {word}; to run it again: exprun retry {word}\n" in failed.stderr
+    assert f"\texprun apply {word}\n" in ran.stdout
+    assert f"exprun rename -f one {word}\n" in renamed.stderr
+
+
 def rev_of(project: Project, name: str) -> str:
     refs = project.git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").split("\n")
     return next(line.split()[0] for line in refs if line.endswith(f"/{name}"))
