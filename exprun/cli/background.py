@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 LOG = "background.log"
 
 
-def start_in_background(opened: Opened, options: Sequence[str], *, cwd: str) -> int:
-    """Start ``exprun run --run-all OPTIONS``, and say where its output goes."""
+def start_in_background(
+    opened: Opened, options: Sequence[str], *, cwd: str, quiet: bool = False
+) -> int:
+    """Start ``exprun run --run-all OPTIONS``, and say where its output goes, unless `quiet`."""
     opened.repository.head()  # refused here, where it is seen, rather than in the background
     log = os.path.join(opened.place.state_dir, "queue", LOG)
     os.makedirs(os.path.dirname(log), mode=0o700, exist_ok=True)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "exprun", "run", "--run-all", *options],
+            # What lies in the current directory is the project's: no module of ours (-P).
+            [sys.executable, "-P", "-m", "exprun", "run", "--run-all", *options],
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -36,5 +39,7 @@ def start_in_background(opened: Opened, options: Sequence[str], *, cwd: str) -> 
         os.close(output)
     # It is meant to outlive us, which Popen would complain of.
     process.returncode = 0
-    sys.stdout.write(f"Running the queue in the background (pid {process.pid}), output in {log}\n")
+    if not quiet:
+        pid = process.pid
+        sys.stdout.write(f"Running the queue in the background (pid {pid}), output in {log}\n")
     return exits.OK

@@ -67,3 +67,22 @@ def test_started_killed_and_stopped(
 def test_only_the_queue_is_detached(cli: Cli) -> None:
     assert "exprun run --run-all --detach" in cli("run", "--detach", code=2)
     assert cli.states() == {}
+
+
+def test_modules_of_the_project_are_not_taken_for_those_of_exprun(
+    cli: Cli, project: DvcProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", ROOT)
+    project.write("anyio.py", "raise SystemExit('not this one')\n")
+    cli("run", "--queue", "-n", "one")
+    told = PID.search(cli("queue", "start"))
+    assert told is not None
+    _, status = os.waitpid(int(told[1]), 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert cli.states() == {"one": "success"}
+
+
+def test_quietly(cli: Cli, project: DvcProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", ROOT)
+    assert cli("run", "--run-all", "--detach", "-q") == ""
+    os.wait()

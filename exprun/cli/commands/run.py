@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from exprun.model.experiment import ReproOptions
+    from exprun.runner.opening import Opened
     from exprun.runner.session import Session
 
 
@@ -33,16 +35,7 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     settle_event_files(namespace, cwd)
     opened = open_here(cwd)
     options = repro_options(namespace, opened.place.cwd)
-    spec = ExperimentSpec(
-        name=namespace.name,
-        set_params=tuple(namespace.set_param),
-        params=tuple(namespace.params),
-        message=namespace.message,
-        isolated=namespace.temp,
-        copy_paths=tuple(namespace.copy_paths),
-        hydra=not namespace.no_hydra,
-        options=options,
-    )
+    spec = _spec(namespace, options)
     if namespace.queue and not options.dry:
         from exprun.cli.queueing import queue
 
@@ -50,7 +43,8 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
     if namespace.detach:
         from exprun.cli.background import start_in_background
 
-        return start_in_background(opened, [a for a in arguments if a != "--detach"], cwd=cwd)
+        given = [argument for argument in arguments if argument != "--detach"]
+        return start_in_background(opened, given, cwd=cwd, quiet=namespace.quiet)
     if namespace.run_all:
         from exprun.cli.run_all import run_all
 
@@ -60,18 +54,7 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
 
         return run_sweep(opened, namespace, options, spec)
     if options.dry:
-        from exprun.cli.dry import show_plan
-        from exprun.runner.experiment import prepare
-
-        prepared = prepare(opened, spec)
-        return show_plan(
-            opened,
-            prepared.project,
-            prepared.stages,
-            options,
-            prepared.edits.contents,
-            quiet=namespace.quiet,
-        )
+        return _show_plan(opened, spec, quiet=namespace.quiet)
 
     from exprun.cli.running import run_session
 
@@ -82,6 +65,28 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         return exits.OK
 
     return run_session(opened, namespace, options, work)
+
+
+def _spec(namespace: argparse.Namespace, options: ReproOptions) -> ExperimentSpec:
+    return ExperimentSpec(
+        name=namespace.name,
+        set_params=tuple(namespace.set_param),
+        params=tuple(namespace.params),
+        message=namespace.message,
+        isolated=namespace.temp,
+        copy_paths=tuple(namespace.copy_paths),
+        hydra=not namespace.no_hydra,
+        options=options,
+    )
+
+
+def _show_plan(opened: Opened, spec: ExperimentSpec, *, quiet: bool) -> int:
+    from exprun.cli.dry import show_plan
+    from exprun.runner.experiment import prepare
+
+    prepared = prepare(opened, spec)
+    edits = prepared.edits.contents
+    return show_plan(opened, prepared.project, prepared.stages, spec.options, edits, quiet=quiet)
 
 
 def _is_sweep(spec: ExperimentSpec) -> bool:
