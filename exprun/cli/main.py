@@ -34,6 +34,14 @@ COMMANDS = {
     "demo": "make a small example project and run experiments in it",
 }
 
+# What `dvc exp` can do and this cannot.
+_OF_DVC = {
+    "clean": "`dvc exp clean`",
+    "pull": "`dvc pull` or `dvc exp pull`",
+    "push": "`dvc push` or `dvc exp push`",
+    "save": "`dvc exp save`",
+}
+
 # These tell what they do while they do it, and heed -q themselves.
 _TALKATIVE = frozenset({"run", "repro", "retry", "status", "demo"})
 
@@ -115,7 +123,7 @@ def _dispatch(arguments: list[str]) -> int:
                 f"there is no option '{name}' before the command",
                 hint="options of a command come after it; see `exprun --help`",
             )
-        raise UsageError(f"there is no command '{name}'", hint=_suggestion(name))
+        raise UsageError(f"there is no command '{name}'", hint=_suggestion(name, rest))
     answer = _recall(arguments, directory) if name in {"status", "repro"} else None
     if answer is not None:
         sys.stdout.write(answer)
@@ -170,7 +178,11 @@ def _help() -> str:
     )
 
 
-def _suggestion(name: str) -> str:
+def _suggestion(name: str, rest: Sequence[str]) -> str:
+    if name in {"exp", "experiments"} and rest:
+        name = rest[0]
+    if name in _OF_DVC:
+        return f"for that there is {_OF_DVC[name]}"
     import difflib
 
     close = difflib.get_close_matches(name, COMMANDS, n=1)

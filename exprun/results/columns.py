@@ -58,7 +58,10 @@ class Table:
         try:
             wanted = re.compile("|".join(patterns))
         except re.error as error:
-            raise UsageError(f"invalid pattern: {error}") from None
+            shown = " or ".join(repr(pattern) for pattern in patterns)
+            raise UsageError(
+                f"invalid pattern {shown}: {error}", hint="write a regular expression of Python's"
+            ) from None
         return {header for header in self.headers if patterns and wanted.match(header)}
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun import events
-from exprun.errors import ExperimentFailed, ExprunError, NotAProject
+from exprun.errors import ExperimentFailed, ExprunError
 from exprun.executors.logs import name_logs
 from exprun.git.conversion import Conversion
 from exprun.git.experiment_refs import ExperimentRef
@@ -27,7 +27,7 @@ from exprun.runner.editing import edit_params, parse_edits, require_unchanged
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
 from exprun.runner.planning import plan_stages
-from exprun.runner.prepared import Prepared, check_out, concerned, require_commit
+from exprun.runner.prepared import Prepared, check_out, concerned, require_commit, require_git
 from exprun.runner.publishing import build_tree, files_to_add
 from exprun.runner.queues import queue_at
 from exprun.runner.repro import workspace_site
@@ -96,8 +96,7 @@ async def _run(session: Session, spec: ExperimentSpec) -> ExperimentResult:
 
 def prepare(opened: Opened, spec: ExperimentSpec) -> Prepared:
     """Check everything about an experiment that can be checked without changing anything."""
-    if opened.config.core.no_scm:
-        raise NotAProject("experiments need Git, and core.no_scm turns it off")
+    require_git(opened)
     if spec.isolated:
         require_commit(spec)
     ref = _choose_ref(opened, spec)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exprun.errors import UsageError
+from exprun.errors import NotAProject, UsageError
 from exprun.model.values import dataclass, field
 from exprun.runner.data_stages import check_out_outputs, concerned_stages
 
@@ -42,6 +42,15 @@ class Prepared:
     project: Project
     stages: Sequence[Stage]
     edits: Edits = field(default_factory=Edits)
+
+
+def require_git(opened: Opened) -> None:
+    """Raises NotAProject if the project is said to do without Git."""
+    if opened.config.core.no_scm:
+        raise NotAProject(
+            "experiments need Git, and core.no_scm turns it off",
+            hint="git init && dvc config --unset core.no_scm",
+        )
 
 
 def require_commit(spec: ExperimentSpec) -> None:

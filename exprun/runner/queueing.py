@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from exprun.errors import ExprunError, NotAProject, UsageError
+from exprun.errors import ExprunError, UsageError
 from exprun.git.experiment_refs import list_experiments
 from exprun.git.held import hold, write_held_commit
 from exprun.git.identity import committer
@@ -32,7 +32,7 @@ from exprun.runner.guard import repo_lock
 from exprun.runner.left_behind import warn_of_left_behind
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
-from exprun.runner.prepared import require_commit
+from exprun.runner.prepared import require_commit, require_git
 from exprun.runner.queues import open_queue, queue_refs
 from exprun.store.durability import sync_files
 from exprun.workspaces.copying import copy_path
@@ -102,8 +102,7 @@ def queue_experiments(
     in the project. Raises UsageError, also if a stage could never run within `limits`,
     ProjectError, GitError or RefConflict, and then nothing was queued.
     """
-    if opened.config.core.no_scm:
-        raise NotAProject("experiments need Git, and core.no_scm turns it off")
+    require_git(opened)
     if spec.options.interactive:
         raise UsageError("a queued experiment cannot ask anything", hint="leave out -i")
     require_commit(spec)

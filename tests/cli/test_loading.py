@@ -89,6 +89,13 @@ def test_without_git_nobody_is_told_to_add_to_it(
     ]
     assert told[0] == told[1]
     assert "git add" not in told[0].stdout
+    for how in ((), ("--queue",), ("--temp",), ("--dry",)):
+        refused = exprun.run(["run", *how], place=builder.build(start, into=tmp_path / "one"))
+        assert refused.code == 2
+        assert refused.stderr == (
+            "ERROR: experiments need Git, and core.no_scm turns it off\n"
+            "  git init && dvc config --unset core.no_scm\n"
+        )
 
 
 def test_an_ignored_pipeline_file_cannot_be_a_target(place: Place, dvc: Tool, exprun: Tool) -> None:

@@ -278,3 +278,24 @@ def test_nothing_is_run_without_a_project(place: Place) -> None:
 
     assert (ended.code, ended.stdout) == (2, "")
     assert ended.stderr.startswith("ERROR: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "proposed"),
+    {
+        ("stauts",): "did you mean `exprun status`?",
+        ("exp", "run", "-f"): "did you mean `exprun run`?",
+        ("experiments", "show"): "did you mean `exprun show`?",
+        ("exp",): "see `exprun --help`",
+        ("exp", "save"): "for that there is `dvc exp save`",
+        ("save",): "for that there is `dvc exp save`",
+        ("push", "-j", "4"): "for that there is `dvc push` or `dvc exp push`",
+    }.items(),
+)
+def test_who_types_what_dvc_has_is_told_where_it_is(
+    place: Place, exprun: Tool, words: tuple[str, ...], proposed: str
+) -> None:
+    ended = exprun.run(words, place=place)
+
+    assert ended.code == 2, ended
+    assert ended.stderr == f"ERROR: there is no command '{words[0]}'\n  {proposed}\n"

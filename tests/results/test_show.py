@@ -222,7 +222,7 @@ def test_what_cannot_be_asked_is_refused(rich: Place, exprun: Tool) -> None:
         (("--rev", "nothing"), "unknown Git revision 'nothing'"),
         (("--sort-by", "acc"), "ambiguous sort column 'acc'"),
         (("--sort-by", "accu"), "unknown sort column 'accu'\n  did you mean 'acc'?"),
-        (("--drop", "("), "invalid pattern"),
+        (("--drop", "a", "--drop", "("), "invalid pattern 'a' or '(': "),
         (("--precision", "-2"), "--precision: must be a whole number, not '-2'"),
         (("--precision", "9" * 12), "--precision: must be at most 1000, not 999999999999"),
     )
