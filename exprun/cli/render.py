@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _WIDE = frozenset("WF")
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
 def write_json(value: object) -> None:
@@ -44,16 +46,37 @@ def write_csv(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns padded to equal width, two spaces apart: what pipes and files get."""
+    headers, rows = _laid_out(headers, rows)
     widths = _widths(headers, rows)
     return "".join(_line(row, widths, "  ").rstrip() + "\n" for row in (headers, *rows))
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The table for GitHub, an empty line after it."""
+    headers, rows = _laid_out(headers, rows)
     widths = _widths(headers, rows)
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|\n"
     lines = [f"| {_line(row, widths, ' | ')} |\n" for row in (headers, *rows)]
     return "".join([lines[0], rule, *lines[1:]]) + "\n"
+
+
+def cell_lines(text: str) -> list[str]:
+    """What a cell shows, line by line; what would move the cursor or colour the rest is spelled."""
+    return [line.translate(_CONTROLS) for line in text.expandtabs().splitlines()] or [""]
+
+
+def _laid_out(
+    headers: Sequence[str], rows: Sequence[Sequence[str]]
+) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """The table with as many rows for each as its longest cell has lines."""
+    spread = [part for row in rows for part in _spread(row)]
+    return [" ".join(cell_lines(header)) for header in headers], spread
+
+
+def _spread(row: Sequence[str]) -> Iterable[Sequence[str]]:
+    if all(map(str.isprintable, row)):
+        return [row]
+    return zip_longest(*map(cell_lines, row), fillvalue="")
 
 
 def _line(row: Sequence[str], widths: Sequence[int], gap: str) -> str:

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from exprun.cli.render import cell_lines
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -30,13 +32,14 @@ def write_styled(table: Table, bold: Sequence[bool], *, page: Page | None) -> No
     for header in table.headers:
         kind = table.kinds.get(header)
         drawn.add_column(
-            Text(header),
+            Text(" ".join(cell_lines(header))),
             justify="right" if kind == "metrics" else "left",
             header_style=f"black on {_HEADER.get(kind or '', 'grey93')}",
             no_wrap=header == "Experiment" or kind == "metrics",
         )
     for row, is_bold in zip(table.rows, bold, strict=True):
-        drawn.add_row(*map(Text, row), style="bold" if is_bold else None)
+        cells = (Text("\n".join(cell_lines(cell))) for cell in row)
+        drawn.add_row(*cells, style="bold" if is_bold else None)
     console = Console()
     width = console.measure(drawn, options=console.options.update(max_width=_WIDEST)).maximum
     if page is None or (width <= console.width and len(table.rows) + _FRAME <= console.height):

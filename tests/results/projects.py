@@ -132,3 +132,12 @@ SMALL = (
     run("-q", "--temp", "-n", "small", "-S", "lr=2"),
 )
 """One commit, and an experiment that changes, adds and removes files; the workspace is clean."""
+
+LINES = (
+    git("init", "-q"),
+    *init_dvc(),
+    write("dvc.yaml", "stages:\n  s: {cmd: echo > o, outs: [o], params: [lr, prompt]}\n"),
+    write("params.yaml", "lr: 1\nprompt: |\n  You are\n  a | bot\n"),
+    *commit("one"),
+)
+"""One commit, with a parameter of several lines."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.results.projects import RICH
+from tests.results.projects import LINES, RICH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +37,19 @@ def test_tables_are_those_of_dvc(builder: Builder, tmp_path: Path, dvc: Tool, ex
         ours = exprun.run(("diff", *args), place=place)
         assert sorted(ours.stdout.splitlines()) == sorted(theirs.stdout.splitlines())
     assert exprun.run(("diff", "one", "nobody"), place=place).code == 2
+
+
+def test_a_cell_may_have_several_lines(
+    builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool
+) -> None:
+    place = builder.build(LINES, into=tmp_path / "place")
+    (place.repo / "params.yaml").write_text("lr: 2\nprompt: |\n  You are\n  not\n  a bot\n")
+    for args in ((), ("--md",)):
+        theirs = dvc.run(("exp", "diff", *args), place=place)
+        ours = exprun.run(("diff", *args), place=place)
+        assert [line.rstrip() for line in ours.stdout.splitlines()] == [
+            line.rstrip() for line in theirs.stdout.splitlines()
+        ]
 
 
 def test_digits_that_cannot_be_shown_are_refused(

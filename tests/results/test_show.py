@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.results.projects import RICH
+from tests.results.projects import LINES, RICH
 from tests.support.program import git as git_of
 from tests.support.project import commit, git, init_dvc, run, write
 
@@ -215,6 +215,36 @@ def test_the_plain_table_shows_every_experiment(rich: Place, exprun: Tool) -> No
     assert [row[:4] for row in rows[3:]] == ["├── ", "└── ", "v1", "└── ", rows[-1][:4]]
     assert sorted(row[4:] for row in rows[3:5]) == ["[three]", "[two]"]
     assert rows[6] == "└── [one]"
+
+
+def test_a_cell_may_have_several_lines(
+    builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool
+) -> None:
+    place = builder.build(LINES, into=tmp_path / "place")
+
+    assert shown(exprun, place, "--md") == shown(dvc, place, "--md")
+    assert [line.split() for line in shown(exprun, place, "--drop", "Cre").splitlines()] == [
+        ["Experiment", "lr", "prompt"],
+        ["workspace", "1", "You", "are"],
+        ["a", "|", "bot"],
+        ["main", "1", "You", "are"],
+        ["a", "|", "bot"],
+    ]
+
+
+def test_what_a_file_holds_does_not_command_the_terminal(
+    builder: Builder, tmp_path: Path, exprun: Tool
+) -> None:
+    place = builder.build(LINES, into=tmp_path / "place")
+    (place.repo / "params.yaml").write_text(
+        'lr: "\\e[31mred\\x07"\nprompt: "a\\tb"\n"x\\e[1m": 1\n'
+    )
+
+    for text in (shown(exprun, place), exprun.run(("diff",), place=place).stdout):
+        assert "\\x1b[31mred\\x07 " in text
+        assert "a       b" in text
+        assert "x\\x1b[1m" in text
+        assert "\x1b" not in text
 
 
 def test_what_cannot_be_asked_is_refused(rich: Place, exprun: Tool) -> None:
