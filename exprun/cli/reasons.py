@@ -41,7 +41,7 @@ def _value(value: object) -> str:
         return value.oid[:8]
     if isinstance(value, tuple):
         return " && ".join(map(str, value))
-    if isinstance(value, str):
+    if isinstance(value, str) and value.strip() and value.isprintable():
         return value
     try:
         return json.dumps(value, ensure_ascii=False)

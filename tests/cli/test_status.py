@@ -125,6 +125,30 @@ def test_verbose_tells_old_and_new_values(place: Place, dvc: Tool, exprun: Tool)
     ]
 
 
+def test_a_reason_is_one_line_whatever_the_values_are(
+    builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool
+) -> None:
+    pipeline = "stages:\n  s: {cmd: echo > o, outs: [o], params: [a, b]}\n"
+    start = (
+        git("init", "-q"),
+        *init_dvc(),
+        Write("dvc.yaml", pipeline),
+        Write("params.yaml", "a: one\nb: ''\n"),
+    )
+    place = builder.build(flat(*start), into=tmp_path / "one")
+    assert exprun.run(["repro"], place=place).code == 0
+    (place.repo / "params.yaml").write_text('a: "You\\nare \\e[31mred"\nb: é\n')
+
+    reasons = [
+        r'param a of params.yaml: one -> "You\nare \u001b[31mred"',
+        'param b of params.yaml: "" -> é',
+    ]
+    told = exprun.run(["status", "-v"], place=place).stderr.splitlines()
+    assert told == [f"s: {reason}" for reason in reasons]
+    planned = exprun.run(["repro", "--dry"], place=place).stdout.splitlines()
+    assert planned[2:] == [f"  because {reason}" for reason in reasons]
+
+
 def test_a_broken_file_is_named_after_what_the_others_say(
     place: Place, dvc: Tool, exprun: Tool
 ) -> None:
