@@ -2,7 +2,8 @@
 
 Every event tells when it happened (`at`, seconds since the epoch), in which `run` of the library,
 and its place in that run's stream (`seq`). Stages are named by their address, experiments by name.
-`to_json` gives the form written by ``--log-json`` and ``--events``.
+`to_json` gives the form written by ``--events``; ``--log-json`` leaves out what is null, and adds a
+``timestamp`` in words.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class RunFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentQueued(Event):
+    """An experiment is in the queue for good."""
+
     experiment: str
 
 
