@@ -211,7 +211,7 @@ LOCKS = (
         git("add", "d"),
         write("d.dvc", "outs:\n- {path: d, hash: md5, md5: b026324c6904b2a9cb4b88d6d61c81d1}\n"),
         args=("run", "-n", "e", "-S", "lr=5", "s", "d.dvc"),
-        names="git rm.*'d'",
+        names="git rm.* d ",
     ),
     _data("unknown-key", "outs:\n- path: x\nnope: 1\n"),
     _data("hash-is-a-path", "outs:\n- {path: x, hash: md5, md5: ../../../outside/secret}\n"),
