@@ -64,7 +64,9 @@ class IgnoreRules:
     def _patterns(self, directory: str) -> tuple[Pattern, ...]:
         patterns = self._files.get(directory)
         if patterns is None:
-            patterns = self._load(os.path.join(self._repository.workdir, directory, IGNORE_FILE))
+            path = os.path.join(self._repository.workdir, directory, IGNORE_FILE)
+            # As Git since 2.32: a link in the worktree could point to anything.
+            patterns = self._load(path, os.O_NOFOLLOW)
             self._files[directory] = patterns
         return patterns
 
@@ -84,10 +86,9 @@ class IgnoreRules:
         base = env.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
         return os.path.join(base, "git", "ignore")
 
-    def _load(self, path: str) -> tuple[Pattern, ...]:
+    def _load(self, path: str, flags: int = 0) -> tuple[Pattern, ...]:
         try:
-            # As Git since 2.32: a link could point to anything.
-            data = read_file(path, flags=os.O_NOFOLLOW | os.O_NONBLOCK)
+            data = read_file(path, flags=flags | os.O_NONBLOCK)
         except OSError as error:
             if error.errno in OUT_OF_MEANS:
                 raise

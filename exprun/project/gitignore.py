@@ -86,16 +86,16 @@ class GitIgnore:
         if known is None:
             outer = self._rules_in(directory.rpartition("/")[0]) if directory else self._general
             prefix = f"{directory}/" if directory else ""
-            patterns = _read(f"{self._top}/{prefix}{GITIGNORE}")
+            # A symbolic link would let a repository read files elsewhere; Git refuses it too.
+            patterns = _read(f"{self._top}/{prefix}{GITIGNORE}", os.O_NOFOLLOW)
             known = [*outer, _Rules(prefix, patterns)] if patterns else outer
             self._by_directory[directory] = known
         return known
 
 
-def _read(path: str) -> tuple[Pattern, ...]:
+def _read(path: str, flags: int = 0) -> tuple[Pattern, ...]:
     try:
-        # A symbolic link would let a repository read files elsewhere; Git refuses it too.
-        data = read_file(path, flags=os.O_NOFOLLOW)
+        data = read_file(path, flags=flags)
     except OSError as error:
         if error.errno in OUT_OF_MEANS:
             raise

@@ -85,6 +85,20 @@ def test_all_sources_count(project: GitProject) -> None:
     assert "A" in ignored_by_us(project, paths)
 
 
+def test_only_outside_of_the_worktree_may_rules_be_behind_links(project: GitProject) -> None:
+    make(project)
+    links = {"user": "*.log\n", ".git/info/exclude": "A\n", "d/.gitignore": "e\n"}
+    for link, lines in links.items():
+        target = project.write(f"{link}.target", lines)
+        (project.root / link).unlink(missing_ok=True)
+        (project.root / link).symlink_to(target)
+    project.git("config", "core.excludesFile", str(project.root / "user"))
+    paths = [path.rstrip("/") for path in PATHS]
+    assert ignored_by_us(project, paths) == ignored_by_git(project, paths) == {
+        "A", "b.log", "d/b.log", "d/e/f/a.log",
+    }  # fmt: skip
+
+
 def test_an_output_directory_is_ignored_as_dvc_sees_it(project: GitProject) -> None:
     project.write(".gitignore", "od/\n")
     rules = IgnoreRules(project.open())

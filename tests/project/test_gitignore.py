@@ -118,3 +118,18 @@ def test_a_linked_ignore_file_is_not_followed(project: Path, tmp_path: Path) -> 
     place = find_git(str(project))
     assert place is not None
     assert not GitIgnore(place).ignores("x", is_dir=False)
+
+
+def test_what_lies_outside_of_the_work_tree_is_read_through_links(
+    project: Path, tmp_path: Path
+) -> None:
+    plant(tmp_path, {"excluded": "a\n", "own": "b\n"})
+    exclude = project / ".git/info/exclude"
+    exclude.parent.mkdir(exist_ok=True)
+    exclude.unlink(missing_ok=True)
+    exclude.symlink_to(tmp_path / "excluded")
+    (tmp_path / "ignore").symlink_to(tmp_path / "own")
+    place = find_git(str(project))
+    assert place is not None
+    rules = GitIgnore(place, excludes_file=str(tmp_path / "ignore"))
+    assert [rules.ignores(path, is_dir=False) for path in "abc"] == [True, True, False]
