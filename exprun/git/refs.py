@@ -64,9 +64,11 @@ class RefStore:
         Only those that end in `ending` are read. Broken ones, such as a file torn by a crash, are
         left out, and `warn` is told.
         """
+        # First: what is packed meanwhile is then in the one or the other.
+        loose = list(self._loose_names(prefix))
         packed = self._packed(prefix)
         found = {name: value for name, value in packed.items() if name.endswith(ending)}
-        for name in self._loose_names(prefix):
+        for name in loose:
             try:
                 if name.endswith(ending) and (value := self.read(name)):
                     found[name] = value

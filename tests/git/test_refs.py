@@ -153,6 +153,22 @@ def test_broken_refs_harm_only_themselves(project: GitProject) -> None:
         refs.read("refs/exps/ab/cd/circle")
 
 
+def test_refs_that_are_packed_meanwhile_are_listed(project: GitProject) -> None:
+    commit, _ = commits(project)
+    names = [f"refs/exps/ab/{name}/x" for name in "ac"]
+    for name in names:
+        project.git("update-ref", name, commit)
+    broken = project.write(".git/refs/exps/ab/b/broken", "nonsense")
+
+    def pack(_: str) -> None:
+        broken.unlink()
+        project.git("pack-refs", "--all")
+
+    found = list(project.open().refs.iterate("refs/exps/", warn=pack))
+    assert found == [(name, commit) for name in names]
+    assert not broken.exists()
+
+
 @pytest.mark.parametrize(
     "ref",
     [
