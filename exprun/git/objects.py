@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pygit2
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 
 _CHUNK = 1 << 20
 _MAX_HEADER = 64

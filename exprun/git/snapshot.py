@@ -23,7 +23,7 @@ from exprun.git.conversion import Conversion, attribute_files
 from exprun.git.ignored import IgnoreRules
 from exprun.git.index_file import IndexEntry, refuse_conflicts, stat_of
 from exprun.git.index_tree import build_tree
-from exprun.git.objects import object_name
+from exprun.git.objects import EMPTY_BLOB, object_name
 from exprun.git.repository import git_dir_of, open_repository
 from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry, edit_tree, files_of
 
@@ -143,6 +143,8 @@ class Snapshot:
         return (
             found is not None
             and stat_of(found) == entry.stat
+            # Git pretends that a file was empty if it could not be sure of it.
+            and (found.st_size > 0 or entry.oid == EMPTY_BLOB)
             and found.st_mtime_ns < self._index.mtime_ns > found.st_ctime_ns
             and _mode_agrees(found.st_mode, entry.mode)
         )

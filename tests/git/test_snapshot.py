@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exprun.errors import GitError, UsageError
+from exprun.git.index_file import format_index, stat_of
 from exprun.git.snapshot import take_snapshot
 from exprun.git.tree import find
 from tests.git.project import GitProject
@@ -125,6 +126,20 @@ def test_staged_changes(project: GitProject, commands: list[str]) -> None:
     project.write("d/x", "other\n")
     for command in commands:
         project.git(*command.split())
+    assert same_tree(project)
+
+
+def test_what_git_was_not_sure_of_is_looked_at(project: GitProject) -> None:
+    """It gives an entry a size of zero if its file may have changed while the index was written."""
+    project.write("a", "x")
+    project.commit_all()
+    file = project.write("a")
+    index = project.open().read_index()
+    unsure = [entry._replace(stat=stat_of(file.lstat())) for entry in index.entries]
+    path = project.root / ".git/index"
+    path.write_bytes(format_index(unsure, index.trees))
+    later = file.lstat().st_ctime_ns + 10**9
+    os.utime(path, ns=(later, later))
     assert same_tree(project)
 
 
