@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,9 @@ class Repository:
     def libgit2(self) -> pygit2.Repository:
         import pygit2
 
+        # We have looked at these already, and it need not: `_check_formats`.
+        with suppress(AttributeError):  # older versions
+            pygit2.settings.set_extensions([*pygit2.settings.extensions, *_EXTENSIONS])
         try:
             return pygit2.Repository(self.workdir)
         except pygit2.GitError as error:

@@ -259,6 +259,16 @@ def test_conversions(project: GitProject, attributes: str, autocrlf: str) -> Non
     assert edited == ours
 
 
+def test_attributes_count_in_a_partial_clone_of_an_older_git(project: GitProject) -> None:
+    project.write(".gitattributes", "* text\n")
+    project.write("a", "1\n")
+    project.commit_all()
+    project.git("config", "core.repositoryFormatVersion", "1")
+    project.git("config", "extensions.partialClone", "origin")
+    project.write("a", "1\r\n2\r\n")
+    assert same_tree(project)
+
+
 def test_safecrlf_does_not_stop_an_experiment(project: GitProject) -> None:
     project.write(".gitattributes", "* text\n")
     project.write("a", "1\n")
