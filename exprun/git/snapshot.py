@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -213,11 +214,13 @@ class Snapshot:
         return usual
 
     def _submodule(self, full: str, entry: IndexEntry) -> Entry | None:
-        if git_dir_of(full) is None:
-            # An empty directory stands for a submodule that was never cloned.
-            return Entry(entry.mode, entry.oid) if entry.mode == GITLINK else None
-        head = open_repository(full, env=self._repository.env).head()
-        return Entry(GITLINK, head.commit)
+        if git_dir_of(full) is not None:
+            # In one whose clone did not get far there is no commit.
+            with suppress(NotAProject):
+                head = open_repository(full, env=self._repository.env).head()
+                return Entry(GITLINK, head.commit)
+        # An empty directory stands for a submodule that was never cloned.
+        return Entry(entry.mode, entry.oid) if entry.mode == GITLINK else None
 
     def _behind_links(self, path: str) -> str:
         """Where `path` leads to. Raises UsageError if that is no place for a file of Git's."""

@@ -222,6 +222,17 @@ def test_submodules(project: GitProject, tmp_path: Path) -> None:
     assert ours == project.tree_after_add()
 
 
+def test_a_submodule_without_a_commit_stays_as_it_is(project: GitProject) -> None:
+    """As an interrupted clone leaves it."""
+    base(project)
+    commit = project.git("rev-parse", "HEAD")
+    project.git("init", "-q", "sub")
+    project.git("update-index", "--add", "--cacheinfo", f"160000,{commit},sub")
+    project.git("commit", "-qm", "a submodule")
+    assert same_tree(project)
+    assert find(project.open().objects, take_snapshot(project.open()), "sub") is not None
+
+
 ATTRIBUTES = {
     "text=auto": "* text=auto\n",
     "text": "*.txt text\n*.bin -text\n",
