@@ -24,6 +24,7 @@ T = TypeVar("T")
 MAX_BYTES = 10 * 1024 * 1024
 
 _SHA256 = pattern(r"[0-9a-f]{64}")
+_NO_DIRECTORY = (FileNotFoundError, NotADirectoryError)
 
 
 class RunCache:
@@ -37,7 +38,7 @@ class RunCache:
     def values(self, key: str) -> list[str]:
         """The values stored under `key`, newest first."""
         dated = []
-        with reporting("read the run cache", self.root), suppress(FileNotFoundError):
+        with reporting("read the run cache", self.root), suppress(*_NO_DIRECTORY):
             for entry in os.scandir(self._directory(key)):
                 if _SHA256.fullmatch(entry.name):
                     with suppress(FileNotFoundError):
@@ -46,16 +47,14 @@ class RunCache:
 
     def entries(self) -> list[tuple[str, str]]:
         """Key and value of every entry."""
-        with reporting("read the run cache", self.root), suppress(FileNotFoundError):
-            prefixes = sorted(os.listdir(self.root))
+        with reporting("read the run cache", self.root):
             return [
                 (key, value)
-                for prefix in prefixes
-                for key in sorted(os.listdir(f"{self.root}/{prefix}"))
+                for prefix in _names(self.root)
+                for key in _names(f"{self.root}/{prefix}")
                 if _SHA256.fullmatch(key)
                 for value in self.values(key)
             ]
-        return []
 
     def has(self, key: str, value: str) -> bool:
         """Whether there is such an entry, sound or not."""
@@ -115,3 +114,10 @@ class RunCache:
         if not _SHA256.fullmatch(value):
             raise StoreError(f"not a run-cache value: {value!r}")
         return f"{self._directory(key)}/{value}"
+
+
+def _names(directory: str) -> list[str]:
+    """The names in a directory, in order; none if it is none."""
+    with suppress(*_NO_DIRECTORY):
+        return sorted(os.listdir(directory))
+    return []

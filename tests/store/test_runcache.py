@@ -29,6 +29,17 @@ def test_newest_first(box: Sandbox) -> None:
     assert runs.entries() == [(KEY, value) for value in runs.values(KEY)]
 
 
+def test_files_in_the_places_of_directories_are_no_entries(box: Sandbox) -> None:
+    """As what was fetched before a kill, or a desktop's own."""
+    runs = box.store().runs
+    runs.save(KEY, VALUES[0], b"{}", json.loads)
+    (box.cache / "runs" / ".x.tmp").write_text("left over")
+    (box.cache / "runs" / "f5" / ".DS_Store").touch()
+    (box.cache / "runs" / "f5" / (KEY[:-1] + "0")).touch()
+    assert runs.entries() == [(KEY, VALUES[0])]
+    assert runs.values(KEY[:-1] + "0") == []
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_layout_and_modes(box: Sandbox, shared: bool) -> None:
     store = box.store(shared=shared)
