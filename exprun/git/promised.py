@@ -9,6 +9,7 @@ from exprun.git.command import NO_HOOKS, run_git
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from exprun.git.config import GitConfig
     from exprun.git.repository import Repository
 
 # As Git itself asks for them (``promisor-remote.c``).
@@ -21,15 +22,18 @@ _FETCH = (
 
 def fetch_promised(repository: Repository, oids: Iterable[str]) -> None:
     """Have Git fetch those of the objects that are not here but promised. Raises GitError."""
-    config = repository.config
-    remotes = [
-        name
-        for name in sorted(config.sections("remote"))
-        if config.is_true(f"remote.{name}.promisor")
-    ]
-    if not remotes:
+    remote = _promisor(repository.config)
+    if remote is None:
         return
     absent = sorted({oid for oid in oids if not repository.objects.contains(oid)})
     if absent:
         wanted = "".join(f"{oid}\n" for oid in absent).encode()
-        run_git(repository.workdir, repository.env, [*_FETCH, remotes[0]], wanted)
+        run_git(repository.workdir, repository.env, [*_FETCH, remote], wanted)
+
+
+def _promisor(config: GitConfig) -> str | None:
+    """The remote that has promised objects; Git before 2.24 told of it in another place."""
+    for name in sorted(config.sections("remote")):
+        if config.is_true(f"remote.{name}.promisor"):
+            return name
+    return config.get("extensions.partialclone")

@@ -118,6 +118,13 @@ def _sparse_partial(place: Place) -> None:
     assert "\n?" in missing
 
 
+def _old_sparse_partial(place: Place) -> None:
+    """As Git before 2.24 told of it."""
+    _sparse_partial(place)
+    git(place, "config", "--unset", "remote.origin.promisor")
+    git(place, "config", "extensions.partialClone", "origin")
+
+
 def _crlf(place: Place) -> None:
     git(place, "config", "core.autocrlf", "true")
     git(place, "rm", "-r", "--quiet", "--cached", ".")
@@ -158,6 +165,7 @@ WHERE: dict[str, Callable[[Place], None]] = {
     "separate git dir": _separate,
     "sparse": _sparse,
     "sparse and partial": _sparse_partial,
+    "sparse and partial, of old": _old_sparse_partial,
     "crlf": _crlf,
     "detached": _detached,
     "hooks": _hooks,
@@ -173,7 +181,14 @@ WAYS = (
 )
 # A lock or a hook fails it; with its Git directory elsewhere it forgets the -S; and its
 # commit lacks what is not checked out.
-TOO_MUCH_FOR_DVC = {"left locks", "hooks", "separate git dir", "sparse", "sparse and partial"}
+TOO_MUCH_FOR_DVC = {
+    "left locks",
+    "hooks",
+    "separate git dir",
+    "sparse",
+    "sparse and partial",
+    "sparse and partial, of old",
+}
 
 
 def _trees(place: Place) -> dict[str, str]:
