@@ -123,7 +123,7 @@ class Conversion:
         return self._attribute(path, "crlf") if text is None else text
 
     def _line_ends_change(self, path: str, data: bytes) -> bool:
-        if b"\n" not in data:
+        if b"\n" not in data or self._text_attribute(path) is False:
             return False
         eol = self._attribute(path, "eol")
         if eol is not None:

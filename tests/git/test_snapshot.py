@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exprun.errors import GitError, UsageError
+from exprun.git.conversion import Conversion
 from exprun.git.index_file import format_index, stat_of
 from exprun.git.snapshot import take_snapshot
 from exprun.git.tree import find
@@ -268,6 +269,30 @@ def test_conversions(project: GitProject, attributes: str, autocrlf: str) -> Non
         project.open(), include=["sub"], edited={"new.txt": CONTENT.encode("utf-16-le")}
     )
     assert edited == ours
+
+
+LINE_ENDS = {
+    "eol": "* eol=crlf\n",
+    "text": "* text eol=crlf\n",
+    "no text": "* -text eol=crlf\n",
+    "not even of old": "* -crlf eol=crlf\n",
+    "binary": "* binary\n* eol=crlf\n",
+    "lf": "* text=auto eol=lf\n",
+    "auto": "* text=auto\n",
+}
+
+
+@pytest.mark.parametrize("attributes", list(LINE_ENDS))
+@pytest.mark.parametrize("eol", ["lf", "crlf"])
+def test_line_ends_are_those_that_git_gives(project: GitProject, attributes: str, eol: str) -> None:
+    project.git("config", "core.eol", eol)
+    project.write(".gitattributes", LINE_ENDS[attributes])
+    file = project.write("a", "1\n2\n")
+    project.commit_all()
+    file.unlink()
+    project.git("checkout", "a")
+    conversion = Conversion(project.open(), has_attributes=False)
+    assert conversion.with_line_ends("a", b"1\n2\n") == file.read_bytes()
 
 
 def test_attributes_count_in_a_partial_clone_of_an_older_git(project: GitProject) -> None:
