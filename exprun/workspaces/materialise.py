@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from exprun.git.objects import ObjectStore
 
 # ``.git`` as HFS+ and NTFS would also read it.
-_DOT_GIT = pattern(r"\.git[ .]*|git~[0-9]+[ .]*", re.IGNORECASE)
+_DOT_GIT = pattern(r"\.git[ .]*|git~1[ .]*", re.IGNORECASE)
 _FILES = frozenset({FILE, EXECUTABLE})
 _IGNORABLE = pattern("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 

@@ -338,6 +338,14 @@ def test_a_tree_cannot_reach_out(project: GitProject, slot: Slot, name: bytes) -
         make(project, slot, tree)
 
 
+def test_names_that_only_look_like_gits_are_no_danger(project: GitProject, slot: Slot) -> None:
+    base(project)
+    objects = project.open().objects
+    blob = Entry(FILE, objects.write("blob", b"a"))
+    tree = objects.write("tree", format_tree({b"git~2": blob, b"a.git": blob}))
+    assert (make(project, slot, tree).root / "git~2").read_text() == "a"
+
+
 def test_a_tree_cannot_write_through_its_own_symlink(project: GitProject, slot: Slot) -> None:
     base(project)
     objects = project.open().objects
