@@ -60,6 +60,7 @@ HELD_BY = {
         f"{HERE}::test_an_output_that_is_not_made_is_a_failure_whatever_may_be_missing",
     ),
     "isolated": (f"{HERE}::test_an_isolated_run_leaves_the_workspace_alone",),
+    "line ends of --temp": (f"{HERE}::test_an_isolated_run_has_the_files_as_git_checks_them_out",),
     "hooks": (f"{HERE}::test_no_hook_runs",),
     "empty sweep": ("params/test_sweeps.py::test_an_empty_sweep_is_refused",),
     "names": ("compat/test_bad_input.py::test_bad_input_is_named_and_harmless",),
@@ -345,6 +346,21 @@ def test_an_isolated_run_leaves_the_workspace_alone(
     assert _text(place, "more.yaml") == "a: 1\n"
     assert (place.repo / ".git/index").read_bytes() == index
     assert _git(place, "status", "--porcelain") == status
+
+
+def test_an_isolated_run_has_the_files_as_git_checks_them_out(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    place = _project(
+        builder, path, git("config", "core.autocrlf", "true"),
+        _stage("wc -c < in > o", "metrics: [{o: {cache: false}}]"), commit(),
+    )  # fmt: skip
+
+    assert exprun.run(("run", "--temp", "-n", "e"), place=place).code == 0
+
+    ref = _git(place, "for-each-ref", "--format=%(refname)", "refs/exps").strip()
+    assert _text(place, "in") == "1\n"
+    assert _git(place, "show", f"{ref}:o").strip() == "3"
 
 
 @pytest.mark.parametrize("hook", ["post-commit", "post-checkout", "reference-transaction"])
