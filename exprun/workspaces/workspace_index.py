@@ -28,31 +28,33 @@ def write_index(
     """The baseline's entries, and staged what the tree adds to them; as a file, and as read."""
     files = baseline.files
     added = {path: file for path, file in written.items() if path not in files}
-    if baseline.tree != tree:
-        added = _without_clashes(added, baseline)
+    replaced = _replaced(added, baseline) if baseline.tree != tree else set()
     entries = [
         file
         if (file := written.get(path)) and (file.mode, file.oid) == entry
         else IndexEntry(path, *entry, UNKNOWN)
         for path, entry in files.items()
+        if path not in replaced
     ]
     entries += added.values()
-    data, index = make_index(entries, _unchanged_trees(baseline, added))
+    data, index = make_index(entries, _unchanged_trees(baseline, [*added, *replaced]))
     rewrite(f"{repository.git_dir}/index", data)
     repository.know_index(data, index)
     return data, index
 
 
-def _without_clashes(added: Mapping[str, IndexEntry], baseline: Baseline) -> dict[str, IndexEntry]:
-    """Additions an index can hold beside the baseline's files: not where a file became a directory
-    or back.
+def _replaced(added: Mapping[str, IndexEntry], baseline: Baseline) -> set[str]:
+    """The baseline's files that no index can hold beside what is added: where a file became a
+    directory or back.
     """
-    return {
-        path: entry
-        for path, entry in added.items()
-        if path not in baseline.trees
-        and not any(path[:at] in baseline.files for at, char in enumerate(path) if char == "/")
-    }
+    files = {above for path in added for above in _above(path) if above in baseline.files}
+    if not added.keys().isdisjoint(baseline.trees):
+        files |= {path for path in baseline.files if any(above in added for above in _above(path))}
+    return files
+
+
+def _above(path: str) -> list[str]:
+    return [path[:at] for at, char in enumerate(path) if char == "/"]
 
 
 def _unchanged_trees(baseline: Baseline, added: Iterable[str]) -> Mapping[str, CachedTree]:

@@ -154,7 +154,7 @@ def test_switching_writes_only_what_differs(project: GitProject, slot: Slot) -> 
     )
     make(project, slot, other)
     assert (own.root / "d/x").stat().st_ino == inode
-    assert own.git("status", "--porcelain") == " D d/deep/z\n D d/y\n?? d/deep"
+    assert own.git("status", "--porcelain") == "A  d/deep\nD  d/deep/z\n D d/y"
     assert own.git("config", "user.name") == "A U Thor"
     assert (own.root / "b").read_text() == "b\n"
     assert not (own.root / "out").exists()

@@ -203,6 +203,16 @@ CASES = (
         steps=run("-n", "e", "--temp"),
     ),
     case(
+        "temp-staged-directory-for-a-file",
+        write("thing", "file\n"),
+        write("dvc.yaml", "stages:\n  s:\n    cmd: ls thing > o\n    outs: [o]\n"),
+        commit(),
+        Delete("thing"),
+        write("thing/inside", "1\n"),
+        git("add", "--all"),
+        steps=run("-n", "e", "--temp"),
+    ),
+    case(
         "temp-subdirectory",
         write("sub/dvc.yaml", "stages:\n  s:\n    cmd: echo 1 > o\n    outs: [o]\n"),
         commit(),
