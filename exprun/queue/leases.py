@@ -66,6 +66,16 @@ def ask_to_drain(directory: str) -> int:
     return len(holders)
 
 
+def has_lease(directory: str, pid: int) -> bool:
+    """Whether the process `pid`, which is alive, holds a lease."""
+    wanted = str(pid).encode()
+    for name in _names(directory):
+        with suppress(FileNotFoundError), open(os.path.join(directory, name), "rb") as file:
+            if file.read(20) == wanted and is_held(directory, name):
+                return True
+    return False
+
+
 def is_held(directory: str, id: str) -> bool:
     """Whether the holder of a lease is alive."""
     try:

@@ -22,7 +22,7 @@ from exprun.model.values import dataclass
 from exprun.queue import specs
 from exprun.queue.attempts import Orchestrator
 from exprun.queue.journal import Journal, Sealed, format_line
-from exprun.queue.leases import Lease, ask_to_drain, is_held, remove_dead
+from exprun.queue.leases import Lease, ask_to_drain, has_lease, is_held, remove_dead
 from exprun.queue.ledger import Ledger, attempt_fields
 from exprun.queue.leftovers import remove_old_logs, remove_unneeded
 from exprun.queue.records import WAITING, AttemptRecord, Entry, State, entry_line
@@ -313,6 +313,10 @@ class Queue:
     def drain(self) -> int:
         """Ask every orchestrator to start nothing more; how many were asked."""
         return ask_to_drain(self._leases)
+
+    def is_run_by(self, pid: int) -> bool:
+        """Whether a process that is alive has become an orchestrator."""
+        return has_lease(self._leases, pid)
 
     # Running
 

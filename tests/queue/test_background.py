@@ -64,6 +64,33 @@ def test_started_killed_and_stopped(
     assert "not running: long" in cli("queue", "kill", "long", code=2)
 
 
+def test_it_is_stopped_as_soon_as_it_is_started(
+    cli: Cli, project: DvcProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", ROOT)
+    project.write("dvc.yaml", "stages:\n  s:\n    cmd: sleep 1\n    params: [lr]\n")
+    cli("run", "--queue", "-S", "lr=1,2,3,4", "-n", "s")
+    told = PID.search(cli("queue", "start"))
+    assert "No more" in cli("queue", "stop")
+    assert told is not None
+    _, status = os.waitpid(int(told[1]), 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert "queued" in cli.states().values()
+
+
+def test_what_keeps_it_from_running_is_told(
+    cli: Cli, project: DvcProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", ROOT)
+    log = project.root / ".dvc/tmp/exprun/queue/background.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("of an earlier one\n")
+    project.write("exprun.toml", "[resources]\ncpus = 'many'\n")
+    said = cli("run", "--run-all", "--detach", code=2)
+    assert "exprun.toml: [resources] cpus" in said and "of an earlier one" not in said
+    os.wait()
+
+
 def test_only_the_queue_is_detached(cli: Cli) -> None:
     assert "exprun run --run-all --detach" in cli("run", "--detach", code=2)
     assert cli.states() == {}
