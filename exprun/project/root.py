@@ -95,7 +95,9 @@ def _refuse_links(tmp_dir: str) -> None:
     for name in _STATE:
         directory = os.path.join(tmp_dir, name)
         _refuse_link(directory, is_link=os.path.islink(directory))
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(directory) as entries:
+        # What may not be read, nobody is led astray by.
+        missing = suppress(FileNotFoundError, NotADirectoryError, PermissionError)
+        with missing, os.scandir(directory) as entries:
             for entry in entries:
                 _refuse_link(entry.path, is_link=entry.is_symlink())
 

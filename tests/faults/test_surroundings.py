@@ -105,6 +105,39 @@ def test_what_git_would_refuse_in_the_end_is_refused_at_once(
     assert set(experiments(place)) == {"later"}
 
 
+def test_what_needs_no_state_goes_on_where_the_state_is_somebody_elses(place: Place) -> None:
+    make_project(place, PIPELINE, IN, write("params.yaml", "x: 0\n"))
+    assert run(place, "run", "-n", "e").code == 0
+    state = place.repo / ".dvc/tmp/exprun"
+    # Root may read what nobody may, unless it gives that up.
+    caps = "-dac_override,-dac_read_search"
+    bound = ["setpriv", "--bounding-set", caps] if os.geteuid() == 0 else []
+
+    def said(*args: str) -> tuple[int, str]:
+        ended = subprocess.run(
+            [*bound, *COMMAND, *args],
+            cwd=place.repo,
+            env=environ_of(place),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return ended.returncode, ended.stdout + ended.stderr
+
+    state.chmod(0)
+    try:
+        assert said("status") == (0, "Data and pipelines are up to date.\n")
+        assert said("repro", "--dry") == (0, "Stage 's' didn't change, skipping\n")
+        assert said("stages")[0] == 0
+        for args in (("show",), ("run", "-n", "f"), ("queue", "status")):
+            code, text = said(*args)
+            assert code == 3
+            assert text.startswith(f"ERROR: {state}/") and text.endswith(": Permission denied\n")
+            assert text.count("\n") == 1
+    finally:
+        state.chmod(0o700)
+
+
 def test_a_path_that_is_no_text(tmp_path: Path) -> None:
     place = Place(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")))
     try:
