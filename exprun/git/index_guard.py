@@ -1,7 +1,8 @@
 """Undoing what a stage's command added to the user's index, and nothing else.
 
 The additions belong to the experiment; the user's index is to be as it was. It is written (by Git,
-under its lock) only if a command changed it.
+under its lock) only if a command changed it. Where HEAD has moved meanwhile, as with the user's own
+``git commit`` or ``git checkout``, what is in the index as HEAD has it stays.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from exprun.errors import NotAProject
 from exprun.git.command import run_git
 from exprun.git.index_file import refuse_conflicts
+from exprun.git.tree import Entry, files_of
 from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
@@ -41,17 +44,24 @@ class IndexMark:
         index = repository.read_index()
         refuse_conflicts(index)
         self._entries = {entry.path: entry for entry in index.entries}
+        self._head = _head(repository)
 
     def changes(self) -> tuple[IndexChange, ...]:
         """What differs now. Costs one `stat` if the file was not written."""
         if _identify(self._repository) == self._file:
             return ()
         now = _by_path(self._repository)
-        return tuple(
+        changes = [
             IndexChange(path=path, before=self._entries.get(path), after=now.get(path))
             for path in sorted(self._entries.keys() | now.keys())
             if not _same(self._entries.get(path), now.get(path))
-        )
+        ]
+        head = _head(self._repository)
+        if head is None or head == self._head:
+            return tuple(changes)
+        repository = self._repository
+        committed = files_of(repository.objects, repository.tree_of(head))
+        return tuple(c for c in changes if _content(c.after) != committed.get(c.path))
 
 
 def undo_index_changes(repository: Repository, changes: Sequence[IndexChange]) -> None:
@@ -83,6 +93,17 @@ def _run(repository: Repository, args: list[str], stdin: bytes) -> None:
 
 def _by_path(repository: Repository) -> dict[str, IndexEntry]:
     return {entry.path: entry for entry in repository.read_index().entries}
+
+
+def _head(repository: Repository) -> str | None:
+    try:
+        return repository.head().commit
+    except NotAProject:
+        return None
+
+
+def _content(entry: IndexEntry | None) -> Entry | None:
+    return entry and Entry(entry.mode, entry.oid)
 
 
 def _same(one: IndexEntry | None, two: IndexEntry | None) -> bool:

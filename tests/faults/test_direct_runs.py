@@ -229,3 +229,17 @@ def test_what_is_run_again_elsewhere_keeps_its_outputs(place: Place, gate: Gate)
     run(place, "apply", "e")
 
     assert (place.repo / "o").read_text() == "lr: 2\na\n"
+
+
+def test_what_is_committed_meanwhile_stays_committed(place: Place, gate: Gate) -> None:
+    with Program(place, "run", "-n", "e", "-S", "lr=2") as program:
+        assert gate.passed() == ""
+        (place.repo / "code").write_text("b\n")
+        git(place, "commit", "--quiet", "-m", "meanwhile", "code")
+        (place.repo / "code").write_text("a\n")
+        after = git_state(place)
+        (place.root / "go").touch()
+        (place.root / "never").write_text("")
+        assert program.end().code == 0
+    assert git_state(place) == after
+    assert experiments(place) == ["e"]

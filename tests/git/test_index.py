@@ -127,6 +127,28 @@ def test_what_a_stage_adds_is_taken_back(project: GitProject) -> None:
     assert [entry.path for entry in entries if entry.intent_to_add] == ["intended"]
 
 
+@pytest.mark.parametrize("how", ["commit", "checkout"])
+def test_what_head_has_since_stays(project: GitProject, how: str) -> None:
+    base(project)
+    project.git("checkout", "-q", "-b", "other")
+    project.write("a", "of the other")
+    project.git("rm", "-q", "d/x")
+    project.git("commit", "-q", "-a", "-m", "other")
+    project.git("checkout", "-q", "-")
+    repository = project.open()
+    mark = IndexMark(repository)
+    project.write("new", "by the stage")
+    project.git("add", "new")
+    if how == "checkout":
+        project.git("checkout", "-q", "other")
+    else:
+        project.write("a", "by the user")
+        project.git("rm", "-q", "d/x")
+        project.git("commit", "-q", "-m", "mine", "a", "d/x")
+    undo_index_changes(repository, mark.changes())
+    assert project.git("diff", "--cached", "--name-only") == ""
+
+
 def test_an_untouched_index_is_not_written(project: GitProject) -> None:
     base(project)
     repository = project.open()
