@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import posixpath
 import shlex
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from exprun.model.stage import Stage
 
 GITIGNORE = ".gitignore"
+
+# To Git, the lines are bytes in no encoding.
+_ERRORS = "surrogateescape"
 
 
 class GitIgnores:
@@ -66,7 +70,7 @@ class GitIgnores:
                 return
             file, name = _beside(path), posixpath.basename(path)
             later = [posixpath.basename(other) for other in self._due_after(path, file)]
-            replace_file(file, add_line(_read(file), name, before=later).encode())
+            replace_file(file, _encoded(add_line(_read(file), name, before=later)))
             self._added.append(path)
             self._rules = IgnoreRules(self._repository)
 
@@ -89,9 +93,10 @@ class GitIgnores:
                 file = _beside(path)
                 text = remove_line(_read(file), posixpath.basename(path))
                 if text:
-                    replace_file(file, text.encode())
+                    replace_file(file, _encoded(text))
                 else:
-                    os.unlink(file)
+                    with suppress(FileNotFoundError):
+                        os.unlink(file)
 
 
 def _beside(path: str) -> str:
@@ -100,7 +105,11 @@ def _beside(path: str) -> str:
 
 def _read(file: str) -> str:
     try:
-        with open(file, encoding="utf-8", newline="", opener=only_files) as stream:
+        with open(file, encoding="utf-8", errors=_ERRORS, newline="", opener=only_files) as stream:
             return stream.read()
     except FileNotFoundError:
         return ""
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors=_ERRORS)

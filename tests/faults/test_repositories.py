@@ -293,6 +293,32 @@ def test_in_a_hook_a_stage_elsewhere_harms_nothing(place: Place, exprun: Tool) -
     assert _trees(place).keys() == {"e"}
 
 
+def test_a_gitignore_that_a_stage_removes_hides_no_failure(place: Place, exprun: Tool) -> None:
+    make_project(
+        place,
+        "stages:\n"
+        "  one: {cmd: echo 1 > one, outs: [one]}\n"
+        "  two: {cmd: rm .gitignore && exit 3, deps: [one], outs: [two]}\n",
+    )
+
+    failed = exprun.run(("run",), place=place)
+
+    assert failed.code == 1
+    assert "failed to reproduce 'two'" in failed.stderr
+    assert not (place.repo / ".gitignore").exists()
+
+
+def test_a_gitignore_in_another_encoding_keeps_its_bytes(place: Place, exprun: Tool) -> None:
+    make_project(place, "stages:\n  s: {cmd: echo 1 > o, outs: [o]}\n")
+    file = place.repo / ".gitignore"
+    file.write_bytes(b"/\xe9t\xe9\n")
+
+    done = exprun.run(("repro",), place=place)
+
+    assert done.code == 0, done
+    assert file.read_bytes() == b"/\xe9t\xe9\n/o\n"
+
+
 @pytest.mark.parametrize("command", [("remove", "one"), ("rename", "one", "two")])
 def test_a_lock_that_is_in_the_way_is_named(
     place: Place, command: tuple[str, ...], exprun: Tool
