@@ -24,6 +24,7 @@ from exprun.runner import threads
 from exprun.runner.carrying_out import carry_out
 from exprun.runner.data_stages import commit_data, ignore_data, recorded_outputs
 from exprun.runner.editing import edit_params, parse_edits, require_unchanged
+from exprun.runner.failures import FAULTS
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
 from exprun.runner.planning import plan_stages
@@ -137,7 +138,7 @@ async def _run_in_workspace(
                 session, prepared, site, guard=guard, worktree=opened.repository, tree=tree
             )
         finally:
-            undo_index_changes(opened.repository, mark.changes())
+            _undo_index_changes(opened, mark)
         await share(session, sharing, published, site)
         return published
     except BaseException:
@@ -146,6 +147,14 @@ async def _run_in_workspace(
         raise
     finally:
         site.store.close()
+
+
+def _undo_index_changes(opened: Opened, mark: IndexMark) -> None:
+    """Take what the stages added out of the index. How the experiment has ended stands already."""
+    try:
+        undo_index_changes(opened.repository, mark.changes())
+    except FAULTS as error:
+        opened.warn(f"what the stages added to Git's index stays there: {error}")
 
 
 def _set_out(

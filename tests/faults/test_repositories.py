@@ -319,6 +319,27 @@ def test_a_gitignore_in_another_encoding_keeps_its_bytes(place: Place, exprun: T
     assert file.read_bytes() == b"/\xe9t\xe9\n/o\n"
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_locked_index_does_not_decide_how_a_run_ends(
+    place: Place, fails: bool, exprun: Tool
+) -> None:
+    make_project(
+        place,
+        "stages:\n"
+        "  one: {cmd: echo 1 > one, outs: [one]}\n"
+        "  two:\n    deps: [one]\n"
+        "    cmd: touch new && git add new && touch .git/index.lock && test $GO\n",
+    )
+
+    ended = exprun.run(("run", "-n", "e"), place=place, env={"GO": "" if fails else "1"})
+
+    assert ended.code == int(fails), ended
+    assert ("failed to reproduce 'two'" in ended.stderr) is fails
+    assert "index stays there" in ended.stderr
+    assert (place.repo / ".gitignore").exists() is not fails
+    assert _trees(place).keys() == (set() if fails else {"e"})
+
+
 @pytest.mark.parametrize("command", [("remove", "one"), ("rename", "one", "two")])
 def test_a_lock_that_is_in_the_way_is_named(
     place: Place, command: tuple[str, ...], exprun: Tool
