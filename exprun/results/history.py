@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError, UsageError
+from exprun.git.content import read_file
 from exprun.git.experiment_refs import find_experiment, list_experiments
 from exprun.model.near import did_you_mean
 from exprun.model.patterns import pattern
@@ -40,8 +41,19 @@ class History:
         self.head: Head = repository.head()
 
     def commit(self, rev: str) -> Commit:
-        """The commit of that full name. Raises GitError."""
-        return parse_commit(self._repository.objects.read(rev, "commit"))
+        """The commit of that full name, as Git sees it: where a shallow clone ends, it has no
+        parents. Raises GitError.
+        """
+        found = parse_commit(self._repository.objects.read(rev, "commit"))
+        return found._replace(parents=()) if rev in self._shallow else found
+
+    @cached_property
+    def _shallow(self) -> frozenset[str]:
+        """The commits at which a shallow clone ends."""
+        try:
+            return frozenset(read_file(f"{self._repository.common_dir}/shallow").decode().split())
+        except FileNotFoundError:
+            return frozenset()
 
     def resolve(self, revision: str, *, others: Iterable[str] = ()) -> str:
         """The commit that a branch, tag, sha, experiment or ``HEAD~2`` means.
@@ -136,7 +148,7 @@ class History:
                 continue
             try:
                 found = self.commit(rev)
-            except GitError:  # a shallow clone ends here
+            except GitError:  # is missing
                 continue
             known[rev] = found.time
             pending += found.parents
@@ -168,12 +180,8 @@ def parse_commit(data: bytes) -> Commit:
 
 def _is_plain(ref: str) -> bool:
     """Whether a ref of that name may be read as a file: no way out of the directory."""
-    return (
-        ".." not in ref
-        and "//" not in ref
-        and not ref.endswith(("/", ".lock"))
-        and (os.sep == "/" and "\0" not in ref)
-    )
+    is_path = ".." in ref or "//" in ref or "\0" in ref
+    return not (is_path or ref.endswith(("/", ".lock")))
 
 
 def _looks_like_git(revision: str) -> bool:

@@ -192,6 +192,21 @@ def test_each_commit_is_judged_by_its_own_parameters(
     assert [state["error"] is None for state in ours] == [True, False, True]
 
 
+def test_the_table_ends_where_a_shallow_clone_does(
+    builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool
+) -> None:
+    place = builder.build(UNUSABLE_PARAMS, into=tmp_path / "place")
+    origin = place.root / "origin"
+    place.repo.rename(origin)
+    place.repo.mkdir()
+    git_of(place, "clone", "-q", "--depth=1", f"file://{origin}", ".")
+
+    for count in ("3", "-1"):
+        ours = states(exprun, place, "-n", count)
+        assert len(ours) == 2
+        assert ours == states(dvc, place, "-n", count)
+
+
 def test_an_experiment_without_its_baseline_stays_in_the_table(
     builder: Builder, tmp_path: Path, dvc: Tool, exprun: Tool
 ) -> None:
