@@ -300,8 +300,8 @@ class Store:
         from exprun.store.transfer import pull_runs
 
         files = self._run_remote(remote)
-        self._modes.make_cache_directory(self.runs.root)
         with reporting("fetch the run cache", self.runs.root):
+            self._modes.make_cache_directory(self.runs.root)
             return pull_runs(self.runs, files, self.runs.root)
 
     def push_runs(self, remote: RemoteConfig) -> int:
@@ -316,12 +316,12 @@ class Store:
         from exprun.store.durability import sync_files
 
         paths: set[str] = set()
-        for content in contents:
-            objects = self._layout(content.legacy).objects
-            paths.add(objects.path(content.oid))
-            if content.is_dir:
-                paths.update(map(objects.path, objects.manifest(content.oid).values()))
         with reporting("flush the cache", self.cache_dir):
+            for content in contents:
+                objects = self._layout(content.legacy).objects
+                paths.add(objects.path(content.oid))
+                if content.is_dir:
+                    paths.update(map(objects.path, objects.manifest(content.oid).values()))
             sync_files(paths)
 
     def _transfer(

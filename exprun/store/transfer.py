@@ -148,9 +148,7 @@ def pull_runs(runs: RunCache, remote: RemoteFiles, scratch: str) -> int:
         match = _RUN.fullmatch(path)
         if match is None or runs.has(match[2], match[3]):
             continue
-        temporary = os.path.join(scratch, f".{match[3]}.tmp")
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
+        temporary = os.path.join(scratch, f".{os.urandom(8).hex()}.tmp")
         try:
             remote.get(path, temporary)
             with open(temporary, "rb") as file:

@@ -12,6 +12,7 @@ import pytest
 from exprun.errors import StoreError
 from exprun.store import NoSpace, RemoteConfig, protocols
 from exprun.store.remotes import open_remote
+from exprun.store.transfer import pull_runs
 
 from .oracle import Dvc, picture
 from .test_runcache import KEY, VALUES
@@ -108,6 +109,35 @@ def test_the_run_cache_travels(box: Sandbox, remote: RemoteConfig) -> None:
     assert store.fetch_runs(remote) == 0
     assert store.runs.load(KEY, VALUES[0], json.loads) == {"a": 1}
     assert sorted(os.listdir(box.cache / "runs")) == ["f5"]
+
+
+def test_two_may_pull_the_run_cache_at_once(box: Sandbox, remote: RemoteConfig) -> None:
+    store, _ = filled(box)
+    store.runs.save(KEY, VALUES[0], b'{"a": 1}', json.loads)
+    store.push_runs(remote)
+    store = empty_cache(box)
+    os.makedirs(store.runs.root)
+    files = open_remote(remote)
+
+    class Beside:
+        """Another one pulls all there is while a file is on its way."""
+
+        find, put, exists = files.find, files.put, files.exists
+
+        def get(self, path: str, target: str) -> None:
+            files.get(path, target)
+            assert pull_runs(store.runs, files, store.runs.root) == 1
+
+    assert pull_runs(store.runs, Beside(), store.runs.root) == 1
+    assert store.runs.load(KEY, VALUES[0], json.loads) == {"a": 1}
+    assert os.listdir(store.runs.root) == [KEY[:2]]
+
+
+def test_a_run_cache_that_cannot_be_made_is_told_of(box: Sandbox, remote: RemoteConfig) -> None:
+    box.cache.write_text("no directory")
+
+    with pytest.raises(StoreError, match="cannot fetch the run cache"):
+        box.store().fetch_runs(remote)
 
 
 def test_odd_names_in_a_remotes_run_cache_are_left_alone(box: Sandbox) -> None:
