@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -26,6 +27,12 @@ class Files(Protocol):
 
     def is_dir(self, location: Location) -> bool:
         """Whether a directory (or a symlink to one) is there."""
+
+
+def named_by(error: OSError) -> str | None:
+    """The file that an error names; None if it names none, or a number alone."""
+    name = error.filename
+    return None if name is None or isinstance(name, int) else os.fsdecode(name)
 
 
 class naming:

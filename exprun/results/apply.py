@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from exprun.errors import ExprunError, LockfileError
 from exprun.git.refs import RefEdit
 from exprun.git.tree import edit_tree
+from exprun.model.files import named_by
 from exprun.model.paths import is_outside, is_url
 from exprun.model.values import dataclass, replace
 from exprun.project.locks import Busy, Patience
@@ -94,8 +95,8 @@ def _carry_out(replacement: Replacement) -> None:
     try:
         replacement.carry_out()
     except OSError as error:
-        where = os.fsdecode(error.filename) if error.filename else None
-        raise ExprunError(error.strerror or str(error), where=where, hint=hint) from error
+        reason = error.strerror or str(error)
+        raise ExprunError(reason, where=named_by(error), hint=hint) from error
     except ExprunError as error:
         error.hint = "\n".join(filter(None, [error.hint, hint]))
         raise

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError, MissingDependency
 from exprun.executors.logs import is_no_space, signal_name
+from exprun.model.files import named_by
 from exprun.model.job import Exited, FailureClass, Killed, Lost, NotStarted, TimedOut, failure_of
 from exprun.model.values import dataclass
 from exprun.store.failures import NoSpace
@@ -50,8 +50,8 @@ def failure_from(error: ExprunError | OSError) -> Failure:
 def _system_failure(error: OSError) -> Failure:
     kind = FailureClass.NO_SPACE if is_no_space(error) else FailureClass.SETUP
     reason = (error.strerror or str(error)).lower()
-    where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-    return Failure(message=f"{where}{reason}", kind=kind)
+    where = named_by(error)
+    return Failure(message=reason if where is None else f"{where}: {reason}", kind=kind)
 
 
 def is_conclusive(failure: Failure) -> bool:

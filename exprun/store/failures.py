@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
+from exprun.model.files import named_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +50,7 @@ def reporting(doing: str, path: str) -> Iterator[None]:
 def store_error(error: OSError, doing: str, path: str) -> StoreError:
     """The StoreError for `error`; NoSpace where space is the reason."""
     reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
-    culprit = os.fsdecode(error.filename) if error.filename else path
+    culprit = named_by(error) or path
     if error.errno in _NO_SPACE:
         return NoSpace(
             f"cannot {doing}: {reason}", where=culprit, hint="free some space and run it again"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from exprun.errors import StoreError
 from exprun.store import hashing
+from exprun.store.failures import reporting
 from exprun.store.hashing import CHUNK, LARGE, hash_bytes, hash_file, hash_files
 
 if TYPE_CHECKING:
@@ -99,3 +100,15 @@ def test_a_file_changed_meanwhile_is_hashed_again(
 def test_files_are_read_to_the_beginning_of_a_page() -> None:
     address = ctypes.addressof(ctypes.c_char.from_buffer(hashing._buffer()))
     assert address % mmap.PAGESIZE == 0
+
+
+def test_what_fails_through_a_descriptor_is_told_by_its_path(tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    place.touch()
+
+    with (
+        place.open() as file,
+        pytest.raises(StoreError, match=f"{place}: cannot list"),
+        reporting("list", str(place)),
+    ):
+        os.scandir(file.fileno())
