@@ -86,10 +86,10 @@ class LockBook:
             for file in [
                 file for file in self._unwritten if any(is_inside(file, at) for at in within)
             ]:
-                self._unwritten.remove(file)
                 path, data = os.path.join(self._root, file), self._locks[file].to_bytes()
                 if not (self._disposable and write_over(path, data)):
                     replace_file(path, data)
+                self._unwritten.remove(file)
 
     def _load(self, file: Location) -> Lockfile:
         lock = self._locks.get(file)
