@@ -49,6 +49,7 @@ class LockFile:
         while not self._own_anchor():
             self._wait(deadline)
         try:
+            self._sharing.adjust(self._descriptors[0])
             while not self._create():
                 self._wait(deadline)
         except BaseException:
@@ -91,7 +92,6 @@ class LockFile:
             os.close(descriptor)
             return self._own_anchor()
         self._descriptors.append(descriptor)
-        self._sharing.adjust(descriptor)
         return True
 
     def _create(self) -> bool:

@@ -15,7 +15,8 @@ from exprun.git.experiment_refs import (
     list_experiments,
     parse_experiment_ref,
 )
-from exprun.git.refs import RefEdit
+from exprun.git.refs import RefEdit, RefStore
+from exprun.git.sharing import Sharing
 from tests.support.dying import die_at
 
 if TYPE_CHECKING:
@@ -55,6 +56,19 @@ def test_a_changed_ref_is_not_overwritten(project: GitProject) -> None:
                 refs.write(name, two, expected=expected)
     assert refs.read(name) == one
     assert not (project.root / ".git" / f"{name}.lock").exists()
+
+
+def test_a_lock_that_cannot_be_set_up_is_let_go(project: GitProject) -> None:
+    one, _ = commits(project)
+
+    def no_git() -> str:
+        raise GitError("there is no git command")
+
+    with pytest.raises(GitError, match="no git command"):
+        RefStore(str(project.root / ".git"), Sharing(no_git)).write("refs/x", one, expected=None)
+
+    project.open().refs.write("refs/x", one, expected=None)
+    assert not list((project.root / ".git").glob("*.lock"))
 
 
 def test_of_many_creators_one_wins(project: GitProject) -> None:
