@@ -365,10 +365,13 @@ def _read_names(path: str) -> tuple[str, ...]:
 
 
 def _write_extra(root: str, source: WorkspaceSource, wanted: Mapping[str, Entry]) -> None:
+    real_root = os.path.realpath(root)
     for path, data in source.extra_files.items():
         if path in wanted:
             raise GitError("a file of the workspace is tracked by git", where=path)
         full = os.path.join(root, path)
+        if os.path.commonpath([real_root, os.path.realpath(os.path.dirname(full))]) != real_root:
+            raise GitError("a link that git tracks leads out of the workspace", where=path)
         if holds(full, data):
             continue
         _unlink(full)

@@ -454,6 +454,22 @@ def test_shallow_clones_and_linked_worktrees(project: GitProject, slot: Slot) ->
     assert own.git("status", "--porcelain") == " M b"
 
 
+def test_extra_files_do_not_follow_a_link_that_leads_out(project: GitProject, slot: Slot) -> None:
+    base(project)
+    outside = project.root.parent / "outside"
+    outside.mkdir()
+    (outside / "config.local").write_text("the user's\n")
+    (project.root / ".dvc").symlink_to(outside)
+    project.commit_all("a link")
+    repository = project.open()
+    source = workspace_source(repository, extra_files={".dvc/config.local": b"[cache]\n"})
+
+    with pytest.raises(GitError, match="leads out of the workspace"):
+        slot.make(source, baseline=project.git("rev-parse", "HEAD"), tree=take_snapshot(repository))
+
+    assert (outside / "config.local").read_text() == "the user's\n"
+
+
 def test_extra_files_are_private_and_never_tracked(project: GitProject, slot: Slot) -> None:
     base(project)
     project.write(".dvc/.gitignore", "/config.local\n")
