@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 NAMESPACE = "refs/exps/"
 
-# Everything else DVC keeps there: its stashes and the refs of a run under way.
-_PRIVATE = tuple(NAMESPACE + name for name in ("apply", "celery", "exec", "temp"))
-_STASHES = (NAMESPACE + "stash", NAMESPACE + "celery/stash")
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -31,11 +28,11 @@ class ExperimentRef(NamedTuple):
 
 
 def parse_experiment_ref(ref: str) -> ExperimentRef | None:
-    """The experiment a ref stands for; None for any other ref.
+    """The experiment a ref stands for; None for any other ref, as DVC's stashes.
 
     DVC fails on a ref it does not know; here a stranger's ref harms nothing.
     """
-    if not ref.startswith(NAMESPACE) or ref.startswith(_PRIVATE) or ref in _STASHES:
+    if not ref.startswith(NAMESPACE):
         return None
     parts = ref.removeprefix(NAMESPACE).split("/")
     if len(parts) != 3 or not parts[2]:
