@@ -84,9 +84,11 @@ class Glance:
 
     def content(self, location: Location, *, legacy: bool = False) -> Content | None:
         key = (location, legacy)
-        if key not in self._contents:
-            self._contents[key] = self._probe.content(location, legacy=legacy)
-        return self._contents[key]
+        try:
+            return self._contents[key]
+        except KeyError:
+            found = self._contents[key] = self._probe.content(location, legacy=legacy)
+            return found
 
     def note(self, location: Location, content: Content) -> None:
         """Take `content`, of which the cache has all, for what `probe` would see at `location`."""
@@ -103,9 +105,10 @@ class Glance:
         self._held.clear()
 
     def has_objects(self, content: Content) -> bool:
-        if content not in self._held:
-            self._held[content] = self._probe.has_objects(content)
-        return self._held[content]
+        held = self._held.get(content)
+        if held is None:
+            held = self._held[content] = self._probe.has_objects(content)
+        return held
 
 
 def content_like(probe: Probe, location: Location, recorded: Content | None) -> Content | None:
