@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import GitError
 from exprun.git.content import read_file, write_all
-from exprun.git.pack_reading import KINDS, Kind, Packs
+from exprun.git.pack_reading import KINDS, Kind, Packs, names_in
 from exprun.git.refs import sync_directory
 from exprun.git.sharing import Sharing
 from exprun.model.files import naming
@@ -148,9 +148,9 @@ class ObjectStore:
     def _own_loose(self) -> set[str]:
         return {
             directory + name
-            for directory in _names(self.directory)
+            for directory in names_in(self.directory)
             if len(directory) == 2
-            for name in _names(os.path.join(self.directory, directory))
+            for name in names_in(os.path.join(self.directory, directory))
         }
 
     def sync(self) -> None:
@@ -227,7 +227,7 @@ class ObjectStore:
         return self._has_own_packs()
 
     def _has_own_packs(self) -> bool:
-        return any(name.endswith(".idx") for name in _names(f"{self.directory}/pack"))
+        return any(name.endswith(".idx") for name in names_in(f"{self.directory}/pack"))
 
     def _odb(self) -> pygit2.Odb:
         if self._libgit2 is None:
@@ -341,10 +341,3 @@ def _parse_loose(oid: str, text: bytes) -> tuple[Kind, bytes]:
     except (zlib.error, ValueError):
         pass
     raise GitError(f"git object {oid} is damaged", hint="git fsck")
-
-
-def _names(directory: str) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except FileNotFoundError:
-        return []

@@ -46,7 +46,7 @@ class Packs:
         """Look for packs; whether there are others than before."""
         known = self._known
         self._known = {}
-        names = [name for name in _names(self._directory) if name.endswith(".idx")]
+        names = [name for name in names_in(self._directory) if name.endswith(".idx")]
         for name in names if len(names) <= _FEW else ():
             pack = known.get(name)
             if pack is None:
@@ -130,7 +130,8 @@ def _inflate(packed: bytes, size: int) -> bytes:
     return zlib.decompressobj().decompress(packed, size + 1)
 
 
-def _names(directory: str) -> list[str]:
+def names_in(directory: str) -> list[str]:
+    """The names in a directory; none if it is not there."""
     try:
         return os.listdir(directory)
     except FileNotFoundError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, suppress
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError, RefConflict
@@ -155,7 +156,9 @@ class RefStore:
 
     def _loose_names(self, prefix: str) -> Iterator[str]:
         try:
-            entries = sorted(os.scandir(os.path.join(self.directory, prefix)), key=_name)
+            entries = sorted(
+                os.scandir(os.path.join(self.directory, prefix)), key=attrgetter("name")
+            )
         except (FileNotFoundError, NotADirectoryError):
             return
         for entry in entries:
@@ -221,7 +224,3 @@ def check_sha(name: str, value: str) -> str:
     if not _SHA.fullmatch(value):
         raise GitError(f"ref {name} is damaged", hint="git fsck")
     return value
-
-
-def _name(entry: os.DirEntry[str]) -> str:
-    return entry.name

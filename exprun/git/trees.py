@@ -103,7 +103,7 @@ class TreeFiles:
 
     def read(self, location: Location) -> bytes:
         """The blob as it is stored. Raises FileNotFoundError or IsADirectoryError."""
-        entry = self._find(location)
+        entry = self.find(location)
         if entry is None:
             raise FileNotFoundError(location)
         if entry.mode == TREE:
@@ -111,27 +111,24 @@ class TreeFiles:
         return self._objects.read(entry.oid, "blob")
 
     def is_file(self, location: Location) -> bool:
-        entry = self._find(location)
+        entry = self.find(location)
         return entry is not None and entry.mode != TREE
 
     def is_dir(self, location: Location) -> bool:
-        entry = self._find(location)
+        entry = self.find(location)
         return entry is not None and entry.mode == TREE
-
-    def find(self, location: Location) -> Entry | None:
-        """What a location leads to, symlinks followed; None if there is no file or directory."""
-        return self._find(location)
 
     def entries(self, location: Location) -> dict[str, Entry]:
         """What a directory holds, symlinks not followed, in Git's order; nothing for a file."""
-        entry = self._find(location)
+        entry = self.find(location)
         if entry is None or entry.mode != TREE:
             return {}
         return {
             name.decode(ENCODING, ERRORS): found for name, found in self._entries(entry.oid).items()
         }
 
-    def _find(self, location: str) -> Entry | None:
+    def find(self, location: Location) -> Entry | None:
+        """What a location leads to, symlinks followed; None if there is no file or directory."""
         if location not in self._found:
             self._found[location] = self._resolve(location)
         return self._found[location]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from exprun.git.tree import GITLINK, TREE
@@ -42,7 +43,7 @@ class DiskListing(DiskFiles):
     def names(self, directory: Location) -> Names:
         names = Names([], [])
         try:
-            entries = sorted(os.scandir(os.path.join(self.root, directory)), key=_name)
+            entries = sorted(os.scandir(os.path.join(self.root, directory)), key=attrgetter("name"))
         except OSError:
             return names
         for entry in entries:
@@ -91,7 +92,3 @@ def files_below(files: Listing, directory: Location) -> Iterator[Location]:
         yield Location(prefix + name)
     for name in names.dirs:
         yield from files_below(files, Location(prefix + name))
-
-
-def _name(entry: os.DirEntry[str]) -> str:
-    return entry.name
