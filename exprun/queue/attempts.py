@@ -46,13 +46,6 @@ class Orchestrator:
 
     def claim(self, id: str) -> Attempt | None:
         """Start an attempt of an experiment; None if it is held, ended, gone, or running."""
-        return self._claim(id)
-
-    def claim_next(self) -> Attempt | None:
-        """Start an attempt of the first experiment that waits; None if none does."""
-        return self._claim(None)
-
-    def _claim(self, id: str | None) -> Attempt | None:
         started = self._queue.start(id, self._lease.id)
         if started is None:
             return None

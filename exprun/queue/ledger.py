@@ -115,13 +115,6 @@ class Ledger:
         """Those of `entries` that have not succeeded."""
         return (_to_entry(row, is_alive) for row in self._ordered())
 
-    def next_one(self, is_alive: Alive) -> Entry | None:
-        """The first experiment that waits and is not held."""
-        for row in self._ordered():
-            if _state(row, is_alive) in (State.QUEUED, State.INTERRUPTED):
-                return _to_entry(row, is_alive)
-        return None
-
     def compact(self) -> Iterator[Line | bytes]:
         """As few lines as say the same, with the oldest successes forgotten."""
         yield from self._ordered()

@@ -324,14 +324,13 @@ class Queue:
         """Become one of those that run experiments."""
         return Orchestrator(self, self.lease())
 
-    def start(self, id: str | None, orchestrator: str) -> tuple[Entry, AttemptRecord] | None:
-        """Record the start of an attempt of that experiment, or of the first there is (None).
+    def start(self, id: str, orchestrator: str) -> tuple[Entry, AttemptRecord] | None:
+        """Record the start of an attempt of that experiment.
 
         None if it is not there to be started: held, ended, or running.
         """
         with self._writing() as writer:
-            alive = self._liveness()
-            entry = self._ledger.entry(id, alive) if id else self._ledger.next_one(alive)
+            entry = self._ledger.entry(id, self._liveness())
             if entry is None or entry.state not in (State.QUEUED, State.INTERRUPTED):
                 return None
             attempt = AttemptRecord(

@@ -17,6 +17,7 @@ from tests.git.project import GitProject
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from exprun.queue.attempts import Attempt, Orchestrator
     from exprun.queue.queue import Queue
 
 __all__ = ["git_env"]
@@ -40,6 +41,12 @@ class DvcProject(GitProject):
     def enqueue(self, *set_params: str, name: str | None = None) -> list[Queued]:
         spec = ExperimentSpec(name=name, set_params=set_params)
         return list(queue_experiments(self.opened(), spec))
+
+
+def claim_next(queue: Queue, orchestrator: Orchestrator) -> Attempt | None:
+    """Start an attempt of the first experiment that waits; None if none does."""
+    claimed = (orchestrator.claim(entry.id) for entry in queue.unfinished())
+    return next(filter(None, claimed), None)
 
 
 @pytest.fixture

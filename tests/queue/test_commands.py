@@ -16,7 +16,7 @@ import pytest
 import exprun
 from exprun.cli.main import run
 from exprun.model.job import FailureClass
-from tests.queue.conftest import REFS
+from tests.queue.conftest import REFS, claim_next
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -206,8 +206,9 @@ def test_removing(cli: Cli, project: DvcProject) -> None:
 def test_logs(cli: Cli, project: DvcProject) -> None:
     cli("run", "--queue", "-n", "one")
     assert "has not run yet" in cli("queue", "logs", "one", code=2)
-    with project.queue().orchestrate() as orchestrator:
-        attempt = orchestrator.claim_next()
+    queue = project.queue()
+    with queue.orchestrate() as orchestrator:
+        attempt = claim_next(queue, orchestrator)
         assert attempt is not None
         os.makedirs(attempt.log_dir)
         with open(os.path.join(attempt.log_dir, "train.log"), "wb") as log:
@@ -229,8 +230,9 @@ def start(project: DvcProject, *arguments: str) -> subprocess.Popen[str]:
 
 def test_following_ends_when_the_attempt_does(cli: Cli, project: DvcProject) -> None:
     cli("run", "--queue", "-n", "one")
-    with project.queue().orchestrate() as orchestrator:
-        attempt = orchestrator.claim_next()
+    queue = project.queue()
+    with queue.orchestrate() as orchestrator:
+        attempt = claim_next(queue, orchestrator)
         assert attempt is not None
         os.makedirs(attempt.log_dir)
         with open(os.path.join(attempt.log_dir, "train.log"), "w", buffering=1) as log:
@@ -250,7 +252,9 @@ def test_following_ends_when_the_attempt_does(cli: Cli, project: DvcProject) -> 
 CLAIMER = """
 import os, sys
 from exprun.queue.queue import Queue
-attempt = Queue(sys.argv[1]).orchestrate().claim_next()
+queue = Queue(sys.argv[1])
+[entry] = queue.unfinished()
+attempt = queue.orchestrate().claim(entry.id)
 os.makedirs(attempt.log_dir)
 open(os.path.join(attempt.log_dir, "train.log"), "w").write("first\\n")
 print(flush=True)
@@ -277,8 +281,8 @@ def test_following_ends_when_the_orchestrator_is_killed(cli: Cli, project: DvcPr
 def test_what_a_killed_orchestrator_ran_shows_as_interrupted(cli: Cli, project: DvcProject) -> None:
     cli("run", "--queue", "-n", "one")
     code = (
-        "import sys; from exprun.queue.queue import Queue; "
-        "o = Queue(sys.argv[1]).orchestrate(); o.claim_next(); print(flush=True); input()"
+        "import sys; from exprun.queue.queue import Queue; q = Queue(sys.argv[1]); "
+        "o = q.orchestrate(); o.claim(q.unfinished()[0].id); print(flush=True); input()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, project.queue().directory],

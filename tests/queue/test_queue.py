@@ -25,6 +25,7 @@ from exprun.queue.journal import seal
 from exprun.queue.ledger import Ledger
 from exprun.queue.queue import Draft, Names, Queue
 from exprun.queue.records import AttemptRecord, State
+from tests.queue.conftest import claim_next
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -135,11 +136,11 @@ def test_what_is_held_is_not_started(queue: Queue) -> None:
     assert states(queue) == {"a": "held", "b": "queued"}
     with queue.orchestrate() as orchestrator:
         assert orchestrator.claim(a) is None
-        claimed = orchestrator.claim_next()
+        claimed = claim_next(queue, orchestrator)
         assert claimed is not None and claimed.entry.id == b
-        assert orchestrator.claim_next() is None
+        assert claim_next(queue, orchestrator) is None
         queue.release([a])
-        claimed = orchestrator.claim_next()
+        claimed = claim_next(queue, orchestrator)
         assert claimed is not None and claimed.entry.id == a
 
 
@@ -156,7 +157,7 @@ def test_finding_by_name_or_id(queue: Queue) -> None:
 def test_how_an_attempt_ends(queue: Queue) -> None:
     add(queue, "good", "bad", "stopped", "silent")
     with queue.orchestrate() as orchestrator:
-        good, bad, stopped, _ = [orchestrator.claim_next() for _ in range(4)]
+        good, bad, stopped, _ = [claim_next(queue, orchestrator) for _ in range(4)]
         assert set(states(queue).values()) == {"running"}
         assert good and bad and stopped
         good.succeed(REV)
@@ -177,10 +178,10 @@ def test_how_an_attempt_ends(queue: Queue) -> None:
 def test_interrupted_experiments_are_run_again_in_their_place(queue: Queue) -> None:
     a, _ = add(queue, "a", "b")
     with queue.orchestrate() as orchestrator:
-        first = orchestrator.claim_next()
+        first = claim_next(queue, orchestrator)
         assert first is not None
     with queue.orchestrate() as orchestrator:
-        again = orchestrator.claim_next()
+        again = claim_next(queue, orchestrator)
         assert again is not None and again.entry.id == a
         assert again.entry.attempts == (first.record.id,)
         assert again.record.id != first.record.id
@@ -194,12 +195,12 @@ def test_failed_ones_wait_for_a_retry(queue: Queue) -> None:
         attempt = orchestrator.claim(a)
         assert attempt is not None
         attempt.fail(FailureClass.TIMEOUT)
-        assert orchestrator.claim_next() is None
+        assert claim_next(queue, orchestrator) is None
         with pytest.raises(RefConflict):
             add(queue, "a")
         queue.retry([a])
         assert states(queue) == {"a": "queued"}
-        assert orchestrator.claim_next() is not None
+        assert claim_next(queue, orchestrator) is not None
 
 
 def test_what_somebody_else_tries_again_is_not_tried_twice(queue: Queue) -> None:
@@ -258,8 +259,9 @@ def test_threads_claim_each_experiment_once(queue: Queue) -> None:
     claimed: list[str] = []
 
     def work() -> None:
-        with Queue(queue.directory).orchestrate() as orchestrator:
-            while attempt := orchestrator.claim_next():
+        own = Queue(queue.directory)
+        with own.orchestrate() as orchestrator:
+            while attempt := claim_next(own, orchestrator):
                 claimed.append(attempt.entry.id)
                 attempt.succeed(REV)
 
@@ -274,8 +276,10 @@ def test_threads_claim_each_experiment_once(queue: Queue) -> None:
 CLAIMER = """
 import sys
 from exprun.queue.queue import Queue
-orchestrator = Queue(sys.argv[1]).orchestrate()
-attempt = orchestrator.claim_next()
+queue = Queue(sys.argv[1])
+orchestrator = queue.orchestrate()
+ids = [entry.id for entry in queue.unfinished()]
+attempt = next(filter(None, map(orchestrator.claim, ids)))
 print(attempt.entry.name, flush=True)
 sys.stdin.read()
 """
@@ -307,7 +311,7 @@ def test_two_processes_share_the_work_and_a_killed_one_leaves_its_part(queue: Qu
         one.wait(timeout=10)
         assert states(queue) == {"a": "interrupted", "b": "running", "c": "queued"}
         with queue.orchestrate() as orchestrator:
-            claimed = [orchestrator.claim_next() for _ in range(3)]
+            claimed = [claim_next(queue, orchestrator) for _ in range(3)]
         assert [each.entry.name for each in claimed if each] == ["a", "c"]
         two.kill()
 
@@ -539,7 +543,7 @@ def test_any_history_reads_the_same_from_a_compact_journal(
             case "store" if begun:
                 queue.store(begun[0], replace(begun[1], rev=REV))
             case "claim":
-                attempts += [claimed] if (claimed := orchestrator.claim_next()) else []
+                attempts += [claimed] if (claimed := claim_next(queue, orchestrator)) else []
             case "good" if attempts:
                 attempts.pop().succeed(REV)
             case "bad" if attempts:
