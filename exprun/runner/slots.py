@@ -41,8 +41,12 @@ class SlotPool:
             while True:
                 slot = open_slot(os.path.join(self._directory, next(self._untried)))
                 if slot is not None:
-                    # What a dead session said of this directory would be taken for ours.
-                    forget_the_dead(self._place)
+                    try:
+                        # What a dead session said of this directory would be taken for ours.
+                        forget_the_dead(self._place)
+                    except BaseException:
+                        slot.close()
+                        raise
                     return slot
 
     def give_back(self, slot: Slot) -> None:

@@ -8,6 +8,7 @@ import pytest
 from exprun.project.root import Place
 from exprun.runner.announcing import Announcements, list_announced
 from exprun.runner.presence import present
+from exprun.runner.slots import SlotPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,3 +62,22 @@ def test_of_several_those_that_have_not_ended_are_told(place: Place) -> None:
     assert [told.name for told in list_announced(place)] == ["lasts"]
     announcements.withdraw_all()
     assert not list(list_announced(place))
+
+
+def test_a_slot_is_not_held_by_who_could_not_take_it(place: Place) -> None:
+    announcements = Announcements(place, MARK)
+    announce(announcements, "/elsewhere", 1, "e")
+    announcements.tell()
+    announcements.tell()
+    mark = os.path.join(place.running_dir, MARK)
+    os.rename(mark, f"{mark}.aside")
+    os.mkdir(mark)  # Whether its owner lives cannot be told.
+    pool = SlotPool(place, pytest.fail)
+
+    with pytest.raises(IsADirectoryError):
+        pool.take()
+
+    os.rmdir(mark)
+    os.rename(f"{mark}.aside", mark)
+    with SlotPool(place, pytest.fail).take() as slot:
+        assert slot.number == 0
