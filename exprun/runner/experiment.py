@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun import events
-from exprun.errors import ExperimentFailed, ExprunError
+from exprun.errors import ExperimentFailed
 from exprun.executors.logs import name_logs
 from exprun.git.conversion import Conversion
 from exprun.git.experiment_refs import ExperimentRef
@@ -24,7 +24,7 @@ from exprun.runner import threads
 from exprun.runner.carrying_out import carry_out
 from exprun.runner.data_stages import commit_data, ignore_data, recorded_outputs
 from exprun.runner.editing import edit_params, parse_edits, require_unchanged
-from exprun.runner.failures import FAULTS
+from exprun.runner.failures import FAULTS, failure_from
 from exprun.runner.needs import require_fit
 from exprun.runner.overlay import Overlay
 from exprun.runner.planning import plan_stages
@@ -75,10 +75,10 @@ async def _run(session: Session, spec: ExperimentSpec) -> ExperimentResult:
         run = _run_in_workspace
     try:
         published = await run(session, prepared, sharing)
-    except ExprunError as error:
+    except FAULTS as error:
         kept = error.kept if isinstance(error, ExperimentFailed) else None
-        name = prepared.ref.name
-        session.emit(events.ExperimentFinished(experiment=name, reason=str(error), kept=kept))
+        name, reason = prepared.ref.name, failure_from(error).message
+        session.emit(events.ExperimentFinished(experiment=name, reason=reason, kept=kept))
         raise
     await threads.run_sync(name_logs, session.log_dir, prepared.ref.name)
     session.emit(

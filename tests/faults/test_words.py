@@ -148,6 +148,18 @@ NOWHERE = {
 }
 
 
+def test_an_experiment_that_the_system_fails_has_ended(place: Place, exprun: Tool) -> None:
+    make_project(place, "stages:\n  s: {cmd: echo 1 > o, outs: [o]}\n")
+    (place.repo / "conf").symlink_to("nowhere")
+
+    ended = exprun.run(("run", "-S", "conf/p.yaml:+lr=1", "--events", "../events"), place=place)
+
+    assert ended.code == 3, ended
+    started, finished = map(json.loads, (place.root / "events").read_text().splitlines())
+    assert (started["event"], finished["event"]) == ("ExperimentStarted", "ExperimentFinished")
+    assert finished["reason"].endswith("conf: file exists")
+
+
 @pytest.mark.parametrize("option", ["--log-json", "--events"])
 @pytest.mark.parametrize("nowhere", NOWHERE)
 def test_a_file_for_events_that_cannot_be_opened_stops_before_anything(
