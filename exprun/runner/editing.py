@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exprun.model.experiment import ExperimentSpec
+    from exprun.params.hydra import Composition
     from exprun.params.overrides import Override
     from exprun.runner.opening import Opened
 
@@ -90,7 +91,8 @@ def _read(opened: Opened, location: Location) -> bytes | None:
         raise UsageError(f"'{location}' cannot be read: {error.strerror}") from None
 
 
-def _composed_file(opened: Opened, spec: ExperimentSpec):  # type: ignore[no-untyped-def]
+def _composed_file(opened: Opened, spec: ExperimentSpec) -> Composition | None:
+    """What Hydra makes a parameters file of, if the experiment has one made."""
     hydra = opened.config.hydra
     if not (hydra.enabled and spec.hydra):
         return None

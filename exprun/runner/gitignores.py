@@ -83,7 +83,8 @@ class GitIgnores:
 
     def keep(self) -> None:
         """Let the lines added so far stay whatever happens, and count as the user's own."""
-        self._added.clear()
+        with self._lock:
+            self._added.clear()
 
     def roll_back(self) -> None:
         """Take back every line added. A file that becomes empty is deleted."""

@@ -19,7 +19,7 @@ from exprun.runner.needs import read_cpus
 from exprun.scheduler.budget import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 FILE = "exprun.toml"
 
@@ -107,7 +107,7 @@ def parse_resources(text: str) -> Resources:
     )
 
 
-def load_resources(directories: Iterator[str] | tuple[str, ...]) -> Resources:
+def load_resources(directories: Iterable[str]) -> Resources:
     """The budget of the files in `directories`, the first that says something counting.
 
     Raises ConfigError.
