@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from exprun.errors import LockfileError, MissingDependency
 from exprun.lockfile.schema import Unacceptable, check_entry
 from exprun.lockfile.values import require_params
-from exprun.model.lock import Content, LockedPath, LockedStage, Oid
+from exprun.model.lock import LockedPath, LockedStage, recorded_content
 from exprun.model.paths import is_outside, spell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exprun.model.lock import Content
     from exprun.model.paths import Location
     from exprun.model.stage import Dependency, Output, ParamsFile, Stage
 
@@ -79,33 +80,13 @@ def from_checked(data: Any) -> LockedStage:
 
 
 def _path_from_data(data: dict[str, Any]) -> LockedPath:
-    path, content = data["path"], _content_from_data(data)
+    path, content = data["path"], recorded_content(data, legacy=data.get("hash") is None)
     if content is None:
         return LockedPath(path=path, extra={key: data[key] for key in data if key != "path"})
     if data.keys() <= _CONTENT_KEYS:
         return LockedPath(path=path, content=content)
     extra = {key: value for key, value in data.items() if key not in _CONTENT_KEYS}
     return LockedPath(path=path, content=content, extra=extra)
-
-
-def _content_from_data(data: dict[str, Any]) -> Content | None:
-    hash_name = data.get("hash")
-    if hash_name not in (None, "md5"):
-        return None
-    legacy = hash_name is None
-    if files := data.get("files"):
-        from exprun.model.manifest import listed_content
-
-        return listed_content(files, legacy=legacy)
-    if not data.get("md5"):
-        return None
-    return Content(
-        oid=Oid(data["md5"]),
-        size=data.get("size"),
-        nfiles=data.get("nfiles"),
-        isexec=data.get("isexec", False),
-        legacy=legacy,
-    )
 
 
 def build_entry(

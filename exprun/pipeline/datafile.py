@@ -13,7 +13,7 @@ from exprun.formats.emit import emit_mapping
 from exprun.formats.plain import NotSimple
 from exprun.formats.reading import YamlReader, read_yaml
 from exprun.formats.text import DEFAULT_LIMITS, Limits, decode
-from exprun.model.lock import Content, LockedPath, LockedStage, Oid
+from exprun.model.lock import LockedPath, LockedStage, recorded_content
 from exprun.model.paths import Location, parent
 from exprun.model.stage import Dependency, Output, Stage
 from exprun.model.values import dataclass
@@ -141,32 +141,15 @@ def _output(
 
 
 def _recorded(item: Dependency | Output, entry: Mapping[str, Any]) -> LockedPath:
-    """What `entry` records about `item`."""
+    """What `entry` records about `item`.
+
+    Inside the project an entry without ``hash`` is DVC 2's, whose MD5 is of another kind.
+    """
     extra = {key: entry[key] for key in (*META_KEYS, "files") if key in entry}
-    content = _recorded_content(item, entry)
+    content = recorded_content(entry, legacy="hash" not in entry and not is_external(item))
     if content is None:
         extra |= {key: entry[key] for key in ("hash", *CONTENT_KEYS) if key in entry}
     return LockedPath(path=item.path, content=content, extra=extra)
-
-
-def _recorded_content(item: Dependency | Output, entry: Mapping[str, Any]) -> Content | None:
-    """Inside the project an entry without ``hash`` is DVC 2's, whose MD5 is of another kind."""
-    if entry.get("hash") not in (None, "md5"):
-        return None
-    legacy = "hash" not in entry and not is_external(item)
-    if files := entry.get("files"):
-        from exprun.model.manifest import listed_content
-
-        return listed_content(files, legacy=legacy)
-    if not entry.get("md5"):
-        return None
-    return Content(
-        oid=Oid(entry["md5"]),
-        size=entry.get("size"),
-        nfiles=entry.get("nfiles"),
-        isexec=entry.get("isexec", False),
-        legacy=legacy,
-    )
 
 
 def update_data_file(file: DataFile, recorded: LockedStage) -> bytes:

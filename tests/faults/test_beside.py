@@ -60,6 +60,13 @@ def _queue(place: Place, *rates: str) -> None:
     assert queued.code == 0, queued
 
 
+def _queue_later(place: Place, seen: Gate) -> None:
+    """Queue one more; who has `seen` that has seen all that was done to the queue before."""
+    assert run(place, "run", "--queue", "-n", "later").code == 0
+    while '"later"' not in seen.passed():
+        continue
+
+
 def _states(place: Place) -> dict[str, str]:
     rows = json.loads(run(place, "queue", "status", "--json").stdout)
     return {row["name"]: row["status"] for row in rows}
@@ -191,10 +198,7 @@ def test_what_is_put_first_is_next(place: Place, gate: Gate) -> None:
     ):
         assert gate.passed() == "e-1"
         assert run(place, "queue", "first", "e-4").code == 0
-        # Who has seen that this one was queued has seen that, too.
-        assert run(place, "run", "--queue", "-n", "later").code == 0
-        while '"later"' not in seen.passed():
-            continue
+        _queue_later(place, seen)
         (place.root / "go").write_text("\n" * 5)
         passed = [gate.passed() for _ in range(4)]
         assert program.end().code == 0
@@ -215,9 +219,7 @@ def test_what_is_stopped_by_name_is_not_run_by_another(place: Place, gate: Gate)
             assert gate.passed() == "e-2"
             assert run(place, "queue", "kill", "e-1").code == 0
             assert one.end().code == 0
-            assert run(place, "run", "--queue", "-n", "later").code == 0
-            while '"later"' not in seen.passed():
-                continue
+            _queue_later(place, seen)
             (place.root / "go").write_text("\n" * 2)
             assert gate.passed() == "later"
             assert other.end().code == 0
@@ -254,10 +256,7 @@ def test_an_experiment_is_stopped_before_its_files_are_there(place: Place, gate:
     ):
         assert gate.passed() == "made"
         assert run(place, "queue", "kill", "e").code == 0
-        # Who has seen that this one was queued has seen that, too.
-        assert run(place, "run", "--queue", "-n", "later").code == 0
-        while '"later"' not in seen.passed():
-            continue
+        _queue_later(place, seen)
         (place.root / "go").write_text("\n" * 3)
         passed = {gate.passed(), gate.passed()}
         ended = program.end()
