@@ -1,7 +1,6 @@
 """What a stage may name as an output: something inside the project that DVC does not ignore.
 
-exprun refuses the rest before anything is touched; DVC removes such outputs first. It also refuses
-to keep what a stage has made that works outside, once it has run.
+exprun refuses the rest before anything is touched; DVC removes such outputs first.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ import os
 from typing import TYPE_CHECKING
 
 from exprun.errors import PipelineError
-from exprun.lockfile.keys import is_savable
-from exprun.model.lock import LockedStage
 from exprun.model.paths import ROOT, is_outside, is_url, parent
 from exprun.pipeline.outputs import describe
 from exprun.project.ignore import IgnoreRules
@@ -43,13 +40,7 @@ class Boundaries:
                 raise refusal
 
     def refusal(self, stage: Stage) -> PipelineError | None:
-        """What is wrong with the outputs of `stage`, or with where it works, if anything is."""
-        if is_outside(stage.wdir) and is_savable(stage, LockedStage()):
-            return PipelineError(
-                f"stage {describe(stage)} works outside of the project: in '{stage.wdir}'",
-                where=stage.file,
-                hint="DVC could not keep its results; have its 'wdir' inside the project",
-            )
+        """What is wrong with the outputs of `stage`, if anything is."""
         for out in stage.outs:
             reason = None if _is_left_alone(out) else self._reason(out.location)
             if reason is not None:

@@ -103,7 +103,7 @@ def prepare(opened: Opened, spec: ExperimentSpec) -> Prepared:
     ref = _choose_ref(opened, spec)
     edits = edit_params(opened, spec, parse_edits(spec))
     project = opened.load(Overlay(opened.files, edits.contents) if edits.contents else None)
-    stages = plan_stages(opened, project, spec.options.selection)
+    stages = plan_stages(opened, project, spec.options)
     return Prepared(opened=opened, spec=spec, ref=ref, edits=edits, project=project, stages=stages)
 
 

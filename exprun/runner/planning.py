@@ -5,29 +5,46 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from exprun.errors import ExprunError
+from exprun.errors import ExprunError, PipelineError
+from exprun.lockfile.keys import is_savable
+from exprun.model.lock import LockedStage
+from exprun.model.paths import is_outside
+from exprun.pipeline.outputs import describe
 from exprun.runner.boundaries import Boundaries
 from exprun.runner.looking import find_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exprun.model.experiment import ReproOptions, Selection
+    from exprun.model.experiment import ReproOptions
     from exprun.model.stage import Stage
     from exprun.runner.opening import Opened
     from exprun.runner.project import Project
 
 
-def plan_stages(opened: Opened, project: Project, selection: Selection) -> list[Stage]:
+def plan_stages(opened: Opened, project: Project, options: ReproOptions) -> list[Stage]:
     """The stages to bring up to date. Raises UsageError and ProjectError for what cannot be run.
 
     DVC files that are broken but not asked for are named in a warning each.
     """
-    stages = project.plan(selection)
+    stages = project.plan(options.selection)
     Boundaries(project).check(stages)
+    if options.commit:
+        for stage in stages:
+            _require_place(stage)
     for error in project.broken.values():
         opened.warn(f"{error} (nothing of this file is used)")
     return stages
+
+
+def _require_place(stage: Stage) -> None:
+    """Refuse what DVC runs and then does not keep: results of a stage that works outside."""
+    if is_outside(stage.wdir) and is_savable(stage, LockedStage()):
+        raise PipelineError(
+            f"stage {describe(stage)} works outside of the project: in '{stage.wdir}'",
+            where=stage.file,
+            hint="DVC could not keep its results; have its 'wdir' inside the project",
+        )
 
 
 def are_up_to_date(

@@ -209,6 +209,24 @@ def test_a_stage_that_works_outside_is_refused_before_it_runs(
     assert (place.repo / "o").exists()
 
 
+def test_a_stage_that_works_outside_runs_where_nothing_is_kept_as_in_dvc(
+    builder: Builder, exprun: Tool, dvc: Tool, path: Path
+) -> None:
+    text = "{wdir: ../outside, cmd: echo 1 > ../repo/o, deps: [in], outs: [../repo/o]}"
+    stage = write("dvc.yaml", f"stages:\n  s: {text}\n")
+    place = _project(builder, path, write("../outside/in", "1\n"), stage, commit())
+
+    made = []
+    for tool in (dvc, exprun):
+        done = tool.run(("repro", "--no-commit"), place=place)
+        made.append([(place.repo / name).read_bytes() for name in ("dvc.lock", ".gitignore", "o")])
+        for name in ("dvc.lock", ".gitignore", "o"):
+            (place.repo / name).unlink()
+        assert done.code == 0
+
+    assert made[0] == made[1]
+
+
 def test_a_relative_remote_is_found_from_an_isolated_run(
     builder: Builder, exprun: Tool, path: Path
 ) -> None:

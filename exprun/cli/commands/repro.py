@@ -52,7 +52,7 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
 
         planned = project.plan(options.selection)
         return show_plan(opened, project, planned, options, quiet=namespace.quiet)
-    stages = plan_stages(opened, project, options.selection)
+    stages = plan_stages(opened, project, options)
     if _looking_may_do(namespace) and are_up_to_date(opened, project, stages, options):
         text = _unchanged(stages, opened.place.cwd)
         if not namespace.quiet:
