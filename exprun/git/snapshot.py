@@ -139,7 +139,7 @@ class Snapshot:
         """Whether the index tells what a tracked path holds, for nothing has happened to it since
         that would not show in the file's times.
         """
-        if entry.skip_worktree and (found is None or not self._is_sparse()):
+        if entry.skip_worktree and found is None:
             return True
         return (
             found is not None
@@ -149,9 +149,6 @@ class Snapshot:
             and found.st_mtime_ns < self._index.mtime_ns > found.st_ctime_ns
             and _mode_agrees(found.st_mode, entry.mode)
         )
-
-    def _is_sparse(self) -> bool:
-        return self._repository.config.is_true("core.sparsecheckout")
 
     def _lstat(self, path: str) -> os.stat_result | None:
         """The file itself; None if it is not there, or only through a linked directory."""
@@ -251,7 +248,7 @@ class Snapshot:
         """
         for path in paths:
             entry = None if path in gone else self._tracked.get(path)
-            if entry is not None and not (entry.assume_valid or entry.skip_worktree):
+            if entry is not None and not entry.assume_valid:
                 continue
             found = self._lstat_followed(path)
             if found is None or ".git" in path.split("/") or f"{path}/".startswith(self._links):

@@ -50,7 +50,10 @@ HELD_BY = {
     "working outside": (f"{HERE}::test_a_stage_that_works_outside_is_refused_before_it_runs",),
     "unrecorded outputs": (f"{HERE}::test_outputs_that_no_lock_records_are_left_alone",),
     "cannot start": (f"{HERE}::test_a_stage_that_cannot_start_keeps_its_outputs",),
-    "assume-unchanged": (f"{HERE}::test_what_git_is_to_leave_alone_is_left_alone",),
+    "assume-unchanged": (
+        f"{HERE}::test_what_git_is_to_leave_alone_is_left_alone",
+        f"{HERE}::test_edits_that_git_passes_over_are_in_an_isolated_experiment_and_stay",
+    ),
     "restored metric": (f"{HERE}::test_an_uncached_metric_is_never_a_link",),
     "remote": (f"{HERE}::test_a_remote_that_is_not_needed_need_not_be_configured",),
     "options of repro": (f"{HERE}::test_an_experiment_takes_the_options_of_repro",),
@@ -400,6 +403,27 @@ def test_a_stage_without_a_command_copies_nothing(
     exprun.run(("run", "-n", "e"), place=place)
 
     assert _text(place, "o") == "by hand\n"
+
+
+def test_edits_that_git_passes_over_are_in_an_isolated_experiment_and_stay(
+    builder: Builder, exprun: Tool, dvc: Tool, path: Path
+) -> None:
+    mark = git("update-index", "--skip-worktree", "code.py", "f")
+    start = (TRAINED, write("f", "1\n"), commit(), mark)
+    trees = []
+    path.mkdir()
+    for tool in (dvc, exprun):
+        place = _project(builder, path / tool.name, *start)
+        for name in ("code.py", "f"):
+            (place.repo / name).write_text("by hand\n")
+        assert tool.run((*tool.experiment_command, "--temp", "-n", "e"), place=place).code == 0
+        ref = _git(place, "for-each-ref", "--format=%(refname)", "refs/exps").strip()
+        trees.append(_git(place, "rev-parse", f"{ref}^{{tree}}"))
+        assert _git(place, "show", f"{ref}:f") == "by hand\n"
+
+    assert trees[0] == trees[1]
+    assert _text(place, "f") == _text(place, "code.py") == "by hand\n"
+    assert _git(place, "ls-files", "-v", "f") == "S f\n"
 
 
 def test_what_git_is_to_leave_alone_is_left_alone(

@@ -191,6 +191,14 @@ CASES = (
         steps=(write("code.py", "changed\n"), run("-n", "e", "-S", "lr=3")),
     ),
     case(
+        "hidden-from-git-and-no-dependency",
+        TRAINED,
+        write("notes", "old\n"),
+        commit(),
+        git("update-index", "--skip-worktree", "notes"),
+        steps=(write("notes", "new\n"), run("-n", "e", "-S", "lr=3")),
+    ),
+    case(
         "untracked-dependencies-behind-links",
         write("real/.keep", ""),
         write(".gitignore", "gg/\nhh\n"),
