@@ -102,9 +102,10 @@ def test_logs_are_shown_of_those_named_or_of_the_latest(project: Project) -> Non
 
 def test_failing_fast_stops_the_others_which_stay_in_the_queue(project: Project) -> None:
     fifo = project.place.root / "fifo"
-    # The failing one waits until another runs, and that ends only by being stopped.
+    # The failing one waits until another runs, and the others end only by being stopped.
     project.setup(
-        f"if [ $1 = 1 ]; then read line < {fifo}; exit 1; fi\necho go > {fifo}; exec sleep 60\n"
+        f"if [ $1 = 1 ]; then read line < {fifo}; exit 1; fi\n"
+        f"if [ $1 = 2 ]; then echo go > {fifo}; fi\nexec sleep 60\n"
     )
     subprocess.run(["mkfifo", str(fifo)], check=True)
     done = project.run("run", "-S", "x=1,2,3", "-j", "3", "--fail-fast")
