@@ -86,8 +86,11 @@ def _open(path: str, mode: Literal["a", "w"], stack: ExitStack, unread: Unread) 
         file = open(path, mode, encoding="utf-8", buffering=1)
     except OSError as error:
         raise cannot_write(path, error.strerror or str(error)) from error
-    # What could not be written has been told of by then.
-    stack.enter_context(suppress(OSError))
-    stack.callback(file.close)
+    stack.callback(_close, file)
     unread.add(file.fileno())
     return file
+
+
+def _close(file: TextIO) -> None:
+    with suppress(OSError):  # What could not be written has been told of by then.
+        file.close()
