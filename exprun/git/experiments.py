@@ -5,17 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exprun.errors import RefConflict
-from exprun.git.objects import EMPTY_TREE, Pruned
-from exprun.git.refs import RefEdit
-from exprun.git.tree import GITLINK, TREE, read_tree
+from exprun.git.held import objects_of, point
 from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from exprun.git.experiment_refs import ExperimentRef
     from exprun.git.identity import Signature
-    from exprun.git.objects import ObjectStore
     from exprun.git.repository import Repository
 
 _ATTEMPTS = 20
@@ -62,62 +57,19 @@ def publish(
     commit adds to the baseline is not all there: it has to be written again.
     """
     repository.objects.sync()
-    owed = _require(repository, ref, _objects_of(repository, ref, commit))
     for _ in range(_ATTEMPTS):
         existing = repository.refs.read(str(ref))
         if existing is not None and not replace:
             return _keep(repository, ref, existing, commit)
+        owed = objects_of(repository, ref.baseline, commit)
         try:
-            repository.refs.write(str(ref), commit, expected=existing)
+            point(repository, str(ref), commit, expected=existing, owed=owed)
         except RefConflict:
             if repository.refs.read(str(ref)) == existing:
                 raise
         else:
-            try:
-                _require(repository, ref, owed)
-            except Pruned:
-                # By one who had looked at the refs before.
-                repository.refs.change([RefEdit(str(ref), commit, existing)])
-                raise
             return Published(ref=ref, commit=commit, created=True)
     raise RefConflict(f"ref {ref} keeps changing")
-
-
-def _require(repository: Repository, ref: ExperimentRef, oids: Iterable[str]) -> list[str]:
-    """The objects, all of which are there. Raises Pruned."""
-    found = []
-    for oid in oids:
-        if not repository.objects.contains(oid):
-            raise Pruned(
-                f"what git stored of experiment '{ref.name}' has gone",
-                hint="is git pruned all the time?",
-            )
-        found.append(oid)
-    return found
-
-
-def _objects_of(repository: Repository, ref: ExperimentRef, commit: str) -> Iterator[str]:
-    """The commit and all that it adds to the baseline; each is named before it is read."""
-    yield commit
-    old, new = repository.tree_of(ref.baseline), repository.tree_of(commit)
-    yield from _added(repository.objects, old, new)
-
-
-def _added(objects: ObjectStore, old: str, new: str) -> Iterator[str]:
-    """The tree `new` and all in it that `old` does not have under the same name."""
-    if new in (old, EMPTY_TREE):
-        return
-    yield new
-    before = read_tree(objects, old)
-    for name, entry in read_tree(objects, new).items():
-        known = before.get(name)
-        if entry == known or entry.mode == GITLINK:
-            continue
-        if entry.mode == TREE:
-            below = known.oid if known and known.mode == TREE else EMPTY_TREE
-            yield from _added(objects, below, entry.oid)
-        else:
-            yield entry.oid
 
 
 def check_name_is_free(repository: Repository, ref: ExperimentRef) -> None:

@@ -24,22 +24,25 @@ if TYPE_CHECKING:
 
 _NUMBERS: dict[Kind, int] = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
 _LIMIT = 32 << 20
+_ATTEMPTS = 4
 
 
 class PackWriter(ObjectStore):
     """New objects on top of `base`, kept in memory (within limits) until `sync` stores them.
 
     From then until `close` nothing can prune them; by then a ref should hold them. `label` is the
-    single word that says whose they are, see `remove_stale_keeps`.
+    single word that says whose they are, see `remove_stale_keeps`; without one, only a prune that
+    is going on already leaves them alone.
     """
 
-    def __init__(self, base: ObjectStore, *, label: str) -> None:
+    def __init__(self, base: ObjectStore, *, label: str | None = None) -> None:
         super().__init__(base.directory, lender=base, sharing=base.sharing)
         self._base = base
         self._label = label
         self._pending: dict[str, tuple[Kind, int, bytes]] = {}
         self._size = 0
         self._keeps: list[str] = []
+        self._packed: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -54,7 +57,7 @@ class PackWriter(ObjectStore):
                 os.unlink(self._keeps.pop())
 
     def contains(self, oid: str) -> bool:
-        return oid in self._pending or super().contains(oid)
+        return oid in self._pending or oid in self._packed or super().contains(oid)
 
     def write(self, kind: Kind, data: bytes) -> str:
         oid = object_name(kind, data)
@@ -69,6 +72,11 @@ class PackWriter(ObjectStore):
     def write_file(self, path: str) -> str:
         """As a loose object: it may be too large to be held in memory."""
         return self._base.write_file(path)
+
+    def write_again(self, oid: str) -> None:
+        """Store an object that `base` has, unless it is in a pack of its own that cannot go."""
+        if not (isinstance(self._base, PackWriter) and oid in self._base._packed):
+            self.write(*self._base._read(oid))
 
     def copy_from(self, other: ObjectStore, oid: str) -> None:
         self._base.copy_from(other, oid)
@@ -91,16 +99,28 @@ class PackWriter(ObjectStore):
         directory = f"{self.directory}/pack"
         self.sharing.make_directories(directory)
         path = f"{directory}/pack-{pack[-20:].hex()}"
-        self._write_new(f"{directory}/tmp_keep_", f"{path}.keep", f"{self._label}\n".encode())
-        self._keeps.append(f"{path}.keep")
+        if self._label is not None:
+            self._write_new(f"{directory}/tmp_keep_", f"{path}.keep", f"{self._label}\n".encode())
+            self._keeps.append(f"{path}.keep")
         self._write_new(f"{directory}/tmp_pack_", f"{path}.pack", pack)
         self._write_new(f"{directory}/tmp_idx_", f"{path}.idx", _build_index(entries, pack[-20:]))
         sync_directory(directory)
+        self._packed.update(self._pending)
         self._pending.clear()
         self._size = 0
 
     def _write_new(self, prefix: str, path: str, data: bytes) -> None:
-        """Write a file durably, under the name that ``git gc`` expects for leftovers; rename it."""
+        """Write a file durably, under the name that ``git gc`` expects for leftovers; rename it.
+
+        Such a file goes if it is there when somebody prunes; it is written again then.
+        """
+        for _ in range(_ATTEMPTS):
+            with suppress(FileNotFoundError):
+                self._write_once(prefix, path, data)
+                return
+        self._write_once(prefix, path, data)
+
+    def _write_once(self, prefix: str, path: str, data: bytes) -> None:
         temporary = f"{prefix}{os.urandom(8).hex()}"
         try:
             with naming(path), open(temporary, "xb", opener=_read_only) as file:

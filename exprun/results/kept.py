@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import RefConflict, UsageError
 from exprun.git.experiments import write_commit
+from exprun.git.held import objects_of, point
 from exprun.git.identity import signatures
 from exprun.git.snapshot import take_snapshot
 from exprun.model.lock import Content, Oid
@@ -51,22 +52,23 @@ def keep(
     author, committer = signatures(repository.env, repository.config)
     listed = {location: content.oid if content else None for location, content in data.items()}
     body = f"\n\n{_DATA}{json.dumps(listed)}" if listed else ""
+    head = repository.head().commit
     commit = write_commit(
         repository,
         tree=tree,
-        parent=repository.head().commit,
+        parent=head,
         message=f"exprun: the workspace before {before}{body}\n",
         author=author,
         committer=committer,
     )
-    repository.objects.sync()
     refs = repository.own_refs(_KIND)
     for _ in range(_ATTEMPTS):
         taken = [ref for ref, _ in repository.refs.iterate(refs)]
         number = int(taken[-1].removeprefix(refs)) + 1 if taken else 1
         ref = f"{refs}{number:06}"
         try:
-            repository.refs.write(ref, commit, expected=None)
+            owed = objects_of(repository, head, commit)
+            point(repository, ref, commit, expected=None, owed=owed)
         except RefConflict:
             continue
         return Kept(ref=ref, commit=commit, tree=tree, data=data)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun.errors import RefConflict
 from exprun.git.experiments import write_commit
+from exprun.git.held import objects_of, point, stored
 from exprun.git.identity import signatures
 from exprun.git.refs import RefEdit
 from exprun.git.tree import FILE, Entry, edit_tree
@@ -40,7 +42,7 @@ def keep_state(opened: Opened, reproduction: Reproduction, worktree: Repository)
     tells of them. None, and a warning, if it cannot be stored.
     """
     try:
-        return _store(opened, reproduction, worktree)
+        return stored(partial(_store, opened, reproduction, worktree))
     except FAULTS as fault:
         opened.warn(f"the state of experiment '{reproduction.experiment}' is not kept: {fault}")
         return None
@@ -65,8 +67,7 @@ def _store(opened: Opened, reproduction: Reproduction, worktree: Repository) -> 
         author=author,
         committer=committer,
     )
-    repository.objects.sync()
-    _point(repository, _refs(opened) + reproduction.id, commit)
+    _point(repository, _refs(opened) + reproduction.id, commit, reproduction.baseline)
     return commit
 
 
@@ -108,11 +109,12 @@ def _is_small_file(path: str) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST_METRICS
 
 
-def _point(repository: Repository, ref: str, commit: str) -> None:
+def _point(repository: Repository, ref: str, commit: str, baseline: str) -> None:
     for _ in range(_ATTEMPTS):
         existing = repository.refs.read(ref)
         try:
-            repository.refs.write(ref, commit, expected=existing)
+            owed = objects_of(repository, baseline, commit)
+            point(repository, ref, commit, expected=existing, owed=owed)
         except RefConflict:
             continue
         return

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExperimentFailed, IndexConflict, RefConflict
 from exprun.git.experiments import default_message, publish, write_commit
+from exprun.git.held import stored
 from exprun.git.identity import signatures
-from exprun.git.objects import Pruned
 from exprun.git.snapshot import take_snapshot
 from exprun.lockfile.keys import experiment_hash
 from exprun.model.paths import is_outside
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from exprun.runner.project import Project
     from exprun.runner.reproduction import Reproduction
     from exprun.scheduler.vocabulary import StageState
-
-_STORED_AGAIN = 4
-"""How often an experiment is stored once more if Git prunes it before it has a ref."""
 
 
 def files_to_add(processed: Iterable[Stage], project: Project) -> Iterator[Location]:
@@ -170,10 +166,7 @@ def publish_commit(
         replace = prepared.spec.options.force
         return publish(opened.repository, prepared.ref, commit, replace=replace)
 
-    for _ in range(_STORED_AGAIN):
-        with suppress(Pruned):
-            return store()
-    return store()
+    return stored(store)
 
 
 def write_experiment(

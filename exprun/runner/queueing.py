@@ -9,11 +9,12 @@ its experiments only has other contents for a few paths.
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exprun.errors import ExprunError, UsageError
 from exprun.git.experiment_refs import list_experiments
-from exprun.git.held import hold, write_held_commit
+from exprun.git.held import hold, stored, write_held_commit
 from exprun.git.identity import committer
 from exprun.git.names import check_name, random_name
 from exprun.git.packing import PackWriter
@@ -110,7 +111,8 @@ def queue_experiments(
     queue = queue or open_queue(opened)
     with queue.lease() as lease:
         try:
-            drafts, taken = _store(opened, spec, requests, queue, lease.id, limits, give_up)
+            store = partial(_store, opened, spec, requests, queue, lease.id, limits, give_up)
+            drafts, taken = stored(store)
             entries = queue.add(drafts, taken, force=spec.options.force)
             for entry, request in zip(entries, requests, strict=True):
                 yield Queued(entry=entry, overrides=request.texts)
@@ -162,6 +164,8 @@ def _store(
             if not spec.options.force:
                 queue.check_names(drafts, taken)
             trees = list(_trees(opened, spec, requests, objects, limits))
+            if spec.copy_paths:  # Others may be there if this is done again.
+                remove_tree(queue.copies_dir(batch))
             copy_paths(opened, spec, queue.copies_dir(batch))
         who = committer(repository)
         commits = [
@@ -170,9 +174,9 @@ def _store(
             )
             for tree in trees
         ]
-        hold(repository, objects, held, commits, who)
-    stored = zip(drafts, commits, strict=True)
-    return [replace(draft, commit=commit) for draft, commit in stored], taken
+        hold(repository, objects, held, commits, who, baseline=baseline)
+    pairs = zip(drafts, commits, strict=True)
+    return [replace(draft, commit=commit) for draft, commit in pairs], taken
 
 
 def _project_lock(

@@ -89,7 +89,7 @@ def _hold(repository: Repository, ref: str, baseline: str, tree: str) -> str:
     commit = write_held_commit(
         repository.objects, tree=tree, parents=[baseline], message="exprun: experiment", who=who
     )
-    hold(repository, repository.objects, ref, [commit], who)
+    hold(repository, repository.objects, ref, [commit], who, baseline=baseline)
     return commit
 
 

@@ -89,6 +89,8 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
             "faults/test_beside.py::test_housekeeping_during_a_run_loses_nothing",
             "queue/test_queueing.py::test_housekeeping_loses_nothing",
             "queue/test_queueing.py::test_git_may_not_prune_what_no_ref_holds_yet",
+            "live/test_pruned.py::test_what_is_stored_while_git_prunes_stays",
+            "live/test_pruned.py::test_what_the_workspace_held_stays_while_git_prunes",
         ),
     },
     "G7 queueing and run-all never write what is the user's": {
