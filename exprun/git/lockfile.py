@@ -126,8 +126,9 @@ class LockFile:
         time.sleep(_PAUSE_S)
 
     def _close(self) -> None:
+        """Let go of the lock. What cannot be removed now is as if we had died."""
         for path in [self._lock] * self._is_there + [self._anchor]:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 os.unlink(path)
         while self._descriptors:
             os.close(self._descriptors.pop())

@@ -37,10 +37,10 @@ class Lease:
             os.write(self._descriptor, str(os.getpid()).encode())
 
     def close(self) -> None:
-        """Give the lease up."""
+        """Give the lease up. Files that cannot be removed now are removed as those of the dead."""
         if self._descriptor >= 0:
             for path in (self._path, self._path + _DRAIN):
-                with suppress(FileNotFoundError):
+                with suppress(OSError):
                     os.unlink(path)
             os.close(self._descriptor)
             self._descriptor = -1

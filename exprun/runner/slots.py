@@ -8,6 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from exprun.runner.announcing import forget_the_dead
+from exprun.runner.failures import FAULTS
 from exprun.workspaces.isolated import LOCATION, UNDELETABLE, is_kept, open_slot
 
 if TYPE_CHECKING:
@@ -58,23 +59,32 @@ class SlotPool:
         """Remove the workspaces that are not in use, those that dead processes left too.
 
         If data in them is links into the store, one is kept for later processes with what was left.
+        What keeps them from being removed is told, and leaves them to the next who does this.
         """
-        keep = store.lends_to(self._directory)
         with self._lock:
-            self._forget_removed()
-            for name in self._names():
-                slot = open_slot(os.path.join(self._directory, name))
-                if slot is not None:
-                    self._free.append(slot)
-            self._free.sort(key=lambda slot: slot.number)
-            for slot in self._free:
-                if keep and _keep(slot):
+            try:
+                self._remove(keep=store.lends_to(self._directory))
+            except FAULTS as fault:
+                self._warn(f"workspaces in {self._directory} are not removed: {fault}")
+            finally:
+                for slot in self._free:
                     slot.close()
-                    keep = False
-                    continue
-                for path in slot.remove():
-                    self._warn(f"{path} cannot be removed; it is not needed any more")
-            self._free.clear()
+                self._free.clear()
+
+    def _remove(self, *, keep: bool) -> None:
+        self._forget_removed()
+        for name in self._names():
+            slot = open_slot(os.path.join(self._directory, name))
+            if slot is not None:
+                self._free.append(slot)
+        self._free.sort(key=lambda slot: slot.number)
+        for slot in self._free:
+            if keep and _keep(slot):
+                slot.close()
+                keep = False
+                continue
+            for path in slot.remove():
+                self._warn(f"{path} cannot be removed; it is not needed any more")
 
     def _all_names(self) -> Iterator[str]:
         """Those of kept workspaces first, whatever their numbers, then all others."""

@@ -137,6 +137,21 @@ def test_what_was_applied_in_part_can_be_taken_back(stored: Bench, tmp_path: Pat
 
 
 @pytest.mark.timeout(1800 if EVERY else 120)
+@pytest.mark.parametrize("where", [["--temp"], []], ids=["temp", "workspace"])
+def test_what_is_stored_has_not_failed_because_something_cannot_be_removed(
+    queued: Bench, tmp_path: Path, where: list[str]
+) -> None:
+    command = ("run", "-n", "here", "-S", "lr=9", *where)
+    for number in range(1, _MOST, 1 if EVERY else 3):
+        bench = queued.copy(tmp_path / f"at-{number}")
+        fault = Fault(kind="unlink", number=number, error=errno.EROFS)
+        ended = bench.run(*command, fault=fault)
+        assert (ended.code == 0) == bool(bench.stored()), ended
+        if not bench.was_hit:
+            break
+
+
+@pytest.mark.timeout(1800 if EVERY else 120)
 @pytest.mark.parametrize(
     ("kind", "error", "stride"),
     [

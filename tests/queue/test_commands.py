@@ -203,6 +203,18 @@ def test_removing(cli: Cli, project: DvcProject) -> None:
         cli("queue", "remove", *wrong, code=2)
 
 
+def test_what_is_removed_is_not_refused_because_its_traces_cannot_be(
+    cli: Cli, project: DvcProject
+) -> None:
+    cli("run", "--queue", "-n", "s", "-S", "lr=1,2")
+    project.write(".dvc/config", "[core\n")
+    assert cli("queue", "remove", "s-1") == "Removed experiments from the queue: s-1\n"
+    assert cli.states() == {"s-2": "queued"}
+    project.write(".dvc/config", "")
+    cli("queue", "remove", "s-2")
+    assert project.git("for-each-ref", REFS) == ""
+
+
 def test_logs(cli: Cli, project: DvcProject) -> None:
     cli("run", "--queue", "-n", "one")
     assert "has not run yet" in cli("queue", "logs", "one", code=2)

@@ -43,6 +43,13 @@ def test_a_lease_is_held_until_it_is_closed(tmp_path: Path) -> None:
     assert not is_held(str(tmp_path), lease.id)
 
 
+def test_one_whose_file_cannot_be_removed_is_given_up_all_the_same(tmp_path: Path) -> None:
+    with Lease(str(tmp_path)) as lease:
+        (tmp_path / f"{lease.id}.drain" / "in the way").mkdir(parents=True)
+        assert is_held(str(tmp_path), lease.id)
+    assert not is_held(str(tmp_path), lease.id)
+
+
 def test_what_a_killed_holder_was_starting_does_not_hold_it(tmp_path: Path) -> None:
     with _killed(tmp_path) as (id, child):
         child.close()

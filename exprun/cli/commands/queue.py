@@ -207,10 +207,15 @@ def _wanted_states(namespace: argparse.Namespace) -> set[State]:
 
 
 def _tidy(cwd: str) -> None:
+    """Let go of what was removed. That it is out of the queue stands already."""
     from exprun.cli.opening import open_here
+    from exprun.runner.failures import FAULTS
     from exprun.runner.queues import tidy_queue
 
-    tidy_queue(open_here(cwd))
+    try:
+        tidy_queue(open_here(cwd))
+    except FAULTS as fault:
+        warn(f"what the experiments have left is removed later: {fault}")
 
 
 def _change(namespace: argparse.Namespace, cwd: str) -> int:

@@ -14,6 +14,7 @@ from exprun.queue.records import WAITING, State
 from exprun.results.handling import experiments_of, find_known, remove, unknown_experiments
 from exprun.results.history import History
 from exprun.results.unfinished import find_unfinished
+from exprun.runner.failures import FAULTS
 from exprun.runner.queues import open_queue, tidy_queue
 
 if TYPE_CHECKING:
@@ -51,7 +52,10 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         unfinished = []
     if unfinished:
         open_queue(opened).remove([entry.id for entry in unfinished])
-        tidy_queue(opened)
+        try:
+            tidy_queue(opened)
+        except FAULTS as fault:
+            opened.warn(f"what the experiments have left is removed later: {fault}")
     remove(repository, chosen)
     if chosen or unfinished:
         names = [repr(ref.name) for ref, _ in chosen] + [repr(e.name) for e in unfinished]
