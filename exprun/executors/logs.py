@@ -15,7 +15,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from exprun.model.files import naming
+from exprun.model.files import NO_SPACE, naming
 from exprun.model.job import Exited, FailureClass, Killed, Lost, NotStarted, failure_of
 from exprun.model.values import dataclass, field
 
@@ -28,7 +28,6 @@ _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 _LONGEST_NAME = 160
 _NAME_FILE = "experiment"
 _RECORDS = "ended.jsonl"
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def file_name(stage: str) -> str:
@@ -88,7 +87,7 @@ def logs_named(above: str, experiment: str) -> str | None:
 
 def is_no_space(error: OSError) -> bool:
     """Whether `error` says that there is no room to write."""
-    return error.errno in _NO_SPACE
+    return error.errno in NO_SPACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

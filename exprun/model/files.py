@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 OUT_OF_MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO})
 """Errors that say nothing about a file: it must not be taken for one that is not there."""
 
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors that tell that the disk, the quota or the file size limit is exhausted."""
+
 
 class Files(Protocol):
     """The files of one project, by location. Cheap to ask; never writes."""

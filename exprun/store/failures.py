@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
-from exprun.model.files import named_by
+from exprun.model.files import NO_SPACE, named_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from exprun.model.lock import Oid
-
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class NoSpace(StoreError):
@@ -51,7 +48,7 @@ def store_error(error: OSError, doing: str, path: str) -> StoreError:
     """The StoreError for `error`; NoSpace where space is the reason."""
     reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
     culprit = named_by(error) or path
-    if error.errno in _NO_SPACE:
+    if error.errno in NO_SPACE:
         return NoSpace(
             f"cannot {doing}: {reason}", where=culprit, hint="free some space and run it again"
         )

@@ -116,6 +116,13 @@ def test_a_run_in_the_workspace(
         assert bench.state_of_the_user() == whole.state_of_the_user()
 
 
+def test_for_want_of_descriptors_nothing_is_called_a_bad_request(
+    stored: Bench, tmp_path: Path
+) -> None:
+    for bench in _accidents(stored, tmp_path, "open", errno.EMFILE, 1, "list"):
+        assert bench.state_of_the_user() == bench.before
+
+
 def test_what_was_applied_in_part_can_be_taken_back(stored: Bench, tmp_path: Path) -> None:
     before, halves = stored.state_of_the_user(), 0
     whole = stored.copy(tmp_path / "whole")

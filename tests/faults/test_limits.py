@@ -159,6 +159,27 @@ def test_a_full_disk_fails_what_needs_room_and_only_that(small_disk: Path, expru
     assert experiments(place) == ["e-1", "e-3", "f"]
 
 
+@pytest.mark.parametrize("path", ["file", "directory"])
+def test_copies_for_which_there_is_no_room(small_disk: Path, exprun: Tool, path: str) -> None:
+    place = Place(small_disk / "place")
+    place.prepare()
+    make_project(place, "stages:\n  s: {cmd: cat file > out, outs: [out]}\n")
+    (place.repo / "directory").mkdir()
+    copied = place.repo / path / "large" if path == "directory" else place.repo / path
+    (place.repo / ".git/info/exclude").write_text("/file\n/directory\n")
+    copied.write_bytes(bytes(3_000_000))
+    assert exprun.run(("run", "--queue", "-n", "e", "-C", path), place=place).code == 0
+    # Once as it is, and once as it was when it was queued.
+    ended = exprun.run(("run", "--run-all"), place=place)
+    assert ended.code == 1, ended
+    assert [row["reason"] for row in _rows(place, exprun)] == ["no-space"]
+    for how in ("--queue", "--temp"):
+        ended = exprun.run(("run", how, "-n", "f", "-C", path), place=place)
+        assert ended.code == 3, ended
+        assert "cannot copy: no space left on device\n  free some space" in ended.stderr
+    assert [row["name"] for row in _rows(place, exprun)] == ["e"]
+
+
 def _rows(place: Place, exprun: Tool) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = json.loads(
         exprun.run(("queue", "status", "--json"), place=place).stdout
