@@ -76,20 +76,34 @@ class Lifetime:
     async def run(self) -> JobOutcome:
         """Run the commands, end what they leave behind, and tell how it went."""
         try:
+            outcome = await self._run_to_the_end()
+        except BaseException:
+            self._kill()
+            raise
+        finally:
+            if self._leader is not None:
+                self._family.lead_no_more()
+                self._leader.reap()
+        return replace(outcome, leftovers=self._survivors.report())
+
+    async def _run_to_the_end(self) -> JobOutcome:
+        try:
             outcome = await self._run_commands()
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self._end_leader()
                 await self._end_survivors()
             raise
-        else:
-            with anyio.CancelScope(shield=True):
-                await self._end_survivors()
-        finally:
-            if self._leader is not None:
-                self._family.lead_no_more()
-                self._leader.reap()
-        return replace(outcome, leftovers=self._survivors.report())
+        with anyio.CancelScope(shield=True):
+            await self._end_survivors()
+        return outcome
+
+    def _kill(self) -> None:
+        """Kill what there still is: no shield keeps a native task from being cancelled again."""
+        if self._leader is None or (self._job.allow_daemons and self._stopping is None):
+            return
+        self._leader.signal_group(signal.SIGKILL)
+        self._survivors.kill(session=self._leader.pid if self._job.allow_daemons else None)
 
     async def _run_commands(self) -> JobOutcome:
         outcome: JobOutcome = Exited(code=0, duration_s=0.0)

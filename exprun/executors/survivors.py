@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +14,7 @@ from exprun.executors.logs import signal_name
 from exprun.model.job import CancelReason, Leftover
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from exprun.abc import StopRequest
     from exprun.executors.descendants import Family, Relative
@@ -50,6 +51,11 @@ class Survivors:
             is_last = number == len(steps)
             if is_last or (step.until > anyio.current_time() and not self._must_hurry):
                 await self._take(step, session, is_last=is_last)
+
+    def kill(self, *, session: int | None = None) -> None:
+        """Kill those that are left, without waiting for their end."""
+        for relative in self._of(session, self._family.find()):
+            self._send(relative, signal.SIGKILL)
 
     async def look(self) -> bool:
         """Whether anybody is left."""
@@ -101,4 +107,8 @@ class Survivors:
                 found = await anyio.to_thread.run_sync(self._family.find)
             except RuntimeError:  # The machine has no more threads to give.
                 found = self._family.find()
-        return [one for one in found if session is None or one.session == session]
+        return self._of(session, found)
+
+    @staticmethod
+    def _of(session: int | None, relatives: Iterable[Relative]) -> list[Relative]:
+        return [one for one in relatives if session is None or one.session == session]

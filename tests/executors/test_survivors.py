@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -114,6 +115,30 @@ def test_allowed_daemons_stay(on_asyncio: Runner, jobs: Jobs) -> None:
     ended = on_asyncio(lambda: end_orphans(job.mark, grace_s=5.0))
     assert [left.pid for left in ended] == [int((jobs.directory / "pid").read_text())]
     assert find_marked(job.mark) == ()
+
+
+@pytest.mark.parametrize("text", ["wait; wait", "exit 0"])
+def test_no_process_survives_that_a_native_task_is_cancelled_again(
+    on_asyncio: Runner, jobs: Jobs, text: str
+) -> None:
+    deaf = "trap '' TERM INT; setsid sh -c 'sleep 1000; sleep 1000' & echo ready; "
+    job = jobs.shell(deaf + text, grace_s=1000.0)
+
+    async def scenario() -> None:
+        output = Recorder()
+        task = asyncio.create_task(LocalExecutor().run_job(job, output))
+        await output.saw(b"ready")
+        task.cancel()
+        for _ in range(20):  # By now it waits for the end of what it has asked to end.
+            await asyncio.sleep(0)
+        assert not task.done()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    on_asyncio(scenario)
+    while find_marked(job.mark):  # They have been killed, which takes a moment.
+        continue
 
 
 def test_a_stopped_job_takes_other_sessions_with_it(run: Runner, jobs: Jobs) -> None:
