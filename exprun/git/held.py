@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from exprun.errors import GitError
@@ -44,15 +43,14 @@ def point(
     *,
     expected: str | None,
     owed: Iterable[str],
-    objects: ObjectStore | None = None,
 ) -> None:
     """Make every object written so far durable, then point `ref`, which is at `expected`, to
     `commit`, which adds the objects `owed` to what other refs hold.
 
     Raises RefConflict; and Pruned, with the ref left where it was, if not all of them are there:
-    they have to be written again, to `objects` (default: the repository's own).
+    they have to be written again.
     """
-    objects = objects or repository.objects
+    objects = repository.objects
     objects.sync()
     oids = _require(objects, owed, ref)
     repository.refs.write(ref, commit, expected=expected)
@@ -91,15 +89,11 @@ def _pruned(ref: str) -> Pruned:
     return Pruned(f"what git stored for {ref} has gone", hint="is git pruned all the time?")
 
 
-def objects_of(
-    repository: Repository, baseline: str, commit: str, objects: ObjectStore | None = None
-) -> Iterator[str]:
+def objects_of(repository: Repository, baseline: str, commit: str) -> Iterator[str]:
     """The commit and all that it adds to the baseline; each is named before it is read."""
     yield commit
-    objects = objects or repository.objects
-    line, _, _ = objects.read(commit, "commit").partition(b"\n")
-    new = line.removeprefix(b"tree ").decode("ascii")
-    yield from _added(objects, repository.tree_of(baseline), new)
+    old, new = repository.tree_of(baseline), repository.tree_of(commit)
+    yield from _added(repository.objects, old, new)
 
 
 def _added(objects: ObjectStore, old: str, new: str) -> Iterator[str]:
@@ -135,15 +129,13 @@ def hold(
     commits: Sequence[str],
     who: Signature,
     *,
-    baseline: str,
+    owed: Iterable[str],
 ) -> None:
     """Make what was written to `objects` durable, and the new `ref` hold all of `commits`.
 
-    Of several commits, each on top of `baseline`, the ref holds one that has them for parents.
-    Raises Pruned: then they have to be written again.
+    Of several commits the ref holds one that has them for parents. Raises Pruned if those that are
+    `owed` to them and may be pruned are not there.
     """
-    added = (objects_of(repository, baseline, commit, objects) for commit in commits)
-    owed = dict.fromkeys(_require(objects, chain.from_iterable(added), ref))
     if len(commits) == 1:
         [commit] = commits
     else:
@@ -151,7 +143,8 @@ def hold(
         commit = write_held_commit(
             objects, tree=EMPTY_TREE, parents=commits, message="exprun: queued together", who=who
         )
-    point(repository, ref, commit, expected=None, owed=[*owed, commit], objects=objects)
+    objects.sync()
+    point(repository, ref, commit, expected=None, owed=owed)
 
 
 def let_go(repository: Repository, refs: Iterable[str]) -> None:

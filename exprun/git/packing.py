@@ -42,7 +42,8 @@ class PackWriter(ObjectStore):
         self._pending: dict[str, tuple[Kind, int, bytes]] = {}
         self._size = 0
         self._keeps: list[str] = []
-        self._packed: set[str] = set()
+        self.left_loose: list[str] = []
+        """What was stored as it comes, and can be pruned."""
 
     def __enter__(self) -> Self:
         return self
@@ -57,7 +58,7 @@ class PackWriter(ObjectStore):
                 os.unlink(self._keeps.pop())
 
     def contains(self, oid: str) -> bool:
-        return oid in self._pending or oid in self._packed or super().contains(oid)
+        return oid in self._pending or super().contains(oid)
 
     def write(self, kind: Kind, data: bytes) -> str:
         oid = object_name(kind, data)
@@ -71,15 +72,17 @@ class PackWriter(ObjectStore):
 
     def write_file(self, path: str) -> str:
         """As a loose object: it may be too large to be held in memory."""
-        return self._base.write_file(path)
+        oid = self._base.write_file(path)
+        self.left_loose.append(oid)
+        return oid
 
     def write_again(self, oid: str) -> None:
-        """Store an object that `base` has, unless it is in a pack of its own that cannot go."""
-        if not (isinstance(self._base, PackWriter) and oid in self._base._packed):
-            self.write(*self._base._read(oid))
+        """Store an object that is here already."""
+        self.write(*self._read(oid))
 
     def copy_from(self, other: ObjectStore, oid: str) -> None:
         self._base.copy_from(other, oid)
+        self.left_loose.append(oid)
 
     def sync(self) -> None:
         """Make every object written so far durable."""
@@ -105,7 +108,6 @@ class PackWriter(ObjectStore):
         self._write_new(f"{directory}/tmp_pack_", f"{path}.pack", pack)
         self._write_new(f"{directory}/tmp_idx_", f"{path}.idx", _build_index(entries, pack[-20:]))
         sync_directory(directory)
-        self._packed.update(self._pending)
         self._pending.clear()
         self._size = 0
 

@@ -174,7 +174,7 @@ def _store(
             )
             for tree in trees
         ]
-        hold(repository, objects, held, commits, who, baseline=baseline)
+        hold(repository, objects, held, commits, who, owed=objects.left_loose)
     pairs = zip(drafts, commits, strict=True)
     return [replace(draft, commit=commit) for draft, commit in pairs], taken
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from exprun.errors import RefConflict
-from exprun.git.held import hold, write_held_commit
+from exprun.git.held import hold, objects_of, write_held_commit
 from exprun.git.identity import committer
 from exprun.git.refs import RefEdit
 from exprun.model.job import CancelReason, FailureClass
@@ -89,7 +89,8 @@ def _hold(repository: Repository, ref: str, baseline: str, tree: str) -> str:
     commit = write_held_commit(
         repository.objects, tree=tree, parents=[baseline], message="exprun: experiment", who=who
     )
-    hold(repository, repository.objects, ref, [commit], who, baseline=baseline)
+    owed = objects_of(repository, baseline, commit)
+    hold(repository, repository.objects, ref, [commit], who, owed=owed)
     return commit
 
 

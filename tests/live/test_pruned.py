@@ -119,6 +119,22 @@ def test_what_is_stored_while_git_prunes_stays(
     assert project.git("show", f"{ref}:params.yaml") == "x: 1\n"
 
 
+def test_a_large_file_of_a_queued_experiment_stays_while_git_prunes(
+    project: Project, held: Path
+) -> None:
+    project.setup("echo $1 > m.json && wc -c < large > out.txt")
+    project.write("large", "small\n")
+    project.git("add", "large")
+    project.git("commit", "-qm", "two")
+    (project.place.repo / "large").write_bytes(bytes(33 << 20))
+    with _pruning(project, held):
+        assert project.run("run", "--queue", "-S", "x=1", "-n", "one").code == 0
+    assert project.run("run", "--run-all").code == 0
+    [ref] = project.git("for-each-ref", "--format=%(refname)", "refs/exps").split()
+    assert project.git("cat-file", "-s", f"{ref}:large") == f"{33 << 20}\n"
+    assert project.git("fsck", "--strict", "--no-dangling") == ""
+
+
 def test_what_the_workspace_held_stays_while_git_prunes(project: Project, held: Path) -> None:
     project.setup("echo $1 > m.json && echo $1 > out.txt")
     assert project.run("run", "--temp", "-S", "x=1", "-n", "one").code == 0
