@@ -19,7 +19,14 @@ from exprun.model.paths import is_outside, is_url
 from exprun.model.values import dataclass, replace
 from exprun.project.locks import Busy, Patience
 from exprun.results.history import History
-from exprun.results.kept import Kept, keep, last_kept, workspace_tree
+from exprun.results.kept import (
+    Kept,
+    begin_return,
+    edits_of_return,
+    keep,
+    last_kept,
+    workspace_tree,
+)
 from exprun.results.reading import CommitReader
 from exprun.results.replacing import carried_over, plan_replacement
 from exprun.results.table import parsing_options
@@ -69,7 +76,9 @@ def apply(opened: Opened, revision: str) -> Applied:
         replacement = plan_replacement(repository, present, target)
         with using(replacement):
             kept = _keep(opened, present, target, before=f"applying {revision}")
-            _carry_out(replacement)
+            repository.refs.change(edits_of_return(repository))
+            hint = "to bring back what the workspace held: exprun apply --undo"
+            _carry_out(replacement, hint)
             return Applied(kept=kept, problems=_check_out(opened, {}))
 
 
@@ -81,17 +90,17 @@ def undo(opened: Opened) -> Applied:
         present = workspace_tree(repository)
         replacement = plan_replacement(repository, present, last.tree)
         with using(replacement):
+            begin_return(repository, last)
             kept = _keep(opened, present, last.tree, before="undoing")
-            _carry_out(replacement)
+            _carry_out(replacement, hint="to go on: exprun apply --undo")
             problems = _check_out(opened, last.data)
-        if not problems:
-            repository.refs.change([RefEdit(last.ref, last.commit, None)])
+        gone = [] if problems else [RefEdit(last.ref, last.commit, None)]
+        repository.refs.change([*gone, *edits_of_return(repository)])
         return Applied(kept=kept, problems=problems)
 
 
-def _carry_out(replacement: Replacement) -> None:
-    """Carry it out. If that ends midway, the error raised tells the way back."""
-    hint = "to bring back what the workspace held: exprun apply --undo"
+def _carry_out(replacement: Replacement, hint: str) -> None:
+    """Carry it out. If that ends midway, the error raised gives the hint."""
     try:
         replacement.carry_out()
     except OSError as error:

@@ -13,6 +13,7 @@ from exprun.errors import RefConflict, UsageError
 from exprun.git.experiments import write_commit
 from exprun.git.held import objects_of, point
 from exprun.git.identity import signatures
+from exprun.git.refs import RefEdit
 from exprun.git.snapshot import take_snapshot
 from exprun.model.lock import Content, Oid
 from exprun.model.paths import Location
@@ -75,12 +76,32 @@ def keep(
     raise RefConflict(f"refs below {refs} keep changing")
 
 
+def begin_return(repository: Repository, kept: Kept) -> None:
+    """Have `kept` be the one to go back to until that has been done: see `edits_of_return`."""
+    ref = _begun(repository)
+    repository.refs.write(ref, kept.commit, expected=repository.refs.read(ref))
+
+
+def edits_of_return(repository: Repository) -> list[RefEdit]:
+    """What is to change in the refs once a return has ended, or is not to be ended any more."""
+    begun = repository.refs.read(_begun(repository))
+    return [RefEdit(_begun(repository), begun, None)] if begun else []
+
+
+def _begun(repository: Repository) -> str:
+    return f"{repository.own_refs('undoing')}begun"
+
+
 def last_kept(repository: Repository) -> Kept:
-    """The state kept last. Raises UsageError if there is none."""
+    """The state kept last, or the one that the last `begin_return` was for if that has not ended.
+
+    Raises UsageError if there is none.
+    """
     kept = list(repository.refs.iterate(repository.own_refs(_KIND)))
     if not kept:
         raise UsageError("no experiment was applied here", hint="exprun apply EXPERIMENT")
-    ref, commit = kept[-1]
+    begun = repository.refs.read(_begun(repository))
+    ref, commit = next((one for one in reversed(kept) if one[1] == begun), kept[-1])
     message = repository.objects.read(commit, "commit").partition(b"\n\n")[2].decode()
     data: dict[Location, Content | None] = {}
     for line in message.splitlines():

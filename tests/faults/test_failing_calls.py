@@ -160,6 +160,23 @@ def test_what_is_stored_has_not_failed_because_something_cannot_be_removed(
 
 @pytest.mark.timeout(1800 if EVERY else 120)
 @pytest.mark.parametrize(
+    ("kind", "error", "stride"), [("change", 0, 3), ("write", errno.ENOSPC, 3)]
+)
+def test_what_was_taken_back_in_part_is_taken_back_by_the_same_command(
+    stored: Bench, tmp_path: Path, kind: str, error: int, stride: int
+) -> None:
+    start = stored.copy(tmp_path / "start")
+    (start.place.repo / "in").write_text("mine\n")
+    before = start.state_of_the_user()
+    assert start.run("apply", "e-1").code == 0
+    for bench in _accidents(start, tmp_path, kind, error, stride, "apply", "--undo"):
+        if bench.state_of_the_user() != before:
+            assert bench.run("apply", "--undo").code == 0
+        assert bench.state_of_the_user() == before
+
+
+@pytest.mark.timeout(1800 if EVERY else 120)
+@pytest.mark.parametrize(
     ("kind", "error", "stride"),
     [
         ("write", errno.ENOSPC, 3),
