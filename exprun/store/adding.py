@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
 from exprun.store.hashing import same_data
-from exprun.store.links import Linker, write_file
+from exprun.store.links import Linker, publish, write_file
 from exprun.store.modes import OBJECT_MODE, Modes
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class Adder:
             return None
         temporary = self._beside(path)
         write_file(temporary, data, OBJECT_MODE)
-        return _rename(temporary, path, has_mode=not self._modes.umask & OBJECT_MODE)
+        is_trimmed = self._modes.umask & OBJECT_MODE
+        return _publish(temporary, path, OBJECT_MODE if is_trimmed else None)
 
     def add_file(
         self, source: str, oid: Oid, found: os.stat_result, linker: Linker
@@ -69,7 +70,7 @@ class Adder:
 
         If that fails the file is gone.
         """
-        return _rename(temporary, self._objects.path(oid), has_mode=False)
+        return _publish(temporary, self._objects.path(oid), OBJECT_MODE)
 
     def _beside(self, path: str) -> str:
         directory = path.rpartition("/")[0]
@@ -85,16 +86,9 @@ class Adder:
             self._directories.add(directory)
 
 
-def _rename(temporary: str, path: str, *, has_mode: bool) -> os.stat_result:
-    try:
-        if not has_mode:
-            os.chmod(temporary, OBJECT_MODE)
-        os.rename(temporary, path)
-        found = os.stat(path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+def _publish(temporary: str, path: str, mode: int | None) -> os.stat_result:
+    publish(temporary, path, mode)
+    found = os.stat(path)
     if found.st_nlink > 1:
         # Renaming one name of an inode to another of its names leaves both.
         with suppress(FileNotFoundError):

@@ -168,6 +168,21 @@ def write_file(target: str, data: bytes, mode: int = 0o666) -> None:
         raise
 
 
+def publish(temporary: str, path: str, mode: int | None = None) -> None:
+    """Gives a new file its mode, if it has not got that, and its name: whole, or not at all.
+
+    What had the name is replaced. Raises OSError, and then the new file is gone.
+    """
+    try:
+        if mode is not None:
+            os.chmod(temporary, mode)
+        os.rename(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
 def _make(kind: LinkType, source: str, found: os.stat_result, target: str) -> None:
     match kind:
         case "hardlink" if found.st_size == 0:

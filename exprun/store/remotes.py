@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from exprun.errors import StoreError
 from exprun.store.failures import store_error
-from exprun.store.links import copy_file
+from exprun.store.links import copy_file, publish
 from exprun.store.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -74,12 +74,7 @@ class _Directory:
         with self._reporting(place):
             os.makedirs(os.path.dirname(place), exist_ok=True)
             copy_file(source, temporary)
-            try:
-                os.chmod(temporary, mode)
-                os.replace(temporary, place)
-            except BaseException:
-                os.unlink(temporary)
-                raise
+            publish(temporary, place, mode)
 
     def exists(self, path: str) -> bool:
         return os.path.isfile(self._place(path))

@@ -6,7 +6,7 @@ import os
 import stat
 from contextlib import suppress
 
-from exprun.store.links import copy_file
+from exprun.store.links import copy_file, publish
 
 
 def remove(path: str) -> None:
@@ -43,11 +43,7 @@ def replace_by_copy(path: str) -> None:
     """Replaces `path` by a copy of the file it is or leads to, never absent in between."""
     temporary = f"{os.path.dirname(path)}/.{os.urandom(8).hex()}.tmp"
     copy_file(path, temporary)
-    try:
-        os.rename(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    publish(temporary, path)
 
 
 def _unprotect_file(path: str, mode: int) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from exprun.errors import ExprunError, StoreError
 from exprun.model.patterns import pattern
 from exprun.store.failures import reporting
-from exprun.store.links import write_file
+from exprun.store.links import publish, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,12 +97,7 @@ class RunCache:
         with reporting("write to the run cache", path):
             self._modes.make_cache_directory(directory)
             write_file(temporary, data)
-            try:
-                os.chmod(temporary, self._modes.file)
-                os.replace(temporary, path)
-            except BaseException:
-                os.unlink(temporary)
-                raise
+            publish(temporary, path, self._modes.file)
 
     def _directory(self, key: str) -> str:
         if not _SHA256.fullmatch(key):
