@@ -79,12 +79,12 @@ class Question:
             fields += [path, state]
         if "\0" in answer:
             return
-        from exprun.project.state_files import replace_privately
+        from exprun.project.state_files import replace_state
 
         try:
             os.makedirs(self._state_dir, exist_ok=True)
             text = "\0".join([self._header(), *fields, _END])
-            replace_privately(self._path, text.encode("utf-8", "surrogateescape"))
+            replace_state(self._path, text.encode("utf-8", "surrogateescape"))
         except OSError:
             # A full or read-only disk: the command looks again next time.
             return

@@ -13,7 +13,7 @@ from hashlib import md5
 from typing import TYPE_CHECKING, TypeVar
 
 from exprun import __version__
-from exprun.project.state_files import replace_privately
+from exprun.project.state_files import replace_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +96,7 @@ class ParsedCache:
     def _write(self, path: str, payload: bytes) -> None:
         try:
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
-            replace_privately(path, self._expected_header(payload) + b"\n" + payload)
+            replace_state(path, self._expected_header(payload) + b"\n" + payload)
             if self._stores % _PRUNE_EVERY == 0:
                 self._prune()
             self._stores += 1

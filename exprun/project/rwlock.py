@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from exprun.model.files import naming
 from exprun.model.values import dataclass, field
 from exprun.project.locks import Busy, FileLock, Patience
+from exprun.project.state_files import replace_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -271,19 +272,16 @@ def _store(path: str, text: str) -> None:
     try:
         descriptor = os.open(path, flags)
     except OSError:  # there is none, or something that is no file of ours
-        _replace(path, data.ljust(_ROOM))
+        _replace(path, data)
         return
     with naming(path), open(descriptor, "wb", buffering=0) as file:
         size = os.fstat(descriptor).st_size
         if len(data) <= size:
             file.write(data.ljust(size))
             return
-    _replace(path, data.ljust(-(-len(data) // _ROOM) * _ROOM))
+    _replace(path, data)
 
 
 def _replace(path: str, data: bytes) -> None:
-    temporary = f"{path}.{os.getpid()}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with naming(path), open(os.open(temporary, flags, 0o666), "wb") as file:
-        file.write(data)
-    os.replace(temporary, path)
+    room = -(-len(data) // _ROOM) * _ROOM
+    replace_state(path, data.ljust(room), mode=0o666)

@@ -1,4 +1,4 @@
-"""Files of our own state: for the user alone, and replaced whole."""
+"""Files of state that are replaced whole: a crash leaves the old one or the new one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from exprun.model.files import naming
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def replace_privately(path: str, data: bytes) -> None:
-    """Make `path` hold `data`, by rename. Not durable. Raises OSError, and leaves nothing then."""
+def replace_state(path: str, data: bytes, *, mode: int = 0o600) -> None:
+    """Make `path` hold `data`, by rename, for the user alone unless `mode` says otherwise.
+
+    Not durable. Raises OSError, and leaves the file as it was then.
+    """
     temporary = f"{path}.{os.getpid()}-{threading.get_ident()}~"
     try:
-        with naming(path), open(os.open(temporary, _FLAGS, 0o600), "wb") as file:
+        with naming(path), open(os.open(temporary, _FLAGS, mode), "wb") as file:
             file.write(data)
         os.replace(temporary, path)
     except OSError:

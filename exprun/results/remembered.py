@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from exprun import __version__
+from exprun.project.state_files import replace_state
 from exprun.results.state import Data, timestamp
 
 if TYPE_CHECKING:
@@ -55,16 +56,9 @@ class Remembered:
         """Keep what was used of `recollection`, and forget the rest."""
         body = "".join(f"{rev} {line}\n" for rev, line in recollection.used().items())
         path = self._path(baseline)
-        temporary = f"{path}.{os.getpid()}~"
-        try:
+        with suppress(OSError):
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-            with open(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
-                file.write(f"{self._header(body)}\n{body}")
-            os.replace(temporary, path)
-        except OSError:
-            with suppress(OSError):
-                os.unlink(temporary)
+            replace_state(path, f"{self._header(body)}\n{body}".encode())
 
     def _path(self, baseline: str) -> str:
         return os.path.join(self._directory, baseline)

@@ -13,6 +13,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from exprun.project.state_files import replace_state
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -81,10 +83,8 @@ class Durations:
 
     def _compact(self, known: dict[str, float]) -> None:
         """What others append meanwhile is lost, which does no harm."""
-        temporary = f"{self._path}.{os.getpid()}"
-        with open(temporary, "wb") as file:
-            file.writelines(_line(key, duration_s) for key, duration_s in known.items())
-        os.rename(temporary, self._path)
+        lines = (_line(key, duration_s) for key, duration_s in known.items())
+        replace_state(self._path, b"".join(lines))
 
 
 def _key(stage: Stage) -> str:
