@@ -101,7 +101,7 @@ class ObjectStore:
         oid = object_name(kind, data)
         if not self._freshen(oid):
             compress = _compressor(len(data))
-            with _NewFile(self.directory) as file:
+            with NewFile(f"{self.directory}/tmp_obj_") as file:
                 file.write(compress.compress(header) + compress.compress(data) + compress.flush())
                 self._publish(file, oid)
         if kind != "blob":  # which nobody reads again
@@ -110,7 +110,7 @@ class ObjectStore:
 
     def write_file(self, path: str) -> str:
         """Store the content of a file as a blob without holding it in memory; its name."""
-        with open(path, "rb") as source, _NewFile(self.directory) as file:
+        with open(path, "rb") as source, NewFile(f"{self.directory}/tmp_obj_") as file:
             size = os.fstat(source.fileno()).st_size
             header = b"blob %d\0" % size
             digest = hashlib.sha1(header, usedforsecurity=False)
@@ -254,7 +254,7 @@ class ObjectStore:
         self._note(path)
         return True
 
-    def _publish(self, file: _NewFile, oid: str) -> None:
+    def _publish(self, file: NewFile, oid: str) -> None:
         self.sharing.adjust(file.descriptor)
         path = self._path(oid)
         try:
@@ -268,11 +268,14 @@ class ObjectStore:
         self._note(path)
 
 
-class _NewFile:
-    """A file of the name that ``git gc`` expects for leftovers; gone if writing it fails."""
+class NewFile:
+    """A read-only file that is to be renamed; gone if what is done with it fails.
 
-    def __init__(self, directory: str) -> None:
-        self.path = f"{directory}/tmp_obj_{os.urandom(8).hex()}"
+    A kill leaves it, so its name starts with a `prefix` that ``git gc`` knows leftovers by.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.path = f"{prefix}{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self.descriptor = os.open(self.path, flags, 0o444)
 
@@ -288,6 +291,10 @@ class _NewFile:
     def write(self, data: bytes) -> None:
         with naming(self.path):
             write_all(self.descriptor, data)
+
+    def sync(self) -> None:
+        with naming(self.path):
+            os.fsync(self.descriptor)
 
 
 def _sync_at_once(paths: Iterable[str]) -> bool:

@@ -12,9 +12,8 @@ import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from exprun.git.objects import ObjectStore, object_name
+from exprun.git.objects import NewFile, ObjectStore, object_name
 from exprun.git.refs import sync_directory
-from exprun.model.files import naming
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,9 +111,9 @@ class PackWriter(ObjectStore):
         self._size = 0
 
     def _write_new(self, prefix: str, path: str, data: bytes) -> None:
-        """Write a file durably, under the name that ``git gc`` expects for leftovers; rename it.
+        """Write a file durably, and give it its name only then.
 
-        Such a file goes if it is there when somebody prunes; it is written again then.
+        It goes if it is there when somebody prunes; it is written again then.
         """
         for _ in range(_ATTEMPTS):
             with suppress(FileNotFoundError):
@@ -123,18 +122,11 @@ class PackWriter(ObjectStore):
         self._write_once(prefix, path, data)
 
     def _write_once(self, prefix: str, path: str, data: bytes) -> None:
-        temporary = f"{prefix}{os.urandom(8).hex()}"
-        try:
-            with naming(path), open(temporary, "xb", opener=_read_only) as file:
-                file.write(data)
-                file.flush()
-                self.sharing.adjust(file.fileno())
-                os.fsync(file.fileno())
-            os.rename(temporary, path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+        with NewFile(prefix) as file:
+            file.write(data)
+            self.sharing.adjust(file.descriptor)
+            file.sync()
+            os.rename(file.path, path)
 
 
 def remove_stale_keeps(objects: ObjectStore, is_stale: Callable[[str], bool]) -> None:
@@ -194,7 +186,3 @@ def _build_index(entries: _Entries, checksum: bytes) -> bytes:
     index += checksum
     index += hashlib.sha1(index, usedforsecurity=False).digest()
     return bytes(index)
-
-
-def _read_only(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o444)
