@@ -21,6 +21,7 @@ from exprun.git.pack_reading import KINDS, Kind, Packs, names_in
 from exprun.git.refs import sync_directory
 from exprun.git.sharing import Sharing
 from exprun.model.files import naming
+from exprun.model.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -70,7 +71,7 @@ class ObjectStore:
         self._reading = Lock()
         self._syncing = Lock()
         self._noting = Lock()
-        self._known: dict[str, tuple[Kind, bytes]] = {}
+        self._known: Recent[str, tuple[Kind, bytes]] = Recent(_REMEMBERED)
 
     def read(self, oid: str, kind: Kind) -> bytes:
         """The data of an object. Raises GitError if it is missing, damaged or of another kind.
@@ -197,8 +198,6 @@ class ObjectStore:
 
     def _remember(self, oid: str, kind: Kind, data: bytes) -> None:
         if len(data) <= _SMALL:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
             self._known[oid] = kind, data
 
     def _find(self, oid: str) -> tuple[Kind, bytes]:

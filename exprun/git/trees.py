@@ -7,6 +7,7 @@ import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.git.tree import ENCODING, ERRORS, FILE, SYMLINK, TREE, Entry, read_tree
+from exprun.model.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -28,6 +29,21 @@ class Likeness(NamedTuple):
     names: Set[str]
 
 
+class Trees:
+    """The trees of one store by name, as `read_tree` has them; those met last are remembered."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+        self._known: Recent[str, dict[bytes, Entry]] = Recent(_REMEMBERED)
+
+    def entries(self, oid: str) -> dict[bytes, Entry]:
+        """What a tree holds by name; not to be changed."""
+        entries = self._known.get(oid)
+        if entries is None:
+            entries = self._known[oid] = read_tree(self._objects, oid)
+        return entries
+
+
 class TreeFiles:
     """The `Files` of a project that lies at `prefix` (``""``: the root) of a stored tree.
 
@@ -40,13 +56,13 @@ class TreeFiles:
         tree: str,
         *,
         prefix: str = "",
-        known: dict[str, dict[bytes, Entry]] | None = None,
+        trees: Trees | None = None,
     ) -> None:
-        """`known`: parsed trees by name, to share them between the `TreeFiles` of many commits."""
+        """`trees`: those of `objects`, to share them between the `TreeFiles` of many commits."""
         self._objects = objects
         self._root = Entry(TREE, tree)
         self._prefix = prefix
-        self._trees = {} if known is None else known
+        self._trees = Trees(objects) if trees is None else trees
         self._found: dict[str, Entry | None] = {}
         self._by_path: dict[str, list[str]] = {}
         self._met_links = False
@@ -60,7 +76,7 @@ class TreeFiles:
         names: set[str] = set()
         if self._met_links or not self._compare(self._root.oid, tree, "", changes, names):
             return None
-        other = TreeFiles(self._objects, tree, prefix=self._prefix, known=self._trees)
+        other = TreeFiles(self._objects, tree, prefix=self._prefix, trees=self._trees)
         asked = self._asked_by_path()
         changed = {
             location: _file_or_directory(entry)
@@ -76,7 +92,7 @@ class TreeFiles:
         """Collect what another tree has at each path where it differs, and the names that only one
         of them has; False if that does not tell the whole difference.
         """
-        before, after = self._entries(old), self._entries(new)
+        before, after = self._trees.entries(old), self._trees.entries(new)
         differing = [name for name, entry in after.items() if before.get(name) != entry]
         for name in (*differing, *(before.keys() - after.keys())):
             one, two = before.get(name), after.get(name)
@@ -124,7 +140,8 @@ class TreeFiles:
         if entry is None or entry.mode != TREE:
             return {}
         return {
-            name.decode(ENCODING, ERRORS): found for name, found in self._entries(entry.oid).items()
+            name.decode(ENCODING, ERRORS): found
+            for name, found in self._trees.entries(entry.oid).items()
         }
 
     def find(self, location: Location) -> Entry | None:
@@ -136,7 +153,7 @@ class TreeFiles:
     def _resolve(self, location: str) -> Entry | None:
         """What a location leads to, as a file system would resolve it; a submodule is nothing."""
         if not self._prefix and "/" not in location and location not in ("", ".", ".."):
-            entry = self._entries(self._root.oid).get(location.encode(ENCODING, ERRORS))
+            entry = self._trees.entries(self._root.oid).get(location.encode(ENCODING, ERRORS))
             if entry is None or entry.mode != SYMLINK:
                 return _file_or_directory(entry)
         if posixpath.isabs(location):
@@ -155,7 +172,7 @@ class TreeFiles:
                     return None
                 trail.pop()
                 continue
-            entry = self._entries(trail[-1].oid).get(name.encode(ENCODING, ERRORS))
+            entry = self._trees.entries(trail[-1].oid).get(name.encode(ENCODING, ERRORS))
             if entry is None:
                 return None
             if entry.mode != SYMLINK:
@@ -168,14 +185,6 @@ class TreeFiles:
                 return None
             todo += target.split("/")[::-1]
         return _file_or_directory(trail[-1])
-
-    def _entries(self, oid: str) -> dict[bytes, Entry]:
-        entries = self._trees.get(oid)
-        if entries is None:
-            if len(self._trees) >= _REMEMBERED:
-                self._trees.clear()
-            entries = self._trees[oid] = read_tree(self._objects, oid)
-        return entries
 
 
 def _file_or_directory(entry: Entry | None) -> Entry | None:

@@ -7,6 +7,7 @@ from operator import attrgetter, is_
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from exprun.model.recent import Recent
 from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class RecentPipelines:
         self._texts: dict[tuple[Location, str], _Text] = {}
         self._order: deque[tuple[tuple[Location, str], _Key]] = deque()
         self._held = 0
-        self._graphs: dict[str, Graph] = {}
+        self._graphs: Recent[str, Graph] = Recent(_MOST_GRAPHS)
         self._lock = Lock()
 
     def vars(self, location: Location, text: str) -> list[object] | None:
@@ -111,8 +112,6 @@ class RecentPipelines:
         else:
             graph = known.with_stages(stages)
         with self._lock:
-            if len(self._graphs) >= _MOST_GRAPHS:
-                self._graphs.clear()
             self._graphs[root] = graph
         return graph
 

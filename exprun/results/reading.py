@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import NotAProject
 from exprun.formats.reading import YamlReader, read_yaml
-from exprun.git.tree import TREE, Entry, parse_tree
-from exprun.git.trees import TreeFiles
+from exprun.git.tree import TREE, Entry
+from exprun.git.trees import TreeFiles, Trees
 from exprun.model.paths import ROOT, Location
 from exprun.model.values import dataclass
 from exprun.pipeline.datafile import DataFile, load_data_file
@@ -91,7 +91,7 @@ class CommitReader:
         self._root = root
         self._parsing = parsing
         self._yaml = yaml
-        self._trees: dict[str, dict[bytes, Entry]] = {}
+        self._trees = Trees(objects)
         self._patterns: list[_Pattern] = []
         self._relevant: dict[str, bool] = {}
         self._loaded: dict[tuple[Location, str | None], _Loaded] = {}
@@ -103,7 +103,7 @@ class CommitReader:
         """
         known = self._like_another(tree)
         if known is None:
-            tree_files = TreeFiles(self._objects, tree, prefix=self._prefix, known=self._trees)
+            tree_files = TreeFiles(self._objects, tree, prefix=self._prefix, trees=self._trees)
             files = TreeListing(tree_files)
             if not files.is_dir(Location(DVC_DIR)):
                 raise NotAProject(f"there is no DVC project in the tree {tree[:7]}")
@@ -169,13 +169,9 @@ class CommitReader:
         """Whether a directory holds a DVC file at any depth."""
         known = self._relevant.get(directory.oid)
         if known is None:
-            entries = self._trees.get(directory.oid)
-            if entries is None:
-                entries = parse_tree(self._objects.read(directory.oid, "tree"))
-                self._trees[directory.oid] = entries
             known = self._relevant[directory.oid] = any(
                 self._matters(entry) if entry.mode == TREE else _is_dvc_name(name)
-                for name, entry in entries.items()
+                for name, entry in self._trees.entries(directory.oid).items()
             )
         return known
 

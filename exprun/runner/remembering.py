@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from exprun.errors import ProjectError
 from exprun.formats.reading import read_yaml
 from exprun.formats.text import DEFAULT_LIMITS, Limits
+from exprun.model.recent import Recent
 from exprun.project.parsed import ParsedCache
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class RecentDocuments:
     """The small documents that were parsed last, for the experiments that have them in common."""
 
     def __init__(self) -> None:
-        self._parsed: dict[bytes | str, bytes] = {}
+        self._parsed: Recent[bytes | str, bytes] = Recent(_RECENT)
 
     def cached(self, data: bytes | str, parse: Callable[[bytes | str], object]) -> object:
         """What `parse` makes of `data`, sharing nothing with other results. Thread-safe."""
@@ -38,8 +39,6 @@ class RecentDocuments:
             packed = marshal.dumps(result)  # type: ignore[arg-type]  # or it raises
         except ValueError:  # not only plain data
             return result
-        if len(self._parsed) >= _RECENT:
-            self._parsed.clear()
         self._parsed[data] = packed
         return result
 

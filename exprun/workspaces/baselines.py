@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from exprun.git.index_file import CachedTree
 from exprun.git.tree import TREE, Entry, changes_between, walk
+from exprun.model.recent import Recent
 from exprun.model.values import dataclass
 from exprun.workspaces.materialise import check_path
 
@@ -43,14 +44,12 @@ class Baselines:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        self._known: dict[str, Baseline] = {}
+        self._known: Recent[str, Baseline] = Recent(_REMEMBERED)
 
     def of(self, commit: str) -> Baseline:
         """What a commit holds. Raises GitError if it may not be written."""
         known = self._known.get(commit)
         if known is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
             known = self._known[commit] = read_baseline(self._repository, commit)
         return known
 
