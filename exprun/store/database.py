@@ -97,8 +97,7 @@ class Database:
             try:
                 return action(self._connect(self._directory))
             except sqlite3.OperationalError as error:
-                # A busy neighbour passes; no space, no permission and the like stay.
-                if "locked" in str(error):
+                if _passes(error):
                     return None
                 if self._connection is None:
                     self._directory = None
@@ -159,6 +158,15 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 def _version(connection: sqlite3.Connection) -> object:
     return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+def _passes(error: sqlite3.OperationalError) -> bool:
+    """Whether a neighbour is busy: no space, no permission and the like stay."""
+    import sqlite3
+
+    # What the module raises itself has no code; the upper bytes of one only say more of the same.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _size(path: str) -> int:
