@@ -14,6 +14,7 @@ import time
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from exprun.errors import ExprunError, ProjectError
 from exprun.model.values import dataclass, replace
@@ -29,8 +30,9 @@ _HARDLINK_LIFETIME_S = 365 * 24 * 3600
 _CLOCK_TOLERANCE_S = 10
 _LONGEST_WAIT_S = 30.0
 
-_turns: dict[str, threading.Lock] = {}
-"""The turns that threads of this process take, by the path of the lock: a process has few."""
+_turns: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+"""The turns that threads of this process take, by the path of the lock; gone with its users."""
+_finding_turns = threading.Lock()
 
 
 class Busy(ProjectError):
@@ -76,7 +78,8 @@ class FileLock:
     def __init__(self, path: str, *, hardlink: bool = False) -> None:
         self.path = path
         self._try: Callable[[str], _Release | None] = _try_hardlink if hardlink else _try_flock
-        self._turn = _turns.setdefault(path, threading.Lock())
+        with _finding_turns:
+            self._turn = _turns.setdefault(path, threading.Lock())
         self._hint = "wait until it has finished, and try again"
         self._is_lasting = hardlink
         if hardlink:
