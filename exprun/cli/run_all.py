@@ -82,19 +82,19 @@ def _run(
         console = Console(stdin=nothing.fileno())
 
         async def work(session: Session) -> int:
-            run = await run_queued(
+            endings = await run_queued(
                 session,
                 queue,
                 ids,
                 max_failures=namespace.max_failures,
                 fail_fast=namespace.fail_fast,
             )
-            output.finish(run.succeeded, run.failed)
+            output.finish(endings.succeeded, endings.failed)
             if session.cancelled is not None:
                 raise ExperimentFailed("interrupted")
-            if not (run.succeeded or run.failed or namespace.quiet):
+            if not (endings.succeeded or endings.failed or namespace.quiet):
                 sys.stdout.write(_why_nothing(queue))
-            is_done = not run.failed and (ids is None or _are_done(queue, ids))
+            is_done = not endings.failed and (ids is None or _are_done(queue, ids))
             return exits.OK if is_done else exits.FAILED
 
         # Many small things are done then, more than there is data to be moved.

@@ -16,9 +16,10 @@ from exprun.model.values import dataclass
 from exprun.project.files import DiskFiles
 from exprun.runner import threads
 from exprun.runner.driver import NotOpened
+from exprun.runner.endings import Endings
 from exprun.runner.failures import FAULTS, Failure, failure_from, failure_of_plan
 from exprun.runner.guard import Guard
-from exprun.runner.keeping import keep_state, let_go_of_state
+from exprun.runner.keeping import keep_state
 from exprun.runner.needs import require_fit
 from exprun.runner.publishing import publish_commit, write_experiment
 from exprun.runner.setting_out import leave_outputs, set_out_isolated, source_of
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from exprun.git.experiments import Published
     from exprun.git.repository import Repository
-    from exprun.model.job import FailureClass
     from exprun.queue.attempts import Attempt, Orchestrator
     from exprun.queue.queue import Queue
     from exprun.queue.records import Entry
@@ -65,7 +65,7 @@ class _Open:
 
 
 class QueueRun:
-    """The driver's source of queued experiments; `succeeded` and `failed` fill as they end.
+    """The driver's source of queued experiments; `endings` tells how they ended.
 
     The Git repository is used by one thread at a time, but to publish: what takes long then is the
     disk, and those that end meanwhile are made durable together.
@@ -80,8 +80,7 @@ class QueueRun:
         source: WorkspaceSource,
         sharing: Sharing | None,
     ) -> None:
-        self.succeeded: list[str] = []
-        self.failed: list[str] = []
+        self.endings = Endings(session, queue)
         self._session = session
         self._queue = queue
         self._orchestrator = orchestrator
@@ -104,14 +103,13 @@ class QueueRun:
         try:
             begun = await threads.run_sync(self._begin, experiment, limiter=self._making)
         except FAULTS as error:
-            self.failed.append(experiment)
-            self._session.opened.warn(f"experiment {experiment} is not started: {error}")
+            self.endings.tell_not_started(experiment, error)
             return NotOpened(failed=True)
         if begun is None:
             return NotOpened(failed=False)
         attempt, made = begun
         if isinstance(made, str):
-            self._ended(attempt, rev=made)
+            self.endings.tell_success(attempt, made)
             return NotOpened(failed=False)
         self._session.emit(
             events.ExperimentStarted(
@@ -121,7 +119,7 @@ class QueueRun:
             )
         )
         if isinstance(made, Failure):
-            await self._fail(attempt, made.kind, made.message)
+            await self.endings.fail(attempt, made.kind, made.message)
             return NotOpened(failed=True)
         self._open[experiment] = made
         return made.reproduction, made.plan
@@ -145,10 +143,10 @@ class QueueRun:
                 kept = await threads.run_sync(self._keep, opened)
                 await threads.run_sync(opened.slot.strip)
                 failure = failure_from(error)
-                await self._fail(opened.attempt, failure.kind, failure.message, kept=kept)
+                await self.endings.fail(opened.attempt, failure.kind, failure.message, kept=kept)
                 return False
             await share(self._session, self._sharing, published, reproduction.site)
-            self._ended(opened.attempt, rev=published.commit)
+            self.endings.tell_success(opened.attempt, published.commit)
             return True
         finally:
             if not opened.has_left:
@@ -172,7 +170,7 @@ class QueueRun:
         try:
             stored = self._stored(attempt)
         except FAULTS:
-            self._record(attempt, attempt.interrupt)
+            self.endings.give_back(attempt)
             raise
         if stored is not None:
             return attempt, stored
@@ -191,7 +189,7 @@ class QueueRun:
         commit = repository.refs.read(str(ref))
         if commit is None or not self._has_made(attempt.entry, commit):
             return None
-        self._record(attempt, partial(self._succeed, attempt, commit))
+        self.endings.record_success(attempt, commit)
         return commit
 
     def _has_made(self, entry: Entry, commit: str) -> bool:
@@ -256,7 +254,7 @@ class QueueRun:
         published = publish_commit(
             self._session.opened, opened.prepared, opened.reproduction, write
         )
-        self._record(opened.attempt, partial(self._succeed, opened.attempt, published.commit))
+        self.endings.record_success(opened.attempt, published.commit)
         leave_outputs(opened.slot, opened.repository, opened.reproduction.site)
         if self._sharing is None:
             self._leave(opened)
@@ -290,79 +288,24 @@ class QueueRun:
         """Record a failure, or put the experiment back into the queue; its files are kept."""
         attempt, reproduction = opened.attempt, opened.reproduction
         if verdict is ExperimentVerdict.NOT_BEGUN:
-            await threads.run_sync(self._record, attempt, attempt.take_back)
-            self._ended(attempt, reason=events.NOT_BEGUN, failed=False)
+            await self.endings.take_back(attempt)
             return
         kept = None
         # Whoever asks twice for the end does not want to wait for this.
         if self._session.cancelled is not CancelReason.KILLED:
             kept = await threads.run_sync(self._keep, opened)
         if verdict is not ExperimentVerdict.FAILED:
-            await threads.run_sync(self._record, attempt, partial(attempt.interrupt, kept=kept))
-            self._ended(attempt, reason=events.INTERRUPTED, failed=False, kept=kept)
+            await self.endings.interrupt(attempt, kept=kept)
             return
         # Whatever filled the disk makes room before anything else is written.
         await threads.run_sync(opened.slot.strip)
-        await self._fail(
-            attempt, *failure_of_plan(reproduction.failures, reproduction.address), kept=kept
-        )
+        why = failure_of_plan(reproduction.failures, reproduction.address)
+        await self.endings.fail(attempt, *why, kept=kept)
 
     def _keep(self, opened: _Open) -> str | None:
         """A commit of what there is of an experiment without a result."""
         with self._git:
             return keep_state(self._session.opened, opened.reproduction, opened.repository)
-
-    async def _fail(
-        self,
-        attempt: Attempt,
-        kind: FailureClass,
-        reason: str,
-        code: int | None = None,
-        *,
-        kept: str | None = None,
-    ) -> None:
-        """Record why an experiment has failed, and tell."""
-        fail = partial(attempt.fail, kind, reason, exit_code=code, kept=kept)
-        await threads.run_sync(self._record, attempt, fail)
-        self._ended(attempt, reason=reason, kept=kept)
-
-    def _succeed(self, attempt: Attempt, commit: str) -> None:
-        """Record a success; what earlier attempts have left is needed until then."""
-        attempt.succeed(commit)
-        if attempt.entry.attempts:
-            self._queue.sync()
-            let_go_of_state(self._session.opened, attempt.entry.id)
-
-    def _record(self, attempt: Attempt, record: Callable[[], None]) -> None:
-        """Record how an attempt ended. If that cannot be, it is interrupted once we are gone: what
-        was stored is then found, and what was not is run again.
-        """
-        try:
-            record()
-        except FAULTS as error:
-            self._session.opened.warn(
-                f"how experiment '{attempt.entry.name}' ended is not recorded: {error}"
-            )
-
-    def _ended(
-        self,
-        attempt: Attempt,
-        *,
-        rev: str | None = None,
-        reason: str | None = None,
-        failed: bool = True,
-        kept: str | None = None,
-    ) -> None:
-        name = attempt.entry.name
-        if rev is not None:
-            self.succeeded.append(name)
-        elif failed:
-            self.failed.append(name)
-        self._session.emit(
-            events.ExperimentFinished(
-                experiment=name, rev=rev, reason=reason, kept=kept, isolated=True
-            )
-        )
 
 
 async def open_run(session: Session, queue: Queue, orchestrator: Orchestrator) -> QueueRun:
@@ -380,7 +323,7 @@ async def run_queued(
     *,
     max_failures: int | None = None,
     fail_fast: bool = False,
-) -> QueueRun:
+) -> Endings:
     """Run queued experiments, those of `ids` or all; which of them succeeded and which failed.
 
     After `max_failures` failures no further one is started; to `fail_fast` is to stop those that
@@ -403,4 +346,4 @@ async def run_queued(
             )
         finally:
             await run.remove_workspaces()
-    return run
+    return run.endings
