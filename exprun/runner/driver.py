@@ -29,6 +29,17 @@ class NotOpened:
     failed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How an experiment ended, as it was told: `rev` is its commit if it has one, and `reason` why
+    it has not succeeded.
+    """
+
+    succeeded: bool
+    rev: str | None = None
+    reason: str | None = None
+
+
 class Source(Protocol):
     """Where the driver's experiments come from and go to."""
 
@@ -40,8 +51,8 @@ class Source(Protocol):
         reproduction: Reproduction,
         verdict: words.ExperimentVerdict,
         states: tuple[StageState, ...],
-    ) -> bool:
-        """Publish a finished experiment, or keep what is left of it; whether it succeeded."""
+    ) -> Closed:
+        """Publish a finished experiment, or keep what is left of it."""
 
 
 class Driver:
@@ -154,8 +165,8 @@ class Driver:
                 return words.RetryDue(key)
             case words.FinishExperiment(experiment, verdict, states):
                 reproduction = self._open.pop(experiment)
-                succeeded = await self._source.close(reproduction, verdict, states)
-                return words.ExperimentClosed(experiment, succeeded)
+                closed = await self._source.close(reproduction, verdict, states)
+                return words.ExperimentClosed(experiment, closed.succeeded)
             case words.StopStage() | words.FailStage():
                 raise AssertionError("is carried out at once")
             case _:

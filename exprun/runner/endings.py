@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exprun import events
 from exprun.runner import threads
+from exprun.runner.driver import Closed
 from exprun.runner.failures import FAULTS
 from exprun.runner.keeping import let_go_of_state
 
@@ -36,10 +37,10 @@ class Endings:
         """Record that an experiment is stored; what earlier attempts have left goes only now."""
         self._record(attempt, partial(self._succeed, attempt, commit))
 
-    def tell_success(self, attempt: Attempt, commit: str) -> None:
+    def tell_success(self, attempt: Attempt, commit: str) -> Closed:
         """Tell of an experiment whose success is recorded."""
         self.succeeded.append(attempt.entry.name)
-        self._tell(attempt, rev=commit)
+        return self._tell(attempt, rev=commit)
 
     def tell_not_started(self, id: str, error: Exception) -> None:
         """Warn of an experiment that stays in the queue, as it cannot even be claimed."""
@@ -54,22 +55,22 @@ class Endings:
         code: int | None = None,
         *,
         kept: str | None = None,
-    ) -> None:
+    ) -> Closed:
         """Say why an experiment has failed; `kept` is a commit of what there was of it."""
         record = partial(attempt.fail, kind, reason, exit_code=code, kept=kept)
         await threads.run_sync(self._record, attempt, record)
         self.failed.append(attempt.entry.name)
-        self._tell(attempt, reason=reason, kept=kept)
+        return self._tell(attempt, reason=reason, kept=kept)
 
-    async def interrupt(self, attempt: Attempt, *, kept: str | None) -> None:
+    async def interrupt(self, attempt: Attempt, *, kept: str | None) -> Closed:
         """Put an experiment that was stopped back into the queue."""
         await threads.run_sync(self._record, attempt, partial(attempt.interrupt, kept=kept))
-        self._tell(attempt, reason=events.INTERRUPTED, kept=kept)
+        return self._tell(attempt, reason=events.INTERRUPTED, kept=kept)
 
-    async def take_back(self, attempt: Attempt) -> None:
+    async def take_back(self, attempt: Attempt) -> Closed:
         """Put an experiment back that was only made ready, as if it had not been claimed."""
         await threads.run_sync(self._record, attempt, attempt.take_back)
-        self._tell(attempt, reason=events.NOT_BEGUN)
+        return self._tell(attempt, reason=events.NOT_BEGUN)
 
     def give_back(self, attempt: Attempt) -> None:
         """Put an experiment back that could not even be looked at. Nobody is told of it."""
@@ -96,9 +97,10 @@ class Endings:
         rev: str | None = None,
         reason: str | None = None,
         kept: str | None = None,
-    ) -> None:
+    ) -> Closed:
         self._session.emit(
             events.ExperimentFinished(
                 experiment=attempt.entry.name, rev=rev, reason=reason, kept=kept, isolated=True
             )
         )
+        return Closed(rev is not None, rev, reason)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from exprun.queue.attempts import Attempt, Orchestrator
     from exprun.queue.queue import Queue
     from exprun.queue.records import Entry
+    from exprun.runner.driver import Closed
     from exprun.runner.prepared import Prepared
     from exprun.runner.reproduction import Reproduction
     from exprun.runner.session import Session
@@ -129,13 +130,12 @@ class QueueRun:
         reproduction: Reproduction,
         verdict: ExperimentVerdict,
         states: tuple[StageState, ...],
-    ) -> bool:
+    ) -> Closed:
         """Store a finished experiment, or record why there is none."""
         opened = self._open.pop(reproduction.id)
         try:
             if verdict is not ExperimentVerdict.SUCCEEDED:
-                await self._give_up(opened, verdict)
-                return False
+                return await self._give_up(opened, verdict)
             try:
                 store = partial(self._store, opened, states)
                 published = await threads.run_sync(store, limiter=self._storing)
@@ -143,11 +143,11 @@ class QueueRun:
                 kept = await threads.run_sync(self._keep, opened)
                 await threads.run_sync(opened.slot.strip)
                 failure = failure_from(error)
-                await self.endings.fail(opened.attempt, failure.kind, failure.message, kept=kept)
-                return False
+                return await self.endings.fail(
+                    opened.attempt, failure.kind, failure.message, kept=kept
+                )
             await share(self._session, self._sharing, published, reproduction.site)
-            self.endings.tell_success(opened.attempt, published.commit)
-            return True
+            return self.endings.tell_success(opened.attempt, published.commit)
         finally:
             if not opened.has_left:
                 with CancelScope(shield=True):
@@ -284,23 +284,21 @@ class QueueRun:
                 return
         self._slots.give_back(opened.slot)
 
-    async def _give_up(self, opened: _Open, verdict: ExperimentVerdict) -> None:
+    async def _give_up(self, opened: _Open, verdict: ExperimentVerdict) -> Closed:
         """Record a failure, or put the experiment back into the queue; its files are kept."""
         attempt, reproduction = opened.attempt, opened.reproduction
         if verdict is ExperimentVerdict.NOT_BEGUN:
-            await self.endings.take_back(attempt)
-            return
+            return await self.endings.take_back(attempt)
         kept = None
         # Whoever asks twice for the end does not want to wait for this.
         if self._session.cancelled is not CancelReason.KILLED:
             kept = await threads.run_sync(self._keep, opened)
         if verdict is not ExperimentVerdict.FAILED:
-            await self.endings.interrupt(attempt, kept=kept)
-            return
+            return await self.endings.interrupt(attempt, kept=kept)
         # Whatever filled the disk makes room before anything else is written.
         await threads.run_sync(opened.slot.strip)
         why = failure_of_plan(reproduction.failures, reproduction.address)
-        await self.endings.fail(attempt, *why, kept=kept)
+        return await self.endings.fail(attempt, *why, kept=kept)
 
     def _keep(self, opened: _Open) -> str | None:
         """A commit of what there is of an experiment without a result."""

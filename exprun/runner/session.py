@@ -19,7 +19,7 @@ from exprun.model.values import replace
 from exprun.project.locks import Patience
 from exprun.runner import threads
 from exprun.runner.announcing import Announcements, forget_the_dead
-from exprun.runner.driver import Driver
+from exprun.runner.driver import Closed, Driver
 from exprun.runner.durations import Durations
 from exprun.runner.exclusion import ORPHANS, WORKSPACE, Exclusion
 from exprun.runner.guard import Guard, path_locks, repo_lock
@@ -345,6 +345,6 @@ class _Outcome:
         reproduction: Reproduction,
         verdict: ExperimentVerdict,
         states: tuple[StageState, ...],
-    ) -> bool:
+    ) -> Closed:
         self.verdict, self.states = verdict, states
-        return verdict is ExperimentVerdict.SUCCEEDED
+        return Closed(succeeded=verdict is ExperimentVerdict.SUCCEEDED)

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
     from exprun.queue.queue import Queue
     from exprun.queue.records import Entry
-    from exprun.runner.driver import Source
+    from exprun.runner.driver import Closed, Source
     from exprun.runner.reproduction import Emit, Reproduction
 
     _Change = tuple[Callable[[Sequence[str]], None], "ExperimentHandle"]
 
 _MORE_LOOKS = 10
+_CANCELLED = "cancelled"
 
 _RESULTS = {
     StageState.UNCHANGED: StageResult.UNCHANGED,
@@ -153,7 +154,7 @@ class Submitted:
         """Nothing more will run: what has not ended stays in the queue."""
         self._tell = None
         for handle in list(self._handles.values()):
-            self._settle(handle, None, reason="the runner ended before it did; it is still queued")
+            self._end(handle, None, reason="the runner ended before it did; it is still queued")
         self._change.close()
 
     async def look(self) -> None:
@@ -197,9 +198,9 @@ class Submitted:
         reproduction: Reproduction,
         verdict: words.ExperimentVerdict,
         states: tuple[StageState, ...],
-    ) -> bool:
+    ) -> Closed:
         """See `exprun.runner.driver.Source`."""
-        succeeded = await self._inner.close(reproduction, verdict, states)
+        closed = await self._inner.close(reproduction, verdict, states)
         entry = await self._look_at(reproduction.id)
         self._open.discard(reproduction.id)
         stages = {
@@ -209,10 +210,15 @@ class Submitted:
         if handle is not None:
             if handle.is_cancelled and entry is not None and entry.state in WAITING:
                 await self._do(self._queue.hold, handle)
-            not_begun = verdict is words.ExperimentVerdict.NOT_BEGUN
-            reason = events.NOT_BEGUN if not_begun else None
-            self._settle(handle, entry, stages=stages, reason=reason, is_told=not_begun)
-        return succeeded
+            is_cancelled = handle.is_cancelled and closed.reason == events.INTERRUPTED
+            self._settle(
+                handle,
+                entry,
+                rev=closed.rev,
+                reason=_CANCELLED if is_cancelled else closed.reason,
+                stages=stages,
+            )
+        return closed
 
     # Inside
 
@@ -239,7 +245,7 @@ class Submitted:
         else:
             self._send(words.ExperimentWithdrawn(handle.id))
             self._change.send_nowait((self._queue.hold, handle))
-            self._settle(handle, None, reason="cancelled before it started")
+            self._end(handle, None, reason="cancelled before it started")
 
     async def _do(
         self, change: Callable[[Sequence[str]], None], *experiments: ExperimentHandle | Entry
@@ -258,14 +264,14 @@ class Submitted:
         if handle is None:
             return
         if entry is None:
-            self._settle(handle, None, reason="removed from the queue")
+            self._end(handle, None, reason="removed from the queue")
         elif entry.state in (State.SUCCESS, State.FAILED):
-            self._settle(handle, entry)
+            self._end(handle, entry)
         elif was_stopped(entry) and not handle.is_cancelled and entry.state in WAITING:
-            self._settle(handle, entry)
+            self._end(handle, entry)
         elif handle.is_cancelled and entry.state in WAITING:
             self._change.send_nowait((self._queue.hold, handle))
-            self._settle(handle, entry)
+            self._end(handle, entry)
         elif entry.state in (State.RUNNING, State.HELD):
             self._elsewhere[id] = entry.state
         else:
@@ -273,22 +279,35 @@ class Submitted:
             self._elsewhere.pop(id, None)
             self._send(words.ExperimentsOffered((id,)))
 
+    def _end(
+        self, handle: ExperimentHandle, entry: Entry | None, *, reason: str | None = None
+    ) -> None:
+        """Settle an experiment as the queue has it, and tell of its end unless `inner` has."""
+        last = entry.last if entry else None
+        rev = last.rev if last else None
+        if rev is None and reason is None:
+            has_failed = entry is not None and entry.state is State.FAILED
+            reason = _reason(entry) if has_failed or not handle.is_cancelled else _CANCELLED
+        self._settle(handle, entry, rev=rev, reason=reason)
+        ended_here = last and last.ended is not None and last.orchestrator == self._orchestrator
+        if not ended_here:
+            self._emit(
+                events.ExperimentFinished(
+                    experiment=handle.name, rev=rev, reason=reason, isolated=True
+                )
+            )
+
     def _settle(
         self,
         handle: ExperimentHandle,
         entry: Entry | None,
         *,
+        rev: str | None,
+        reason: str | None,
         stages: Mapping[str, StageResult] | None = None,
-        reason: str | None = None,
-        is_told: bool = False,
     ) -> None:
         self._handles.pop(handle.id, None)
         self._elsewhere.pop(handle.id, None)
-        last = entry.last if entry else None
-        rev = last.rev if last else None
-        if rev is None and reason is None:
-            has_failed = entry is not None and entry.state is State.FAILED
-            reason = _reason(entry) if has_failed or not handle.is_cancelled else "cancelled"
         handle.settle(
             ExperimentResult(
                 name=handle.name,
@@ -297,16 +316,9 @@ class Submitted:
                 ref=str(ExperimentRef(handle.baseline, handle.name)) if rev else None,
                 reason=reason,
                 stages=dict(stages or {}),
-                log_dir=self._queue.log_dir(last) if last else None,
+                log_dir=self._queue.log_dir(entry.last) if entry and entry.last else None,
             )
         )
-        ended_here = last and last.ended is not None and last.orchestrator == self._orchestrator
-        if not (ended_here or is_told):  # That is, by `inner`.
-            self._emit(
-                events.ExperimentFinished(
-                    experiment=handle.name, rev=rev, reason=reason, isolated=True
-                )
-            )
 
 
 def _in_line(entries: Iterable[Entry]) -> Set[str]:

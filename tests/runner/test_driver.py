@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import anyio
 
-from exprun.runner.driver import Driver
+from exprun.runner.driver import Closed, Driver
 from exprun.scheduler import vocabulary as words
 from exprun.scheduler.budget import Limits
 from exprun.scheduler.machine import Scheduler
@@ -43,9 +43,9 @@ class Unchanged:
         reproduction: Reproduction,
         verdict: words.ExperimentVerdict,
         states: tuple[words.StageState, ...],
-    ) -> bool:
+    ) -> Closed:
         self.states = states
-        return verdict is words.ExperimentVerdict.SUCCEEDED
+        return Closed(verdict is words.ExperimentVerdict.SUCCEEDED)
 
 
 def test_what_is_answered_at_once_leads_to_what_is_not() -> None:

@@ -650,7 +650,11 @@ async def test_a_queue_that_cannot_be_read_for_a_while_stops_nothing(project: Pr
 async def test_nor_does_it_when_an_experiment_ends_meanwhile(project: Project) -> None:
     journal = project.root / ".dvc/tmp/exprun/queue/journal.jsonl"
     aside = journal.with_name("aside")
-    async with opened(project) as runner, runner.subscribe(events.WarningRaised) as warnings:
+    async with (
+        opened(project) as runner,
+        runner.subscribe(events.WarningRaised) as warnings,
+        runner.subscribe(events.ExperimentFinished) as ends,
+    ):
         handle = await running(runner, "wait")
         journal.rename(aside)
         journal.symlink_to(journal)
@@ -660,8 +664,12 @@ async def test_nor_does_it_when_an_experiment_ends_meanwhile(project: Project) -
         assert "is not recorded" in warning.message
         await anyio.sleep(POLL_S)
         aside.replace(journal)
-        await handle.wait()
-        assert (await runner.run(spec(lr="2"))).succeeded
+        result = await handle.wait()
+        assert result.succeeded, "it is stored, whoever knows"
+        other = await runner.run(spec(lr="2"))
+        told = [await anext(ends), await anext(ends)]
+        revs = [end.rev for end in told if isinstance(end, events.ExperimentFinished)]
+        assert revs == [result.rev, other.rev], "each end is told once"
 
 
 async def test_what_another_process_runs_is_waited_for(project: Project) -> None:

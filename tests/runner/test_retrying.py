@@ -9,7 +9,7 @@ import pytest
 
 from exprun.model.job import CancelReason
 from exprun.runner import driver as driving
-from exprun.runner.driver import Driver
+from exprun.runner.driver import Closed, Driver
 from exprun.scheduler import vocabulary as words
 from exprun.scheduler.budget import Limits
 from exprun.scheduler.machine import Scheduler
@@ -50,9 +50,9 @@ class Failing:
         reproduction: Reproduction,
         verdict: words.ExperimentVerdict,
         states: tuple[words.StageState, ...],
-    ) -> bool:
+    ) -> Closed:
         self.verdict = verdict
-        return False
+        return Closed(False)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
