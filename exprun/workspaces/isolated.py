@@ -365,13 +365,12 @@ def _read_names(path: str) -> tuple[str, ...]:
 
 
 def _write_extra(root: str, source: WorkspaceSource, wanted: Mapping[str, Entry]) -> None:
-    real_root = os.path.realpath(root)
     for path, data in source.extra_files.items():
         if path in wanted:
             raise GitError("a file of the workspace is tracked by git", where=path)
-        full = os.path.join(root, path)
-        if os.path.commonpath([real_root, os.path.realpath(os.path.dirname(full))]) != real_root:
+        if not _is_inside(root, path, wanted):
             raise GitError("a link that git tracks leads out of the workspace", where=path)
+        full = os.path.join(root, path)
         if holds(full, data):
             continue
         _unlink(full)
@@ -379,6 +378,17 @@ def _write_extra(root: str, source: WorkspaceSource, wanted: Mapping[str, Entry]
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with naming(full), open(os.open(full, flags, 0o600), "wb") as file:
             file.write(data)
+
+
+def _is_inside(root: str, path: str, wanted: Mapping[str, Entry]) -> bool:
+    """Whether what lies at `path` is in the workspace: links on the way there can only be the
+    tree's, as all others have been cleared away.
+    """
+    if not any(path[:at] in wanted for at, char in enumerate(path) if char == "/"):
+        return True
+    real_root = os.path.realpath(root)
+    directory = os.path.realpath(os.path.join(root, os.path.dirname(path)))
+    return os.path.commonpath([real_root, directory]) == real_root
 
 
 def _conversion_key(source: WorkspaceSource, wanted: Mapping[str, Entry]) -> bytes:

@@ -470,6 +470,25 @@ def test_extra_files_do_not_follow_a_link_that_leads_out(project: GitProject, sl
     assert (outside / "config.local").read_text() == "the user's\n"
 
 
+def test_extra_files_do_not_follow_a_link_that_a_stage_has_made(
+    project: GitProject, slot: Slot
+) -> None:
+    base(project)
+    outside = project.root.parent / "outside"
+    outside.mkdir()
+    repository = project.open()
+    source = workspace_source(repository, extra_files={"d/.dvc/config.local": b"[cache]\n"})
+    baseline, tree = project.git("rev-parse", "HEAD"), take_snapshot(repository)
+    own = os.path.join(slot.make(source, baseline=baseline, tree=tree).root, "d/.dvc")
+    for path in (own, os.path.dirname(own)):
+        shutil.rmtree(path)
+        os.symlink(outside, path)
+        slot.make(source, baseline=baseline, tree=tree)
+        assert os.listdir(outside) == []
+        assert os.listdir(own) == ["config.local"]
+        assert not os.path.islink(path)
+
+
 def test_extra_files_are_private_and_never_tracked(project: GitProject, slot: Slot) -> None:
     base(project)
     project.write(".dvc/.gitignore", "/config.local\n")
