@@ -48,7 +48,7 @@ class Conversion:
         if size < _STREAM_FROM:
             return self.store(path, read_file(full), objects)
         if self._is_cleaned(path, None):
-            oid = self._hash_object(path, ["--", path], b"")
+            oid = self._hash_object(["--", path], b"")
             objects.copy_from(self._repository.objects, oid)
             return oid
         return objects.write_file(full)
@@ -57,7 +57,7 @@ class Conversion:
         """Store `data`, as a file at `path` would hold it, as a blob; its name."""
         if not self._is_cleaned(path, data):
             return objects.write("blob", data)
-        oid = self._hash_object(path, ["--stdin", f"--path={path}"], data)
+        oid = self._hash_object(["--stdin", f"--path={path}"], data)
         objects.copy_from(self._repository.objects, oid)
         return oid
 
@@ -179,7 +179,7 @@ class Conversion:
             self._repository.config.get("core.attributesfile") is not None
         )
 
-    def _hash_object(self, path: str, args: list[str], data: bytes) -> str:
+    def _hash_object(self, args: list[str], data: bytes) -> str:
         # safecrlf would refuse what DVC stores; the conversion itself is the same.
         text = run_git(
             self._repository.workdir,

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from exprun.git.tree import GITLINK, SYMLINK, find
-from exprun.model.paths import ROOT, Location, is_outside, is_url
+from exprun.model.paths import ROOT, Location, is_outside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -55,7 +55,7 @@ def _read_by(stages: Iterable[Stage], outs: set[Location]) -> Iterator[Location]
             *(file.location for file in stage.params),
         ]
         for location in read:
-            if is_url(location) or is_outside(location):
+            if is_outside(location):
                 continue
             if not any(_holds(out, location) or _holds(location, out) for out in outs):
                 yield location

@@ -14,7 +14,6 @@ from exprun.executors.logs import (
     file_name,
     log_path,
     open_log,
-    read_record,
     record_of,
     records_path,
     write_record,
@@ -29,6 +28,7 @@ from exprun.model.job import (
     NotStarted,
     TimedOut,
 )
+from tests.support.records import read_record
 
 if TYPE_CHECKING:
     from pathlib import Path

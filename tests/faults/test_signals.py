@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exprun.executors.logs import read_record
 from tests.support.program import (
     Gate,
     Program,
@@ -22,6 +21,7 @@ from tests.support.program import (
     run,
 )
 from tests.support.project import write
+from tests.support.records import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

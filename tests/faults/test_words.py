@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exprun.executors.logs import read_record
 from tests.support.program import (
     COMMAND,
     Program,
@@ -21,6 +20,7 @@ from tests.support.program import (
     run,
 )
 from tests.support.project import write
+from tests.support.records import read_record
 
 if TYPE_CHECKING:
     from tests.support.environment import Place
