@@ -25,7 +25,7 @@ from exprun.queue.journal import Journal, Sealed, format_line
 from exprun.queue.leases import Lease, ask_to_drain, has_lease, is_held, remove_dead
 from exprun.queue.ledger import Ledger, attempt_fields
 from exprun.queue.leftovers import remove_old_logs, remove_unneeded
-from exprun.queue.records import WAITING, AttemptRecord, Entry, State, entry_line
+from exprun.queue.records import STARTABLE, WAITING, AttemptRecord, Entry, State, entry_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -195,7 +195,7 @@ class Queue:
         elif not force and self._is_used(draft, name, names):
             raise _name_in_use(name)
         return entry_line(
-            id=self.new_id(),
+            id=self._new_id(),
             name=name,
             baseline=draft.baseline,
             commit=draft.commit,
@@ -204,7 +204,7 @@ class Queue:
             spec=specs.to_fields(draft.spec),
         )
 
-    def new_id(self) -> str:
+    def _new_id(self) -> str:
         """An id that no experiment has."""
         while (id := os.urandom(4).hex()) in self._ledger:
             continue
@@ -221,7 +221,7 @@ class Queue:
             if not force:
                 self._require_free(draft.baseline, draft.name)
             gone = self._giving_way(draft.baseline, draft.name)
-            id = self.new_id()
+            id = self._new_id()
             line = entry_line(
                 id=id,
                 name=draft.name,
@@ -331,7 +331,7 @@ class Queue:
         """
         with self._writing() as writer:
             entry = self._ledger.entry(id, self._liveness())
-            if entry is None or entry.state not in (State.QUEUED, State.INTERRUPTED):
+            if entry is None or entry.state not in STARTABLE:
                 return None
             attempt = AttemptRecord(
                 id=os.urandom(8).hex(), orchestrator=orchestrator, started=round(time.time(), 3)

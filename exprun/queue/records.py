@@ -34,8 +34,11 @@ class State(StrEnum):
     SUCCESS = "success"
 
 
-WAITING = frozenset({State.QUEUED, State.HELD, State.INTERRUPTED})
-"""The states of what is still to be run."""
+STARTABLE = frozenset({State.QUEUED, State.INTERRUPTED})
+"""The states of what is run as soon as there is room."""
+
+WAITING = STARTABLE | {State.HELD}
+"""The states of what has not ended and does not run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

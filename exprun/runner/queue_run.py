@@ -14,6 +14,7 @@ from exprun.git.identity import committer
 from exprun.model.job import CancelReason
 from exprun.model.values import dataclass
 from exprun.project.files import DiskFiles
+from exprun.queue.records import STARTABLE
 from exprun.runner import threads
 from exprun.runner.driver import NotOpened
 from exprun.runner.endings import Endings
@@ -25,7 +26,7 @@ from exprun.runner.publishing import publish_commit, write_experiment
 from exprun.runner.setting_out import leave_outputs, set_out_isolated, source_of
 from exprun.runner.sharing import open_sharing, share
 from exprun.runner.slots import SlotPool
-from exprun.runner.watching import WAITING, Watch
+from exprun.runner.watching import Watch
 from exprun.scheduler.vocabulary import ExperimentVerdict
 
 if TYPE_CHECKING:
@@ -334,7 +335,7 @@ async def run_queued(
         try:
             entries = await threads.run_sync(queue.unfinished)
             wanted = None if ids is None else frozenset(ids)
-            waiting = [entry.id for entry in entries if entry.state in WAITING]
+            waiting = [entry.id for entry in entries if entry.state in STARTABLE]
             await session.run(
                 run,
                 [id for id in waiting if wanted is None or id in wanted],

@@ -8,7 +8,7 @@ import anyio
 
 from exprun import events
 from exprun.model.job import CancelReason
-from exprun.queue.records import State
+from exprun.queue.records import STARTABLE, State
 from exprun.runner import threads
 from exprun.runner.failures import FAULTS
 from exprun.scheduler import vocabulary as words
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from exprun.scheduler.vocabulary import Stimulus
 
 POLL_S = 0.5
-WAITING = frozenset({State.QUEUED, State.INTERRUPTED})
 
 
 class Watch:
@@ -72,8 +71,8 @@ class Watch:
             for id in self._to_stop(entries):
                 tell(words.CancelRequested(CancelReason.REQUESTED, id))
             left = [entry for entry in entries if entry.id in theirs and not was_stopped(entry)]
-            offered = [entry.id for entry in left if entry.state in WAITING]
-            new = [e for e in entries if e.state in WAITING and e.id not in known]
+            offered = [entry.id for entry in left if entry.state in STARTABLE]
+            new = [e for e in entries if e.state in STARTABLE and e.id not in known]
             known.update(entry.id for entry in new)
             # One that is released is as good as new.
             known.difference_update(entry.id for entry in entries if entry.state is State.HELD)
@@ -82,7 +81,7 @@ class Watch:
                 self._session.emit(events.ExperimentQueued(experiment=entry.name))
             if offered := [*offered, *(entry.id for entry in new)]:
                 tell(words.ExperimentsOffered(tuple(offered)))
-            tell(words.ExperimentsOrdered(tuple(e.id for e in entries if e.state in WAITING)))
+            tell(words.ExperimentsOrdered(tuple(e.id for e in entries if e.state in STARTABLE)))
 
     async def _unfinished(self) -> list[Entry]:
         entries = await threads.run_sync(self._queue.unfinished)
