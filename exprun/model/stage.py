@@ -6,6 +6,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from exprun.model.paths import is_outside
 from exprun.model.values import dataclass, field
 
 if TYPE_CHECKING:
@@ -75,6 +76,11 @@ class Output:
     labels: tuple[str, ...] = ()
     meta: object = None
     props: Mapping[str, object] = field(default_factory=_nothing)
+
+    @property
+    def is_kept_in_cache(self) -> bool:
+        """Whether its content goes into the cache: what lies outside of the project cannot."""
+        return self.cache and not is_outside(self.location)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,5 +97,5 @@ class DataFiles:
             entry = self._project.entry(stage)
             recorded = {out.path: out.content for out in entry.outs} if entry else {}
             for out in stage.outs:
-                if out.cache and not is_outside(out.location):
+                if out.is_kept_in_cache:
                     yield out.location, recorded.get(out.path)

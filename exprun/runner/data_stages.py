@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import StoreError
 from exprun.model.lock import LockedPath, LockedStage
-from exprun.model.paths import ROOT, is_outside, is_url, parent
+from exprun.model.paths import ROOT, is_url, parent
 from exprun.model.values import replace
 from exprun.runner.boundaries import Boundaries
 from exprun.runner.probe import content_like
@@ -65,7 +65,7 @@ def ignore_data(site: Site, stages: Iterable[Stage]) -> None:
     for stage in stages:
         if stage.is_data_source and not stage.is_pipeline_stage:
             for out in stage.outs:
-                is_ours = out.cache and not is_outside(out.location)
+                is_ours = out.is_kept_in_cache
                 if is_ours and os.path.exists(site.path(out.location)):
                     site.ignore(out.location)
     if site.git_ignores is not None:
@@ -112,7 +112,7 @@ def recorded_outputs(site: Site, stages: Iterable[Stage]) -> Iterator[RecordedOu
     for stage in stages:
         contents = _recorded_contents(site, stage)
         for out in stage.outs:
-            if out.cache and not is_outside(out.location):
+            if out.is_kept_in_cache:
                 yield out.location, contents.get(out.path)
 
 

@@ -19,7 +19,6 @@ from exprun.git.held import objects_of, point, stored
 from exprun.git.identity import signatures
 from exprun.git.refs import RefEdit
 from exprun.git.tree import FILE, Entry, edit_tree
-from exprun.model.paths import is_outside
 from exprun.model.stage import OutputKind
 from exprun.runner.failures import FAULTS
 from exprun.runner.publishing import build_tree, files_to_add
@@ -94,7 +93,7 @@ def _refs(opened: Opened) -> str:
 def _cached_metrics(reproduction: Reproduction) -> Iterator[str]:
     for stage in reproduction.stages:
         for out in stage.outs:
-            if out.kind is OutputKind.METRIC and out.cache and not is_outside(out.location):
+            if out.kind is OutputKind.METRIC and out.is_kept_in_cache:
                 path = reproduction.site.path(out.location)
                 if _is_small_file(path):
                     yield path

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from exprun.model.paths import is_outside
 from exprun.runner.data_stages import check_out_outputs, ignore_data, recorded_outputs, remove_left
 from exprun.runner.needs import requirements_of
 from exprun.runner.prepared import Prepared, concerned
@@ -64,7 +63,7 @@ def leave_outputs(slot: Slot, repository: Repository, site: Site) -> None:
         repository.inside(site.path(out.location))
         for stage in stages
         for out in stage.outs
-        if out.cache and not is_outside(out.location)
+        if out.is_kept_in_cache
     )
 
 

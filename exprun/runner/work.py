@@ -25,7 +25,7 @@ from exprun.lockfile.keys import (
     run_cache_text,
 )
 from exprun.lockfile.restore import Source, source_of_outputs
-from exprun.model.paths import is_outside, is_url
+from exprun.model.paths import is_url
 from exprun.model.values import dataclass
 from exprun.runner.importing import follows_source, import_again
 from exprun.runner.inputs import check_inputs, check_params
@@ -193,7 +193,7 @@ class StageWork:
         if inputs is not None:
             check_inputs(site, stage, inputs, contents)
         for out in stage.outs:
-            if out.cache and not is_outside(out.location):
+            if out.is_kept_in_cache:
                 site.ignore(out.location)
         commit = self._options.commit
         # What was judged to be worth keeping mostly is: then nothing has to be read twice.

@@ -99,10 +99,6 @@ class Scheduler:
         """How many job slots are taken."""
         return self._budget.jobs
 
-    def refusal(self, needs: words.Needs) -> str | None:
-        """Why a stage with these needs could never run here; None if it can."""
-        return self._budget.refusal(needs)
-
     def handle(self, stimulus: Stimulus) -> list[Instruction]:
         """Take in what happened and return what to do now.
 

@@ -375,11 +375,11 @@ def test_who_needs_all_cpus_has_them_after_those_who_needed_parts() -> None:
 
 
 def test_what_can_never_fit_is_named() -> None:
-    scheduler = Scheduler(Limits(jobs=1, cpus=4, gpus=("0",), mem=100))
-    assert scheduler.refusal(Needs(cpus=4, gpus=1, mem=100)) is None
-    assert "2 GPUs" in str(scheduler.refusal(Needs(gpus=2)))
-    assert "8 CPUs" in str(scheduler.refusal(Needs(cpus=8)))
-    assert "memory" in str(scheduler.refusal(Needs(mem=101)))
+    budget = Budget(Limits(jobs=1, cpus=4, gpus=("0",), mem=100))
+    assert budget.refusal(Needs(cpus=4, gpus=1, mem=100)) is None
+    assert "2 GPUs" in str(budget.refusal(Needs(gpus=2)))
+    assert "8 CPUs" in str(budget.refusal(Needs(cpus=8)))
+    assert "memory" in str(budget.refusal(Needs(mem=101)))
 
 
 def test_few_experiments_are_open_at_once() -> None:
