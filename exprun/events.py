@@ -89,8 +89,9 @@ NOT_BEGUN = "not begun, and still queued"
 class ExperimentFinished(Event):
     """An experiment ended: with its commit `rev`, or with the `reason` why there is none.
 
-    That is `NOT_BEGUN` for one that was only made ready. `kept` is a commit of what there was of
-    one that failed or was stopped.
+    That is `INTERRUPTED` for one that was stopped and `NOT_BEGUN` for one that was only made ready;
+    a program that cancels or loses sight of one is told so in words. `kept` is a commit of what
+    there was of one that failed or was stopped. An `isolated` one ran in a directory of its own.
     """
 
     experiment: str
@@ -150,6 +151,8 @@ class StageStarted(StageEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandStarted(StageEvent):
+    """One of a stage's commands is about to start: `command` as people are shown it."""
+
     command: str
 
 
@@ -163,6 +166,8 @@ class StageOutput(StageEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageStopping(StageEvent):
+    """The commands of a stage are asked to end."""
+
     reason: CancelReason
 
 
@@ -218,6 +223,8 @@ class OutputDropped(StageEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarningRaised(Event):
+    """Something is not as it should be, and does not keep anything from going on."""
+
     message: str
     experiment: str | None = None
 

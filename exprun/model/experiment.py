@@ -80,7 +80,11 @@ class StageResult(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentResult:
-    """An experiment that ended: its commit and ref when it succeeded, and every stage's fate."""
+    """How an experiment ended: with the commit `rev`, which `ref` holds, or `reason` says why not.
+
+    `stages` has the fate of each stage by its address; there is none if it did not run here.
+    `log_dir` holds the logs of its last attempt; None if there was none.
+    """
 
     name: str
     baseline: str

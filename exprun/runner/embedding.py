@@ -127,7 +127,11 @@ class Runner:
         return handle
 
     async def submit_sweep(self, spec: ExperimentSpec) -> list[ExperimentHandle]:
-        """Queue all experiments of a sweep, as of ``set_params=("lr=0.1,0.2",)``; see `submit`."""
+        """Queue all experiments of a sweep, as of ``set_params=("lr=0.1,0.2",)``, or none.
+
+        Their handles are in the order of the sweep. For what is raised, and what being cancelled
+        does, see `submit`.
+        """
         return await self._submit(spec, may_sweep=True)
 
     async def _submit(self, spec: ExperimentSpec, *, may_sweep: bool) -> list[ExperimentHandle]:
@@ -144,7 +148,10 @@ class Runner:
         return await submission.wait()
 
     async def run(self, spec: ExperimentSpec) -> ExperimentResult:
-        """Submit an experiment and wait for its end; being cancelled stops it first."""
+        """Submit an experiment and wait for its end, which is a result even if it has failed.
+
+        Raises what `submit` does. If this is cancelled, the experiment is stopped first, and held.
+        """
         handle = await self.submit(spec)
         try:
             return await handle.wait()
@@ -168,12 +175,13 @@ class Runner:
     def subscribe(self, *kinds: type[Event]) -> Subscription:
         """What happens from now on, as an async context manager that is an async iterator.
 
-        Only events of `kinds`, or all but output. A slow reader may lose output, and is told.
+        Only events of `kinds`, or all but output. A slow reader may lose output, and is told by
+        `OutputDropped`. The iteration ends when the runner has.
         """
         return self._site.bus.subscribe(*kinds)
 
     def close(self) -> None:
-        """Take nothing more."""
+        """Take nothing more; what was submitted goes on. Never waits."""
         self._is_closed = True
 
 

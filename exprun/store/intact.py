@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from exprun.store.objects import Objects
 
 _RECENT_S = 10.0
-"""Commands run for longer before anybody looks at what they have read."""
+"""For so long, what was seen need not be looked at again before a stage reads it. That only spares
+work: what has changed meanwhile, or does while the stage runs, is found once its commands have
+ended, when all that they have read is looked at file by file.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
