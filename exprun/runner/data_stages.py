@@ -53,7 +53,7 @@ def commit_data(site: Site, stages: Iterable[Stage]) -> Iterator[tuple[Stage, Lo
     Missing data stays as recorded.
     """
     for stage in stages:
-        if stage.is_data_source and not stage.is_pipeline_stage:
+        if stage.has_only_data:
             yield stage, _current(site, stage)
 
 
@@ -63,10 +63,9 @@ def ignore_data(site: Site, stages: Iterable[Stage]) -> None:
     As in DVC these lines stay when the run fails.
     """
     for stage in stages:
-        if stage.is_data_source and not stage.is_pipeline_stage:
+        if stage.has_only_data:
             for out in stage.outs:
-                is_ours = out.is_kept_in_cache
-                if is_ours and os.path.exists(site.path(out.location)):
+                if out.is_kept_in_cache and os.path.exists(site.path(out.location)):
                     site.ignore(out.location)
     if site.git_ignores is not None:
         site.git_ignores.keep()
