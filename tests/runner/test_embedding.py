@@ -698,9 +698,12 @@ async def test_others_may_put_first_what_was_submitted(project: Project) -> None
         queue.first([third.id])
         queue.remove([gone.id])
         assert (await gone.wait()).reason == "removed from the queue", "others are looked at"
-        project.gate.touch()
-        assert (await third.wait()).succeeded
-        assert second.result is None
+        async with runner.subscribe(events.ExperimentStarted) as begun:
+            project.gate.touch()
+            results = [await handle.wait() for handle in (third, second)]
+            order = [(await anext(begun)).experiment for _ in results]  # type: ignore[attr-defined]
+        assert all(result.succeeded for result in results)
+        assert order == [third.name, second.name]
 
 
 async def test_what_was_stopped_elsewhere_is_not_run_here(project: Project) -> None:
