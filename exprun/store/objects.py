@@ -141,8 +141,22 @@ class Objects:
     def verify(self, oids: Iterable[Oid]) -> Checked:
         """Makes sure that objects hold what their names say, by record or by reading them.
 
-        Damaged ones are set aside and count as missing.
+        Damaged ones are set aside and count as missing; the good ones are made read-only.
         """
+        found, missing = self._look_at(oids)
+        self._protect(found)
+        return Checked(good=found, missing=tuple(missing))
+
+    def damaged(self, oids: Iterable[Oid]) -> tuple[Oid, ...]:
+        """Those that are there but do not hold what their names say; they are set aside.
+
+        The others keep their modes: an executable in the workspace may be a link to one of them.
+        """
+        there = [oid for oid in oids if os.path.lexists(self.path(oid))]
+        _, missing = self._look_at(there)
+        return tuple(missing)
+
+    def _look_at(self, oids: Iterable[Oid]) -> tuple[dict[Oid, os.stat_result], list[Oid]]:
         found: dict[Oid, os.stat_result] = {}
         missing: list[Oid] = []
         for oid in dict.fromkeys(oids):
@@ -160,12 +174,7 @@ class Objects:
         ]
         if unknown:
             missing += self._verify_by_reading(unknown, found)
-        self._protect(found)
-        return Checked(good=found, missing=tuple(missing))
-
-    def damaged(self, oids: Iterable[Oid]) -> tuple[Oid, ...]:
-        """Those that are there but do not hold what their names say; they are set aside."""
-        return self.verify(oid for oid in oids if os.path.lexists(self.path(oid))).missing
+        return found, missing
 
     def verify_directory(self, oid: Oid) -> Checked:
         """`verify` for a directory: its manifest and every file of it."""

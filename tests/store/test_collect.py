@@ -219,6 +219,15 @@ def test_a_writable_object_is_read_though_its_mtime_is_as_it_was(box: Sandbox) -
     assert content.oid not in box.objects()
 
 
+def test_who_looks_for_damage_only_leaves_an_executable_as_it_is(box: Sandbox) -> None:
+    path = box.write({"tool": "text"}) / "tool"
+    path.chmod(0o755)
+    store = box.store(link_types=("symlink",))
+    content = store.collect(str(path), root=box.root)
+    assert not store.damaged(content)
+    assert path.stat().st_mode & 0o777 == 0o544
+
+
 @pytest.mark.parametrize("mode", [0o644, 0o544])
 def test_an_object_of_another_mode_is_checked_as_dvc_does(box: Sandbox, mode: int) -> None:
     store = box.store(records=None)

@@ -242,6 +242,19 @@ CASES = (
         steps=(run("-n", "a"), run("-n", "b")),
     ),
     case(
+        "cache-symlink-executable-used",
+        write(".dvc/config", "[cache]\n    type = symlink\n"),
+        write("in", "echo 1\n"),
+        write(
+            "dvc.yaml",
+            "stages:\n  make:\n    cmd: cp in tool; chmod +x tool\n    deps: [in]\n"
+            "    outs: [tool]\n  use:\n    cmd: ./tool > used\n    deps: [tool]\n"
+            "    outs: [used]\n",
+        ),
+        commit(),
+        steps=(run("-n", "a"), write("in", "echo 2\n"), run("-n", "b", "--temp")),
+    ),
+    case(
         "cache-hardlink-executable-shared-by-outputs",
         write(".dvc/config", "[cache]\n    type = hardlink\n"),
         write("in", "1\n"),
