@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,14 @@ HELD_BY = {
     "empty command": (f"{HERE}::test_a_stage_without_a_command_copies_nothing",),
     "kinds of repositories": ("faults/test_repositories.py::test_kinds_of_repositories",),
     "file for directory": (f"{HERE}::test_a_file_that_became_a_directory_stays",),
+    "link to nowhere": (f"{HERE}::test_an_output_that_links_to_nowhere_is_made_again",),
+    "link to a directory": (
+        f"{HERE}::test_what_is_behind_a_link_stays_when_an_output_is_restored",
+        "store/test_checkout.py::test_from_any_state",
+    ),
+    "restored directory": (f"{HERE}::test_what_is_right_in_a_restored_directory_stays",),
+    "macros": (f"{HERE}::test_an_attribute_counts_that_a_macro_gives",),
+    "branch of a commit": (f"{HERE}::test_a_commit_is_no_experiment",),
 }
 
 
@@ -528,3 +537,67 @@ def test_a_file_that_became_a_directory_stays(builder: Builder, exprun: Tool, pa
     assert exprun.run(("run", "-S", "lr=2"), place=place).code == 0
 
     assert _text(place, "thing/inside") == "work\n"
+
+
+def test_an_output_that_links_to_nowhere_is_made_again(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    config = write(".dvc/config", "[cache]\n    type = symlink\n")
+    place = _project(builder, path, config, _stage("cat in > o"), dvc("repro"), commit())
+    (place.repo / "o").resolve().unlink()
+
+    assert exprun.run(("run",), place=place).code == 0
+
+    assert _text(place, "o") == "1\n"
+
+
+def test_what_is_behind_a_link_stays_when_an_output_is_restored(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    made = _stage("mkdir o && cp in o/x")
+    place = _project(builder, path, made, dvc("repro"), commit(), write("mine/file", "work\n"))
+    shutil.rmtree(place.repo / "o")
+    (place.repo / "o").symlink_to("mine")
+
+    assert exprun.run(("run",), place=place).code == 0
+
+    assert _text(place, "mine/file") == "work\n"
+    assert _text(place, "o/x") == "1\n"
+    assert os.listdir(place.repo / "o") == ["x"]
+
+
+def test_what_is_right_in_a_restored_directory_stays(
+    builder: Builder, exprun: Tool, path: Path
+) -> None:
+    config = write(".dvc/config", "[cache]\n    type = copy\n")
+    made = _stage("mkdir o && cp in o/tool && cp in o/x && chmod +x o/tool")
+    place = _project(builder, path, config, made, dvc("repro"), commit())
+    (place.repo / "o/x").unlink()
+
+    assert exprun.run(("repro",), place=place).code == 0
+
+    assert _text(place, "o/x") == "1\n"
+    assert os.access(place.repo / "o/tool", os.X_OK)
+
+
+def test_an_attribute_counts_that_a_macro_gives(builder: Builder, exprun: Tool, path: Path) -> None:
+    attributes = write(".gitattributes", "[attr]dos text eol=crlf\n*.txt dos\n")
+    place = _project(
+        builder, path, attributes, write("note.txt", "1\r\n2\r\n"), _stage("cat in > o"), commit()
+    )
+    (place.repo / "note.txt").write_bytes(b"1\r\n3\r\n")
+
+    assert exprun.run(("run", "-n", "e"), place=place).code == 0
+
+    reference = _git(place, "for-each-ref", "--format=%(refname)", "refs/exps").strip()
+    size = _git(place, "cat-file", "-s", f"{reference}:note.txt")
+    assert int(size) == len("1\n3\n")
+
+
+def test_a_commit_is_no_experiment(builder: Builder, exprun: Tool, path: Path) -> None:
+    place = _project(builder, path, TRAINED)
+    assert exprun.run(("run", "-n", "e", "-S", "lr=2"), place=place).code == 0
+
+    assert exprun.run(("branch", "HEAD", "b"), place=place).code == 2
+
+    assert "refs/heads/b" not in _git(place, "for-each-ref")
