@@ -111,7 +111,8 @@ class Selector:
         """The stages named by `targets`, each once, in the order named.
 
         Without targets, those of the dvc.yaml in `cwd`. Raises UsageError if a target names
-        nothing, and the reason itself if it names a file that could not be loaded.
+        nothing, and the reason itself if it names a file, or the directory of one, that could not
+        be loaded.
         """
         selected: dict[object, Stage] = {}
         for target in list(targets) or [PIPELINE_FILE]:
@@ -138,6 +139,9 @@ class Selector:
         return join(ROOT, path if inside.startswith("..") else inside)
 
     def _beneath(self, directory: Location) -> list[Stage]:
+        for file, reason in self.catalogue.broken.items():
+            if is_inside(file, directory):
+                raise reason
         graph = self.graph()
         return [
             graph.stages[id]

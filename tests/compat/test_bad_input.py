@@ -244,3 +244,16 @@ def test_a_broken_file_stops_only_what_needs_it(
     assert finished.code == 0, finished
     assert re.search(r"WARNING: x\.dvc:\d+:", finished.stderr)
     assert "WARNING: sub/dvc.yaml:" in finished.stderr
+
+
+@pytest.mark.parametrize("asked", [("-P",), ("-R", "."), ("-R", "sub")])
+def test_who_asks_for_everything_is_told_of_a_broken_file(
+    exprun: Tool, builder: Builder, tmp_path: Path, asked: tuple[str, ...]
+) -> None:
+    project = flat(PROJECT, write("sub/dvc.yaml", "stages: 1\n"))
+    place = builder.build(project, into=tmp_path / "place")
+
+    finished = exprun.run(("repro", *asked), place=place)
+
+    assert finished.code == 2, finished
+    assert "ERROR: sub/dvc.yaml:" in finished.stderr
