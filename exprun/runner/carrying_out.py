@@ -11,13 +11,13 @@ from exprun.errors import ExperimentFailed, ExprunError
 from exprun.runner import threads
 from exprun.runner.failures import FAULTS
 from exprun.runner.publishing import publish_experiment
-from exprun.runner.recording import recorded
 
 if TYPE_CHECKING:
     from exprun.git.experiments import Published
     from exprun.git.repository import Repository
     from exprun.runner.guard import Guard
     from exprun.runner.prepared import Prepared
+    from exprun.runner.recording import Recording
     from exprun.runner.session import Session
     from exprun.runner.site import Site
 
@@ -29,34 +29,33 @@ async def carry_out(
     *,
     guard: Guard,
     worktree: Repository,
-    tree: str,
+    recording: Recording,
 ) -> Published:
-    """Run the stages and store the experiment, which starts from `tree`.
+    """Run the stages and store the experiment, whose `recording` has begun.
 
     What is left of one that fails is kept. Raises as `run_experiment`.
     """
-    async with recorded(session, prepared, tree) as recording:
-        reproduction = session.reproduction(
-            prepared.stages,
-            site,
-            options=prepared.spec.options,
-            guard=guard,
-            experiment=(prepared.ref.name, prepared.ref.baseline),
-            id=recording.id,
+    reproduction = session.reproduction(
+        prepared.stages,
+        site,
+        options=prepared.spec.options,
+        guard=guard,
+        experiment=(prepared.ref.name, prepared.ref.baseline),
+        id=recording.id,
+    )
+    try:
+        states = await session.drive(reproduction, beside=recording.watch)
+        session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
+        store = partial(publish_experiment, announce=recording.store)
+        published = await threads.run_sync(
+            store, session.opened, prepared, reproduction, states, worktree
         )
-        try:
-            states = await session.drive(reproduction, beside=recording.watch)
-            session.emit(events.ExperimentCommitting(experiment=prepared.ref.name))
-            store = partial(publish_experiment, announce=recording.store)
-            published = await threads.run_sync(
-                store, session.opened, prepared, reproduction, states, worktree
-            )
-        except FAULTS as error:
-            kept = await threads.run_sync(recording.fail, reproduction, error, worktree)
-            _tell_what_is_kept(error, prepared.ref.name, kept)
-            raise
-        await threads.run_sync(recording.succeed)
-        return published
+    except FAULTS as error:
+        kept = await threads.run_sync(recording.fail, reproduction, error, worktree)
+        _tell_what_is_kept(error, prepared.ref.name, kept)
+        raise
+    await threads.run_sync(recording.succeed)
+    return published
 
 
 def _tell_what_is_kept(error: ExprunError | OSError, name: str, kept: str | None) -> None:

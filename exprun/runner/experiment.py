@@ -31,16 +31,20 @@ from exprun.runner.planning import plan_stages
 from exprun.runner.prepared import Prepared, check_out, concerned, require_commit, require_git
 from exprun.runner.publishing import build_tree, files_to_add
 from exprun.runner.queues import queue_at
+from exprun.runner.recording import recorded
 from exprun.runner.repro import workspace_site
 from exprun.runner.sharing import open_sharing, share
 from exprun.runner.writing import put_back, replace_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exprun.git.experiments import Published
     from exprun.git.repository import Repository
     from exprun.model.experiment import ExperimentSpec
     from exprun.runner.guard import Guard
     from exprun.runner.opening import Opened
+    from exprun.runner.recording import Recording
     from exprun.runner.session import Session
     from exprun.runner.sharing import Sharing
     from exprun.runner.site import Site
@@ -132,13 +136,21 @@ async def _run_in_workspace(
     guard = session.shared_guard()
     site = workspace_site(opened, prepared.project)
     try:
-        mark, tree = await threads.run_sync(_set_out, guard, site, prepared, opened.repository)
-        try:
-            published = await carry_out(
-                session, prepared, site, guard=guard, worktree=opened.repository, tree=tree
+        with recorded(session, prepared) as begin:
+            mark, recording = await threads.run_sync(
+                _set_out, guard, site, prepared, opened.repository, begin
             )
-        finally:
-            _undo_index_changes(opened, mark)
+            try:
+                published = await carry_out(
+                    session,
+                    prepared,
+                    site,
+                    guard=guard,
+                    worktree=opened.repository,
+                    recording=recording,
+                )
+            finally:
+                _undo_index_changes(opened, mark)
         await share(session, sharing, published, site)
         return published
     except BaseException:
@@ -158,9 +170,14 @@ def _undo_index_changes(opened: Opened, mark: IndexMark) -> None:
 
 
 def _set_out(
-    guard: Guard, site: Site, prepared: Prepared, repository: Repository
-) -> tuple[IndexMark, str]:
-    """Make the workspace what the experiment starts from; the index as it was, and that tree.
+    guard: Guard,
+    site: Site,
+    prepared: Prepared,
+    repository: Repository,
+    begin: Callable[[str], Recording],
+) -> tuple[IndexMark, Recording]:
+    """Make the workspace what the experiment starts from, and `begin` with that tree; the index as
+    it was, and the recording.
 
     If that fails the parameters are what they were.
     """
@@ -170,7 +187,7 @@ def _set_out(
         require_unchanged(prepared.opened, prepared.edits)
         mark = IndexMark(repository)
         try:
-            return mark, _start_from(site, prepared, repository)
+            return mark, begin(_start_from(site, prepared, repository))
         except BaseException:
             for location, base in prepared.edits.bases.items():
                 with suppress(OSError):

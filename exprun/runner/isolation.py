@@ -17,6 +17,7 @@ from exprun.runner.data_stages import commit_data
 from exprun.runner.guard import Guard
 from exprun.runner.left_behind import warn_of_left_behind
 from exprun.runner.prepared import Prepared, concerned
+from exprun.runner.recording import recorded
 from exprun.runner.setting_out import leave_outputs, set_out_isolated, source_of
 from exprun.runner.sharing import share
 from exprun.runner.slots import SlotPool
@@ -40,9 +41,15 @@ async def run_isolated(session: Session, prepared: Prepared, sharing: Sharing | 
         site, inside = await threads.run_sync(
             set_out_isolated, opened, prepared.spec, prepared.ref, workspace, cwd
         )
-        published = await carry_out(
-            session, inside, site, guard=Guard(), worktree=workspace.repository, tree=tree
-        )
+        with recorded(session, inside) as begin:
+            published = await carry_out(
+                session,
+                inside,
+                site,
+                guard=Guard(),
+                worktree=workspace.repository,
+                recording=await threads.run_sync(begin, tree),
+            )
         await share(session, sharing, published, site)
         leave_outputs(slot, workspace.repository, site)
         return published

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -31,7 +32,7 @@ from exprun.runner.queues import open_queue, queue_refs, tidy_queue
 from exprun.runner.watching import was_stopped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable, Iterator
 
     from exprun.errors import ExprunError
     from exprun.git.repository import Repository
@@ -44,16 +45,17 @@ if TYPE_CHECKING:
 _POLL_S = 0.5
 
 
-@asynccontextmanager
-async def recorded(session: Session, prepared: Prepared, tree: str) -> AsyncIterator[Recording]:
-    """Have an experiment in the queue that starts from `tree`, as running for the length of a block
-    and interrupted from then on, unless the recording was told how it ended.
+@contextmanager
+def recorded(session: Session, prepared: Prepared) -> Iterator[Callable[[str], Recording]]:
+    """Gives what begins the recording of an experiment that starts from a tree: it is in the queue
+    then, as running for the length of the block and interrupted from then on, unless the recording
+    was told how it ended.
 
-    Raises RefConflict if the name is in use.
+    To begin raises RefConflict if the name is in use.
     """
     queue = open_queue(session.opened)
     with queue.lease() as lease:
-        yield await threads.run_sync(_begin, session, prepared, queue, lease.id, tree)
+        yield partial(_begin, session, prepared, queue, lease.id)
 
 
 def _begin(session: Session, prepared: Prepared, queue: Queue, lease: str, tree: str) -> Recording:

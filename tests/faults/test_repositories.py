@@ -374,6 +374,19 @@ def test_a_lock_in_the_way_of_a_result_is_named(place: Place, exprun: Tool) -> N
     assert exprun.run(("retry", "one"), place=place).code == 0
 
 
+def test_a_refused_run_leaves_the_parameters_as_they_were(place: Place, exprun: Tool) -> None:
+    _make(place)
+    git(place, "update-ref", "refs/exprun", "HEAD")  # No ref can lie below it.
+    before = git_state(place)
+
+    refused = exprun.run(("run", "-S", "lr=1"), place=place)
+
+    assert refused.code == 2, refused
+    assert "lies below another ref" in refused.stderr
+    assert (place.repo / "params.yaml").read_text() == "lr: 0\n"
+    assert git_state(place) == before
+
+
 @pytest.mark.parametrize(
     "name", ["with space", "ünïcödé", "a'b\"c", "$x;y", "-dash", "%41", "new\nline"]
 )
