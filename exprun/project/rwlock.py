@@ -137,7 +137,8 @@ class ReadWriteLock:
 class _Cleaner:
     """Tells live holders from dead ones, also where a pid has been given to a new process.
 
-    A process that started after the list was last written cannot be in it.
+    A process that started after the list was last written cannot be in it. But a clock that was set
+    forward since makes all look so; then one that was started with the arguments of the holder is.
     """
 
     def __init__(self, path: str) -> None:
@@ -145,23 +146,25 @@ class _Cleaner:
             self._written = os.stat(path).st_mtime
         except FileNotFoundError:
             self._written = 0.0
-        self._known: dict[int, bool] = {}
+        self._known: dict[Holder, bool] = {}
 
     def is_alive(self, holder: Holder) -> bool:
-        known = self._known.get(holder.pid)
+        known = self._known.get(holder)
         if known is None:
-            known = self._known[holder.pid] = self._is_alive(holder.pid)
+            known = self._known[holder] = self._is_alive(holder)
         return known
 
-    def _is_alive(self, pid: int) -> bool:
+    def _is_alive(self, holder: Holder) -> bool:
         try:
-            os.kill(pid, 0)
+            os.kill(holder.pid, 0)
         except (ProcessLookupError, OverflowError):
             return False
         except PermissionError:
             pass
-        started = _started_at(pid)
-        return started is None or started <= self._written + _CLOCK_TOLERANCE_S
+        started = _started_at(holder.pid)
+        if started is None or started <= self._written + _CLOCK_TOLERANCE_S:
+            return True
+        return _is_started_as(holder)
 
 
 _CLOCK_TOLERANCE_S = 2.0
@@ -178,6 +181,16 @@ def _started_at(pid: int) -> float | None:
     except (OSError, ValueError, IndexError, StopIteration):
         return None
     return boot + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _is_started_as(holder: Holder) -> bool:
+    """Whether the process has the holder's arguments. What its program is called may differ."""
+    try:
+        with open(f"/proc/{holder.pid}/cmdline", errors="surrogateescape") as file:
+            words = file.read().split("\0")
+    except OSError:
+        return False
+    return holder.cmd.partition(" ")[2] in " ".join(words)
 
 
 def _readers(table: _Table) -> list[tuple[str, Holder]]:

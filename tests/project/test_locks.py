@@ -309,6 +309,33 @@ def test_a_pid_that_was_given_to_a_later_process_blocks_nobody(tmp_path: Path) -
         pass
 
 
+@pytest.mark.parametrize("is_module", [False, True])
+def test_a_clock_that_is_set_forward_ends_no_holder(tmp_path: Path, is_module: bool) -> None:
+    """The list then looks older than those in it."""
+    script = tmp_path / "tool.py"
+    script.write_text(
+        "import json, sys, os\n"
+        "holder = {'pid': os.getpid(), 'cmd': ' '.join(sys.argv)}\n"
+        "with open('rwlock', 'w') as file: json.dump({'write': {'/p/a': holder}}, file)\n"
+        "os.utime('rwlock', (1_000_000_000, 1_000_000_000))\n"
+        "print(flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, *(["-m", "tool"] if is_module else [script]), "repro", "-f", "a b"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout and holder.stdout.readline()
+        with (
+            pytest.raises(Busy, match=f"pid {holder.pid}"),
+            ReadWriteLock(str(tmp_path), cmd="x").held(read=[], write=["/p/a"]),
+        ):
+            pass
+        holder.communicate(timeout=30)
+
+
 @pytest.mark.parametrize(
     "damage", ["", "{", "[]", '{"read": 1}', '{"write": {"/p": {"pid": "1"}}}']
 )
