@@ -104,7 +104,7 @@ class RefStore:
             doomed = [edit.name for edit in edits if edit.new is None]
             packed = None
             if doomed and not self._packed("refs/").keys().isdisjoint(doomed):
-                packed = stack.enter_context(self._lock("packed-refs"))
+                packed = stack.enter_context(self._lock_packed())
             for edit in edits:
                 if edit.new is not None:
                     _publish(locks[edit.name], edit.name, edit.new)
@@ -114,6 +114,11 @@ class RefStore:
 
     def _lock(self, name: str) -> LockFile:
         return LockFile(self.directory, name, self._sharing)
+
+    def _lock_packed(self) -> LockFile:
+        """The lock of ``packed-refs``; of what it leads to if it is a link, as Git locks it."""
+        directory, name = os.path.split(os.path.realpath(f"{self.directory}/packed-refs"))
+        return LockFile(directory, name, self._sharing)
 
     def _delete_locked(self, names: Sequence[str], packed: LockFile | None) -> None:
         """Packed values go first: they must not show again once the loose files are gone."""
@@ -136,7 +141,7 @@ class RefStore:
                     kept.append(line)
         lock.fill(b"".join(kept))
         lock.publish()
-        sync_directory(self.directory)
+        sync_directory(os.path.dirname(lock.path))
 
     def _remove_empty_above(self, name: str) -> None:
         """Remove the directories that a deleted ref leaves empty, as Git does."""

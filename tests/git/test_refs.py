@@ -167,6 +167,29 @@ def test_broken_refs_harm_only_themselves(project: GitProject) -> None:
         refs.read("refs/exps/ab/cd/circle")
 
 
+def test_packed_refs_that_lie_elsewhere_stay_there(project: GitProject) -> None:
+    """As Git, which follows a link, and locks what it leads to."""
+    one, _ = commits(project)
+    for name in "ab":
+        project.git("update-ref", f"refs/exps/ab/cd/{name}", one)
+    project.git("pack-refs", "--all", "--prune")
+    link = project.root / ".git/packed-refs"
+    elsewhere = project.root.parent / "elsewhere"
+    elsewhere.mkdir()
+    target = link.rename(elsewhere / "packed")
+    link.symlink_to(target)
+    refs = project.open().refs
+    lock = target.with_name("packed.lock")
+    lock.touch()
+    with pytest.raises(RefConflict, match="is locked"):
+        refs.change([RefEdit("refs/exps/ab/cd/a", one, None)])
+    lock.unlink()
+    refs.change([RefEdit("refs/exps/ab/cd/a", one, None)])
+    assert link.is_symlink()
+    assert os.listdir(elsewhere) == ["packed"]
+    assert project.git("for-each-ref", "--format=%(refname)", "refs/exps") == "refs/exps/ab/cd/b"
+
+
 def test_refs_that_are_packed_meanwhile_are_listed(project: GitProject) -> None:
     commit, _ = commits(project)
     names = [f"refs/exps/ab/{name}/x" for name in "ac"]
