@@ -216,20 +216,29 @@ def _check_formats(repository: Repository) -> None:
     path = os.path.join(repository.common_dir, "config")
     try:
         with open(path, errors="replace") as file:
-            if "[extensions" not in file.read().lower():
-                return
+            text = file.read().lower()
     except FileNotFoundError:
         return
+    if "[extensions" not in text and "worktree" not in text:
+        return
     # Asked in the repository, a Git that knows less than we do would say nothing of it.
-    text = run_git("/", repository.env, ["config", "--file", path, "--list", "-z"])
-    lines = text.decode(errors="replace").split("\0")
+    listed = run_git("/", repository.env, ["config", "--file", path, "--list", "-z"])
+    lines = listed.decode(errors="replace").split("\0")
     settings = dict(line.partition("\n")[::2] for line in lines)
     is_bound = settings.get("core.repositoryformatversion", "0") != "0"
     for key, value in settings.items():
         if key.startswith("extensions."):
             usual = _EXTENSIONS.get(key.removeprefix("extensions."), () if is_bound else None)
             if usual is not None and value.lower() not in usual:
-                raise UnknownRepository(
-                    f"repositories with {key} = {value} are not supported",
-                    where=repository.workdir,
-                )
+                raise _unknown(repository, key, value)
+    worktree = settings.get("core.worktree")
+    # Git passes over it in linked worktrees.
+    if worktree is not None and repository.git_dir == repository.common_dir:
+        if os.path.realpath(os.path.join(repository.git_dir, worktree)) != repository.workdir:
+            raise _unknown(repository, "core.worktree", worktree)
+
+
+def _unknown(repository: Repository, key: str, value: str) -> UnknownRepository:
+    return UnknownRepository(
+        f"repositories with {key} = {value} are not supported", where=repository.workdir
+    )

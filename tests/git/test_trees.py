@@ -135,6 +135,23 @@ def test_sha256_repositories_are_refused(tmp_path: Path, project: GitProject) ->
         open_repository(str(tmp_path / "other"), env=project.env)
 
 
+@pytest.mark.parametrize("elsewhere", ["..", "../sub/..", "../../elsewhere", "../sub"])
+def test_a_worktree_that_lies_elsewhere_is_refused(project: GitProject, elsewhere: str) -> None:
+    """As by DVC. A submodule has that setting, and is where it says."""
+    project.commit_all("one")
+    (project.root / "sub").mkdir()
+    (project.root.parent / "elsewhere").mkdir()
+    project.git("worktree", "add", "-q", "--detach", "../linked")
+    project.git("config", "core.worktree", elsewhere)
+    open_repository(str(project.root.parent / "linked"), env=project.env)
+    if elsewhere in ("..", "../sub/.."):
+        assert project.open().head().commit
+        return
+
+    with pytest.raises(UnknownRepository, match=r"core\.worktree = "):
+        project.open()
+
+
 @pytest.mark.parametrize("extension", ["refStorage = reftable", "unheardOf = true"])
 def test_what_git_does_not_know_of_a_repository_is_refused(
     project: GitProject, extension: str
