@@ -1,15 +1,18 @@
 """What the workspace held before an experiment was applied, kept under refs of exprun's own.
 
 Each is a commit on HEAD's: its tree has every file that Git does not ignore, and its message tells
-which outputs held something else than dvc.lock records; that is in the cache.
+which outputs held something else than dvc.lock records; that is in the cache. The last ten
+stay, and all of the last 30 days.
 """
 
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from exprun.errors import RefConflict, UsageError
+from exprun.errors import GitError, RefConflict, UsageError
 from exprun.git.experiments import write_commit
 from exprun.git.held import objects_of, point
 from exprun.git.identity import signatures
@@ -18,6 +21,7 @@ from exprun.git.snapshot import take_snapshot
 from exprun.model.lock import Content, Oid
 from exprun.model.paths import Location
 from exprun.model.values import dataclass
+from exprun.results.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 _KIND = "apply"
 _DATA = "Data: "
 _ATTEMPTS = 20
+_KEPT = 10
+_KEPT_S = 30 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +78,7 @@ def keep(
             point(repository, ref, commit, expected=None, owed=owed)
         except RefConflict:
             continue
+        _let_go_of_old(repository, refs)
         return Kept(ref=ref, commit=commit, tree=tree, data=data)
     raise RefConflict(f"refs below {refs} keep changing")
 
@@ -90,6 +97,19 @@ def edits_of_return(repository: Repository) -> list[RefEdit]:
 
 def _begun(repository: Repository) -> str:
     return f"{repository.own_refs('undoing')}begun"
+
+
+def _let_go_of_old(repository: Repository, refs: str) -> None:
+    """The last ones stay, all of the last month, and the one that is being gone back to."""
+    begun = repository.refs.read(_begun(repository))
+    history, limit = History(repository), time.time() - _KEPT_S
+    with suppress(GitError, OSError):  # Then the next time.
+        old = [
+            RefEdit(ref, commit, None)
+            for ref, commit in list(repository.refs.iterate(refs))[:-_KEPT]
+            if commit != begun and history.commit(commit).time < limit
+        ]
+        repository.refs.change(old)
 
 
 def last_kept(repository: Repository) -> Kept:

@@ -136,6 +136,26 @@ def test_changed_outputs_are_not_lost(
     assert (place.repo / "model").read_text() == "only here\n"
 
 
+def test_of_what_was_kept_long_ago_only_the_last_stay(
+    builder: Builder, tmp_path: Path, exprun: Tool
+) -> None:
+    place = builder.build(SMALL, into=tmp_path / "place")
+    recent = git(place, "commit-tree", "HEAD^{tree}", "-m", "kept").strip()
+    old = subprocess.run(
+        ["git", "commit-tree", "HEAD^{tree}", "-m", "kept"], cwd=place.repo, capture_output=True,
+        env=place.environ() | {"GIT_COMMITTER_DATE": "@1000000000 +0000"}, check=True, text=True,
+    ).stdout.strip()  # fmt: skip
+    for number in range(1, 13):
+        git(place, "update-ref", f"refs/exprun/apply/{number:06}", recent if number == 2 else old)
+    git(place, "pack-refs", "--all")
+
+    applied(exprun, place, "small")
+
+    kept = git(place, "for-each-ref", "--format=%(refname:lstrip=3)", "refs/exprun/apply").split()
+    assert [int(number) for number in kept] == [2, *range(4, 14)]
+    applied(exprun, place, "--undo")
+
+
 def test_missing_data_is_told_and_fails(builder: Builder, tmp_path: Path, exprun: Tool) -> None:
     place = builder.build(SMALL, into=tmp_path / "place")
     for directory, _, names in os.walk(place.repo / ".dvc/cache/files"):

@@ -42,7 +42,11 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
 
 
 def _parser() -> PlainParser:
-    parser = PlainParser("apply", "Bring an experiment into the workspace.")
+    parser = PlainParser(
+        "apply",
+        "Bring an experiment into the workspace. What that held before is kept for 30 days, and "
+        "longer if it is among the last ten such states.",
+    )
     add = parser.add_argument
     add("experiment", nargs="?", help="its name, full ref or commit; or any other revision")
     add("--undo", action="store_true", help="bring back what the last apply replaced")
