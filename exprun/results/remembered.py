@@ -2,8 +2,9 @@
 
 One file for each baseline, with a line for the baseline and for each of its experiments. It is
 written whole and renamed into place, so it holds just what was last shown, and no reader sees a
-torn one. Of hundreds of dependencies and outputs experiments share most: those of a few commits are
-in a line of their own, and of all others there is only what differs.
+torn one; after 90 days it is removed. Of hundreds of dependencies and outputs experiments share
+most: those of a few commits are in a line of their own, and of all others there is only what
+differs.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _FORMAT = "exprun-results/2"
 _SHARED = "shared"
 _EXAMPLES = 4
+_KEPT_S = 90 * 86_400
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -59,6 +62,14 @@ class Remembered:
         with suppress(OSError):
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
             replace_state(path, f"{self._header(body)}\n{body}".encode())
+            self._forget_old()
+
+    def _forget_old(self) -> None:
+        """Remove what has not been written for long: if it is shown again, it is read again."""
+        limit = time.time() - _KEPT_S
+        for entry in list(os.scandir(self._directory)):
+            if entry.stat(follow_symlinks=False).st_mtime < limit:
+                os.unlink(entry.path)
 
     def _path(self, baseline: str) -> str:
         return os.path.join(self._directory, baseline)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.results.projects import LINES, RICH
+from tests.results.projects import LINES, RICH, SMALL
 from tests.support.program import git as git_of
 from tests.support.project import commit, git, init_dvc, run, write
 
@@ -98,6 +99,25 @@ def test_the_json_is_that_of_dvc(
 
     assert in_order(states(exprun, rich, *args)) == expected
     assert in_order(states(exprun, rich, *args)) == expected, "what is remembered differs"
+
+
+def test_what_was_remembered_long_ago_is_forgotten(
+    builder: Builder, tmp_path: Path, exprun: Tool
+) -> None:
+    place = builder.build(SMALL, into=tmp_path / "place")
+    shown(exprun, place)
+    directory = place.repo / ".dvc/tmp/exprun/results"
+    files = set(directory.iterdir())
+    old, recent = directory / ("0" * 40), directory / ("1" * 40)
+    for file in (old, recent):
+        file.write_text("")
+    os.utime(old, (1_000_000_000, 1_000_000_000))
+    for file in files:
+        file.unlink()
+
+    shown(exprun, place)
+
+    assert set(directory.iterdir()) == files | {recent}
 
 
 def test_what_experiments_have_in_common_is_kept_once(
