@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
 
 from exprun.store.links import copy_file, publish
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def remove(path: str) -> None:
@@ -17,7 +20,7 @@ def remove(path: str) -> None:
     """
     with suppress(FileNotFoundError):
         if stat.S_ISDIR(os.lstat(path).st_mode):
-            parent = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            parent = os.open(os.path.dirname(path), _DIRECTORY)
             try:
                 _remove_directory(os.path.basename(path), parent)
             finally:
@@ -54,23 +57,47 @@ def _unprotect_file(path: str, mode: int) -> None:
 
 
 def _remove_directory(name: str, parent: int) -> None:
-    fd = _open_directory(name, parent)
+    """Empties and removes a directory of any depth: one is open at a time, and the way back up is
+    taken only if it leads to where we came from.
+    """
+    at = os.dup(parent)
+    way: list[tuple[str, os.stat_result, list[str]]] = []
+    pending = [name]
     try:
-        with os.scandir(fd) as found:
-            entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
-        for entry, is_directory in entries:
-            if is_directory:
-                _remove_directory(entry, fd)
+        while pending or way:
+            if pending:
+                name = pending.pop()
+                way.append((name, os.fstat(at), pending))
+                at = _instead_of(at, _open_directory(name, at))
+                pending = _unlink_files(at)
             else:
-                os.unlink(entry, dir_fd=fd)
+                name, above, pending = way.pop()
+                at = _instead_of(at, os.open("..", _DIRECTORY, dir_fd=at))
+                if not os.path.samestat(os.fstat(at), above):
+                    raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), name)
+                os.rmdir(name, dir_fd=at)
     finally:
-        os.close(fd)
-    os.rmdir(name, dir_fd=parent)
+        os.close(at)
+
+
+def _instead_of(old: int, new: int) -> int:
+    os.close(old)
+    return new
+
+
+def _unlink_files(fd: int) -> list[str]:
+    """Removes all but directories from a directory; the names of these."""
+    with os.scandir(fd) as found:
+        entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
+    for name, is_directory in entries:
+        if not is_directory:
+            os.unlink(name, dir_fd=fd)
+    return [name for name, is_directory in entries if is_directory]
 
 
 def _open_directory(name: str, parent: int) -> int:
     """Opens a directory so that it can be emptied, even if a stage made it read-only."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = _DIRECTORY | os.O_NOFOLLOW
     try:
         fd = os.open(name, flags, dir_fd=parent)
     except PermissionError:
