@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from exprun.runner.announcing import forget_the_dead
 from exprun.runner.failures import FAULTS
-from exprun.workspaces.isolated import LOCATION, UNDELETABLE, is_kept, open_slot
+from exprun.workspaces.isolated import LOCATION, is_kept, open_slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,5 +109,5 @@ class SlotPool:
 def _keep(slot: Slot) -> bool:
     try:
         return slot.keep()
-    except UNDELETABLE:  # a stage made a directory read-only
+    except OSError:  # a stage made a directory read-only
         return False

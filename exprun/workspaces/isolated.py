@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 
 _KEPT = "left"
 _STUCK = "stuck-"
-UNDELETABLE = (OSError, RecursionError)
-"""What is raised of files that are not ours, or nested too deeply."""
 _KEY_BYTES = 65
 _SIZE = struct.Struct(">Q")
 
@@ -163,7 +161,7 @@ class Slot:
             if self._umask is not None and not os.path.islink(self.root):
                 self._clean(self._umask)
                 return
-        except UNDELETABLE:  # a stage made a directory read-only, or removed the whole of it
+        except OSError:  # a stage made a directory read-only, or removed the whole of it
             pass
         self.clear()
 
@@ -208,7 +206,7 @@ class Slot:
         """Delete a directory. What is another user's, say, is put aside: it is in nobody's way."""
         try:
             remove_tree(path)
-        except UNDELETABLE:
+        except OSError:
             os.rename(path, os.path.join(self.directory, f"{_STUCK}{os.urandom(4).hex()}"))
 
     def _still_stuck(self) -> list[str]:
@@ -219,7 +217,7 @@ class Slot:
                 path = os.path.join(self.directory, name)
                 try:
                     remove_tree(path)
-                except UNDELETABLE:
+                except OSError:
                     stuck.append(path)
         return stuck
 
@@ -283,7 +281,7 @@ class Slot:
         )
         try:
             cleaning.run()
-        except UNDELETABLE:  # a stage made a directory read-only, or somebody removed all of it
+        except OSError:  # a stage made a directory read-only, or somebody removed all of it
             return self._empty()
         return {path: kept[path] for path in cleaning.stay}, cleaning.over, cleaning.left
 

@@ -17,6 +17,7 @@ from exprun.git.index_file import IndexEntry, stat_of
 from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry
 from exprun.model.files import naming
 from exprun.model.patterns import pattern
+from exprun.store.removal import remove
 from exprun.workspaces.overwriting import overwrite
 
 if TYPE_CHECKING:
@@ -192,9 +193,16 @@ class Cleaning:
 def remove_tree(path: str) -> None:
     """Remove a directory and all below it, also what a stage made read-only.
 
-    What links lead to stays, also if `path` is one. Raises OSError, or RecursionError where
-    directories are nested too deeply, once all that can be removed is gone.
+    What links lead to stays, also if `path` is one. Raises OSError once all that can be removed is
+    gone.
     """
+    try:
+        _remove_tree(path)
+    except (OSError, RecursionError):  # It may be nested too deeply for that.
+        remove(path)
+
+
+def _remove_tree(path: str) -> None:
     if os.path.islink(path):
         os.unlink(path)
         return
@@ -217,12 +225,12 @@ def remove_tree(path: str) -> None:
 
 
 def _remove_from(directory: str, item: os.DirEntry[str]) -> None:
-    remove = remove_tree if item.is_dir(follow_symlinks=False) else os.unlink
+    remove_it = _remove_tree if item.is_dir(follow_symlinks=False) else os.unlink
     try:
-        remove(item.path)
+        remove_it(item.path)
     except PermissionError:
         os.chmod(directory, 0o700)
-        remove(item.path)
+        remove_it(item.path)
 
 
 def _is_apart(path: str, wanted: Container[str], directories: Container[str]) -> bool:

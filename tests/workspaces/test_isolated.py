@@ -202,6 +202,23 @@ def test_directories_of_a_tree_get_their_modes_back(
     assert _modes(own.root) == usual
 
 
+def test_what_is_nested_however_deeply_leaves_nothing(project: GitProject, slot: Slot) -> None:
+    base(project)
+    own = make(project, slot)
+    at = os.open(own.root, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("deep", dir_fd=at)
+        below = os.open("deep", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+
+    make(project, slot)
+
+    assert not (own.root / "deep").exists()
+    assert not list(own.root.parent.glob("stuck-*"))
+
+
 def _git_inode(own: GitProject) -> int:
     return (own.root / ".git").stat().st_ino
 
