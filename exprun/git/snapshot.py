@@ -26,7 +26,16 @@ from exprun.git.index_file import IndexEntry, refuse_conflicts, stat_of
 from exprun.git.index_tree import build_tree
 from exprun.git.objects import EMPTY_BLOB, object_name
 from exprun.git.repository import git_dir_of, open_repository
-from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry, edit_tree, files_of
+from exprun.git.tree import (
+    EXECUTABLE,
+    FILE,
+    GITLINK,
+    SYMLINK,
+    Entry,
+    edit_tree,
+    files_of,
+    require_depth,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
@@ -260,6 +269,7 @@ class Snapshot:
             if is_dir and below and is_link:
                 continue
             if is_dir:
+                require_depth(f"{path}/")
                 yield from self._added(self._names(path), gone, below=True)
             else:
                 yield path, found

@@ -86,7 +86,7 @@ def find(objects: ObjectStore, tree: str, path: str) -> Entry | None:
 
 def walk(objects: ObjectStore, tree: str, prefix: str = "") -> Iterator[tuple[str, Entry]]:
     """Each path of a tree with its entry, a directory (mode `TREE`) before what it holds."""
-    _require_depth(prefix)
+    require_depth(prefix)
     for name, entry in read_tree(objects, tree).items():
         path = prefix + name.decode(ENCODING, ERRORS)
         yield path, entry
@@ -94,7 +94,8 @@ def walk(objects: ObjectStore, tree: str, prefix: str = "") -> Iterator[tuple[st
             yield from walk(objects, entry.oid, path + "/")
 
 
-def _require_depth(prefix: str) -> None:
+def require_depth(prefix: str) -> None:
+    """Raise GitError for a directory, with a slash at its end, that is too deep in a tree."""
     if prefix.count("/") > _MAX_DEPTH:
         raise GitError("a git tree is nested too deeply")
 
@@ -110,7 +111,7 @@ def changes_between(
     """Each path (directories apart) that differs, with what each tree holds there."""
     if old == new:
         return
-    _require_depth(prefix)
+    require_depth(prefix)
     before, after = read_tree(objects, old), read_tree(objects, new)
     for name in sorted(before.keys() | after.keys()):
         one, two = before.get(name), after.get(name)
