@@ -83,6 +83,15 @@ def _cause(error: Exception) -> Exception:
     return error
 
 
+def _is_of_memory(error: Exception) -> bool:
+    """Whether `error` comes of a lack of memory, as that to load a library also does."""
+    from exprun.room import is_there_memory
+
+    if isinstance(error, ExceptionGroup) and error.subgroup(MemoryError):
+        return True
+    return isinstance(error, MemoryError) or not is_there_memory()
+
+
 def _end_with(error: Exception, *, verbose: bool) -> int:
     """Say what went wrong, in one message, and return the exit code."""
     if isinstance(error, BrokenPipeError):
@@ -90,6 +99,10 @@ def _end_with(error: Exception, *, verbose: bool) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + 13
     is_bug = not isinstance(error, ExprunError | OSError)
+    if is_bug and _is_of_memory(error):
+        # Whoever waits to be told of something, a thread at its end too, may do so in vain.
+        report(ExprunError("out of memory", hint="give it more: ulimit -v"))
+        os._exit(exits.BROKEN)
     if is_bug or verbose:
         import traceback
 

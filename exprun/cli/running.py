@@ -23,6 +23,7 @@ from exprun.errors import ExprunError
 from exprun.executors.console import Console
 from exprun.executors.local import LocalExecutor
 from exprun.project.config_files import user_config_dir
+from exprun.room import is_there_memory
 from exprun.runner.resources import Resources, load_resources
 from exprun.runner.session import Session
 
@@ -55,6 +56,8 @@ def run_session(
     the other have the `console`, ours by default. `beside` runs meanwhile.
     `kept` says where the work is that a signal has cut short, if that is not in the workspace.
     """
+    if not is_there_memory():
+        raise MemoryError
     with ExitStack() as stack:
         unread = Unread()
         displays = Displays()

@@ -21,6 +21,7 @@ from exprun.executors.logs import is_no_space, open_log
 from exprun.executors.spawn import Stdio, is_transient, too_much
 from exprun.executors.survivors import Step, Survivors
 from exprun.model.job import FailureClass, JobHandle, Leftover, Lost, NotStarted
+from exprun.room import threads_that_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -243,11 +244,12 @@ def _open_relay(console: Console, log_path: str, log: int, *, pipes: bool) -> Re
     from exprun.executors.relay import Relay  # Terminals and threads: few jobs need them.
 
     try:
-        return Relay(console, log_path, log, pipes=pipes)
+        if threads_that_fit(1):
+            return Relay(console, log_path, log, pipes=pipes)
+        reason = "out of memory"
     except RuntimeError as error:
-        raise ExecutorError(
-            f"cannot start a thread: {error}", transient=True, nothing_ran=True
-        ) from error
+        reason = str(error)
+    raise ExecutorError(f"cannot start a thread: {reason}", transient=True, nothing_ran=True)
 
 
 def _no_log(job: JobSpec, error: OSError) -> NotStarted:

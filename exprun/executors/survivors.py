@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from exprun.executors.logs import signal_name
 from exprun.model.job import CancelReason, Leftover
+from exprun.room import threads_that_fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,7 +101,7 @@ class Survivors:
         )
 
     async def _find(self, session: int | None) -> list[Relative]:
-        if self._family.is_quick:
+        if self._family.is_quick or not threads_that_fit(1):
             found = self._family.find()
         else:
             try:

@@ -22,6 +22,7 @@ from exprun.git.refs import sync_directory
 from exprun.git.sharing import Sharing
 from exprun.model.files import naming
 from exprun.model.recent import Recent
+from exprun.room import threads_that_fit
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -302,8 +303,11 @@ def _sync_at_once(paths: Iterable[str]) -> bool:
     """
     from concurrent.futures import ThreadPoolExecutor
 
+    count = threads_that_fit(_AT_ONCE)
+    if count < 2:
+        return False
     try:
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
+        with ThreadPoolExecutor(count) as threads:
             list(threads.map(_sync_file, paths))
     except RuntimeError:
         return False

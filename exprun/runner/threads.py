@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio.to_thread
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
+
+from exprun.room import threads_that_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVarTuple, Unpack
 
-    from anyio import CapacityLimiter
-
     Ts = TypeVarTuple("Ts")
 
 T = TypeVar("T")
+
+_MOST = 40
+
+_all: RunVar[CapacityLimiter | None] = RunVar("exprun threads")
+"""How many threads the work on an event loop has; None if there is room for none."""
 
 
 async def run_sync(
     work: Callable[[Unpack[Ts]], T], *args: *Ts, limiter: CapacityLimiter | None = None
 ) -> T:
     """What `work` returns, run in a thread of at most as many as `limiter` allows."""
-    try:
-        return await anyio.to_thread.run_sync(work, *args, limiter=limiter)
-    except RuntimeError as error:
-        if str(error) != "can't start new thread":
-            raise
-    async with limiter or anyio.to_thread.current_default_thread_limiter():
+    async with limiter or nullcontext():
+        threads = _threads()
+        if threads is not None:
+            try:
+                return await anyio.to_thread.run_sync(work, *args, limiter=threads)
+            except RuntimeError as error:
+                if str(error) != "can't start new thread":
+                    raise
+        await anyio.lowlevel.checkpoint()
         return work(*args)
+
+
+def _threads() -> CapacityLimiter | None:
+    try:
+        return _all.get()
+    except LookupError:
+        count = threads_that_fit(_MOST)
+        threads = CapacityLimiter(count) if count else None
+        _all.set(threads)
+        return threads

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from exprun.cores import on_all
 from exprun.errors import StoreError
+from exprun.room import threads_that_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,11 +91,13 @@ def hash_files(
 ) -> list[tuple[str, os.stat_result]]:
     """`hash_file` of each path; large files share `jobs` threads, small ones gain nothing by it."""
     large = [index for index, size in enumerate(sizes) if size >= LARGE]
-    if jobs < 2 or len(large) < 2:
+    threads = min(jobs, len(large))
+    if threads > 1:
+        threads = threads_that_fit(threads)
+    if threads < 2:
         return [hash_file(path, legacy=legacy) for path in paths]
     from concurrent.futures import ThreadPoolExecutor
 
-    threads = min(jobs, len(large))
     with on_all(), ThreadPoolExecutor(threads, thread_name_prefix="exprun-hash") as pool:
         futures = {i: pool.submit(hash_file, paths[i], legacy=legacy) for i in large}
         try:

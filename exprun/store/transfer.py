@@ -11,6 +11,7 @@ from exprun.errors import StoreError
 from exprun.model.lock import Oid, is_dir_oid
 from exprun.model.patterns import pattern
 from exprun.model.values import dataclass
+from exprun.room import threads_that_fit
 from exprun.store.exchange import Transferred
 from exprun.store.failures import store_error
 from exprun.store.hashing import hash_file
@@ -122,11 +123,14 @@ class Transfer:
 
     def _each(self, action: Callable[[Oid], bool], oids: Iterable[Oid]) -> list[bool]:
         work = list(oids)
-        if len(work) < 2 or self.jobs < 2:
+        threads = min(self.jobs, len(work))
+        if threads > 1:
+            threads = threads_that_fit(threads)
+        if threads < 2:
             return [action(oid) for oid in work]
         from concurrent.futures import ThreadPoolExecutor
 
-        pool = ThreadPoolExecutor(min(self.jobs, len(work)), thread_name_prefix="exprun-transfer")
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="exprun-transfer")
         try:
             with on_all():
                 return list(pool.map(action, work))

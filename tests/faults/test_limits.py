@@ -109,6 +109,23 @@ def test_few_descriptors_mean_fewer_jobs(bench: Bench) -> None:
     bench.finish()
 
 
+@pytest.mark.parametrize("limit_mb", [30, 45, 60, 75, 100, 150, 200, 350, 400, 600])
+def test_little_memory_means_fewer_threads_or_none(bench: Bench, limit_mb: int) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (limit_mb * MB, limit_mb * MB))
+
+    ended = run(bench.place, "run", "--run-all", "-j", "4", preexec_fn=limit)
+
+    assert ended.code == 0 or (ended.code, ended.stderr.splitlines()[:1]) == (
+        3,
+        ["ERROR: out of memory"],
+    ), ended
+    assert "Traceback" not in ended.stderr
+    if ended.code == 0:
+        assert set(bench.require_promises().values()) == {"success"}
+    bench.finish()
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of eight megabytes."""
