@@ -10,7 +10,7 @@ from __future__ import annotations
 _OF_A_THREAD = 80 << 20
 """Its stack, and what the C library sets aside for whatever the thread will ask for."""
 
-_OF_ALL = 64 << 20
+_OF_ALL = 40 << 20
 """What is needed besides, for libraries that are loaded when they are first used among it."""
 
 

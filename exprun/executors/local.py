@@ -21,7 +21,7 @@ from exprun.executors.logs import is_no_space, open_log
 from exprun.executors.spawn import Stdio, is_transient, too_much
 from exprun.executors.survivors import Step, Survivors
 from exprun.model.job import FailureClass, JobHandle, Leftover, Lost, NotStarted
-from exprun.room import threads_that_fit
+from exprun.room import is_there_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -243,13 +243,18 @@ def _reopens_its_output(job: JobSpec) -> bool:
 def _open_relay(console: Console, log_path: str, log: int, *, pipes: bool) -> Relay:
     from exprun.executors.relay import Relay  # Terminals and threads: few jobs need them.
 
+    # A thread's worth is set aside for those of a console, which follow each other.
+    if not is_there_memory():
+        raise ExecutorError(
+            "cannot start a thread: out of memory",
+            hint="give it more (ulimit -v), or run stages without a console: -j 2",
+        )
     try:
-        if threads_that_fit(1):
-            return Relay(console, log_path, log, pipes=pipes)
-        reason = "out of memory"
+        return Relay(console, log_path, log, pipes=pipes)
     except RuntimeError as error:
-        reason = str(error)
-    raise ExecutorError(f"cannot start a thread: {reason}", transient=True, nothing_ran=True)
+        raise ExecutorError(
+            f"cannot start a thread: {error}", transient=True, nothing_ran=True
+        ) from error
 
 
 def _no_log(job: JobSpec, error: OSError) -> NotStarted:

@@ -45,7 +45,8 @@ def _threads() -> CapacityLimiter | None:
     try:
         return _all.get()
     except LookupError:
-        count = threads_that_fit(_MOST)
-        threads = CapacityLimiter(count) if count else None
+        # One more is set aside: passing on the output of a stage may need it.
+        count = threads_that_fit(_MOST + 1) - 1
+        threads = CapacityLimiter(count) if count > 0 else None
         _all.set(threads)
         return threads

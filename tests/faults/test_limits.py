@@ -126,6 +126,21 @@ def test_little_memory_means_fewer_threads_or_none(bench: Bench, limit_mb: int) 
     bench.finish()
 
 
+@pytest.mark.parametrize("limit_mb", [55, 90, 120, 200])
+def test_a_stage_that_needs_a_thread_is_not_waited_for_in_vain(place: Place, limit_mb: int) -> None:
+    make_project(place, "stages:\n  s: {cmd: echo > o, outs: [o]}\n")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (limit_mb * MB, limit_mb * MB))
+
+    ended = run(place, "run", "-n", "e", preexec_fn=limit)
+
+    assert ended.code == 0 or "out of memory" in ended.stderr, ended
+    assert ended.code in (0, 1, 3)
+    assert ended.duration_s < 5
+    assert run(place, "run", "-n", "f", "-f").code == 0
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of eight megabytes."""
