@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import os
 
-from exprun.model.files import naming
+from exprun.model.files import naming, require_file
 
 _CHUNK = 1 << 16
 
 
 def read_file(path: str, *, flags: int = 0) -> bytes:
-    """The content of a file, opened with these `flags` besides those to read it."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
-    try:
-        with naming(path):
-            return _read(descriptor)
-    finally:
-        os.close(descriptor)
+    """The content of a file, opened with these `flags` besides those to read it.
+
+    Raises OSError where `only_files` does.
+    """
+    return read_with_mtime(path, flags=flags)[0]
 
 
-def read_with_mtime(path: str) -> tuple[bytes, int]:
+def read_with_mtime(path: str, *, flags: int = 0) -> tuple[bytes, int]:
     """The content of a file, and the time in nanoseconds at which it was written to before that."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
     try:
         with naming(path):
-            mtime_ns = os.fstat(descriptor).st_mtime_ns
-            return _read(descriptor), mtime_ns
+            found = os.fstat(descriptor)
+            require_file(found.st_mode, path)
+            return _read(descriptor), found.st_mtime_ns
     finally:
         os.close(descriptor)
+
+
+def only_files(path: str, flags: int) -> int:
+    """An opener for reading. Raises OSError for a FIFO, which nobody may ever write to, for a
+    device and for a directory.
+    """
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    try:
+        require_file(os.fstat(descriptor).st_mode, path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _read(descriptor: int) -> bytes:

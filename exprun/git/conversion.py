@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from exprun.git.command import run_git
-from exprun.git.content import read_file
+from exprun.git.content import only_files, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -203,7 +203,7 @@ def conversion_state(repository: Repository) -> bytes:
     state = ["\n".join(settings).encode(errors="surrogateescape")]
     for path in _distant_attributes(repository):
         try:
-            with open(path, "rb") as file:
+            with open(path, "rb", opener=only_files) as file:
                 state.append(os.fsencode(path) + b"\n" + file.read())
         except OSError:
             continue

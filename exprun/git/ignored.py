@@ -88,7 +88,7 @@ class IgnoreRules:
 
     def _load(self, path: str, flags: int = 0) -> tuple[Pattern, ...]:
         try:
-            data = read_file(path, flags=flags | os.O_NONBLOCK)
+            data = read_file(path, flags=flags)
         except OSError as error:
             if error.errno in OUT_OF_MEANS:
                 raise

@@ -12,6 +12,7 @@ import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from exprun.git.content import only_files
 from exprun.git.objects import NewFile, ObjectStore, object_name
 from exprun.git.refs import sync_directory
 
@@ -135,7 +136,7 @@ def remove_stale_keeps(objects: ObjectStore, is_stale: Callable[[str], bool]) ->
     names = os.listdir(directory) if os.path.isdir(directory) else []
     for path in (f"{directory}/{name}" for name in names if name.endswith(".keep")):
         with suppress(FileNotFoundError):
-            with open(path, errors="replace") as file:
+            with open(path, errors="replace", opener=only_files) as file:
                 label = file.readline(200).strip()
             if is_stale(label):
                 os.unlink(path)

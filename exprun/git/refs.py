@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprun.errors import GitError, RefConflict
-from exprun.git.content import read_file
+from exprun.git.content import only_files, read_file
 from exprun.git.lockfile import LockFile
 from exprun.model.files import naming
 from exprun.model.patterns import pattern
@@ -177,7 +177,7 @@ class RefStore:
         """The packed refs whose names start with `prefix`."""
         try:
             path = f"{self.directory}/packed-refs"
-            with open(path, errors="surrogateescape", newline="\n") as file:
+            with open(path, errors="surrogateescape", newline="\n", opener=only_files) as file:
                 return {
                     line[41:-1]: line[:40]
                     for line in file

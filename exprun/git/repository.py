@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from exprun.errors import GitError, NotAProject, UnknownRepository, UsageError
 from exprun.git.command import run_git
 from exprun.git.config import GitConfig, read_config
-from exprun.git.content import read_file, read_with_mtime
+from exprun.git.content import only_files, read_file, read_with_mtime
 from exprun.git.index_file import Index, UnknownFormat, parse_index
 from exprun.git.objects import ObjectStore
 from exprun.git.refs import RefStore, check_sha
@@ -195,7 +195,7 @@ def git_dir_of(directory: str) -> str | None:
     """The Git directory of a worktree: its ``.git``, or what that names; None if it is none."""
     dot_git = os.path.join(directory, ".git")
     if os.path.isfile(dot_git):
-        with open(dot_git) as file:
+        with open(dot_git, opener=only_files) as file:
             text = file.read(4096)
         if not text.startswith("gitdir:"):
             return None
@@ -205,7 +205,7 @@ def git_dir_of(directory: str) -> str | None:
 
 def _common_dir(git_dir: str) -> str:
     try:
-        with open(os.path.join(git_dir, "commondir")) as file:
+        with open(os.path.join(git_dir, "commondir"), opener=only_files) as file:
             return os.path.normpath(os.path.join(git_dir, file.read(4096).strip()))
     except FileNotFoundError:
         return git_dir
@@ -215,7 +215,7 @@ def _check_formats(repository: Repository) -> None:
     """Refuse what we would misread. The text is searched first: asking Git costs milliseconds."""
     path = os.path.join(repository.common_dir, "config")
     try:
-        with open(path, errors="replace") as file:
+        with open(path, errors="replace", opener=only_files) as file:
             text = file.read().lower()
     except FileNotFoundError:
         return

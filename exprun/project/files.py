@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from typing import TYPE_CHECKING
 
+from exprun.model.files import require_file
 from exprun.model.paths import place
 from exprun.model.values import dataclass, field
 
@@ -48,7 +47,7 @@ def read_file(path: str, *, flags: int = 0) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | flags)
     try:
         found = os.fstat(descriptor)
-        _require_file(found.st_mode, path)
+        require_file(found.st_mode, path)
         # One byte more than it has shows whether it has grown.
         data = os.read(descriptor, found.st_size + 1)
         while len(data) != found.st_size and (more := os.read(descriptor, _CHUNK)):
@@ -64,16 +63,8 @@ def only_files(path: str, flags: int) -> int:
     """
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     try:
-        _require_file(os.fstat(descriptor).st_mode, path)
+        require_file(os.fstat(descriptor).st_mode, path)
     except OSError:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def _require_file(mode: int, path: str) -> None:
-    if stat.S_ISREG(mode):
-        return
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    raise OSError(errno.EINVAL, "Not a regular file", path)

@@ -13,6 +13,7 @@ from hashlib import md5
 from typing import TYPE_CHECKING, TypeVar
 
 from exprun import __version__
+from exprun.project.files import only_files
 from exprun.project.state_files import replace_state
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class ParsedCache:
 
     def _read(self, path: str) -> bytes | None:
         try:
-            with open(path, "rb", buffering=0) as file:
+            with open(path, "rb", buffering=0, opener=only_files) as file:
                 status = os.fstat(file.fileno())
                 entry = file.read()
         except OSError:

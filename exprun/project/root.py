@@ -8,6 +8,7 @@ from contextlib import suppress
 from exprun.errors import NotAProject, ProjectError
 from exprun.model.paths import ROOT, Location
 from exprun.model.values import dataclass
+from exprun.project.files import only_files
 
 DVC_DIR = ".dvc"
 _STATE = ("exprun", "exprun/queue", "exps", "exps/exprun", "exps/standalone")
@@ -145,7 +146,7 @@ def _common_dir(git_dir: str) -> str:
 
 def _first_line(path: str) -> str | None:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", opener=only_files) as file:
             return file.readline(4096).rstrip("\n")
     except OSError:
         return None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from exprun.model.files import naming
 from exprun.model.values import dataclass, field
+from exprun.project.files import only_files
 from exprun.project.locks import Busy, FileLock, Patience
 from exprun.project.state_files import replace_state
 
@@ -225,7 +226,7 @@ def _busy(wanted: str, path: str, holder: Holder) -> Busy:
 
 def _read(path: str) -> bytes:
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0, opener=only_files) as file:
             return file.readall()
     except FileNotFoundError:
         return b"{}"

@@ -13,6 +13,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from exprun.project.files import only_files
 from exprun.project.state_files import replace_state
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Durations:
     def _read(self) -> dict[str, float]:
         known: dict[str, float] = {}
         with suppress(OSError):
-            with open(self._path, "rb") as file:
+            with open(self._path, "rb", opener=only_files) as file:
                 size = os.fstat(file.fileno()).st_size
                 file.seek(max(0, size - _READ))
                 lines = file.read(_READ).split(b"\n")

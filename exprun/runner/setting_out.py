@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from exprun.project.files import only_files
 from exprun.runner.data_stages import check_out_outputs, ignore_data, recorded_outputs, remove_left
 from exprun.runner.needs import requirements_of
 from exprun.runner.prepared import Prepared, concerned
@@ -86,7 +87,7 @@ def _config_local(opened: Opened) -> bytes:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", opener=only_files) as file:
             return file.read()
     except FileNotFoundError:
         return ""

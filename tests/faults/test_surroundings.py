@@ -253,3 +253,16 @@ def test_a_merge_that_was_begun_meanwhile_fails_the_experiment(place: Place) -> 
     assert ended.code == 1, ended
     assert "ERROR: the git index has unresolved conflicts: in\n" in ended.stderr
     assert experiments(place) == []
+
+
+@pytest.mark.parametrize("name", ["commondir", "config", "packed-refs", "refs/heads/main", "index"])
+def test_what_nobody_will_ever_write_to_is_not_waited_for(place: Place, name: str) -> None:
+    make_project(place, PIPELINE, IN)
+    path = place.repo / ".git" / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+    ended = run(place, "run", "--queue")
+
+    assert ended.code == 3, ended
+    assert ended.stderr == f"ERROR: {path}: Not a regular file\n"
