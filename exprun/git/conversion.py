@@ -7,11 +7,13 @@ then is the git command asked to convert it, so every rule and filter is Git's o
 from __future__ import annotations
 
 import os
+import stat
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from exprun.git.command import run_git
 from exprun.git.content import only_files, read_file
+from exprun.model.files import require_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -161,14 +163,11 @@ class Conversion:
         return self._repository.libgit2.get_attr(os.fsencode(path), name)
 
     def _may_have_attributes(self, directory: str) -> bool:
-        if self._has_attributes or self._has_distant_attributes:
-            return True
         known = self._directories.get(directory)
         if known is None:
-            file = f"{self._repository.workdir}/{directory}/{ATTRIBUTES_FILE}"
-            known = os.path.lexists(file) or (
-                directory != "" and self._may_have_attributes(directory.rpartition("/")[0])
-            )
+            above = directory != "" and self._may_have_attributes(directory.rpartition("/")[0])
+            here = _is_there(f"{self._repository.workdir}/{directory}/{ATTRIBUTES_FILE}")
+            known = here or above or self._has_attributes or self._has_distant_attributes
             self._directories[directory] = known
         return known
 
@@ -188,6 +187,17 @@ class Conversion:
             data,
         )
         return text.decode("ascii").strip()
+
+
+def _is_there(path: str) -> bool:
+    """Whether there is a file, which libgit2 will read. Raises OSError for a FIFO or a device."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return os.path.lexists(path)
+    if not stat.S_ISDIR(mode):
+        require_file(mode, path)
+    return True
 
 
 def attribute_files(paths: Iterable[str]) -> list[str]:

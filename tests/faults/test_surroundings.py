@@ -266,3 +266,15 @@ def test_what_nobody_will_ever_write_to_is_not_waited_for(place: Place, name: st
 
     assert ended.code == 3, ended
     assert ended.stderr == f"ERROR: {path}: Not a regular file\n"
+
+
+def test_attributes_that_nobody_will_ever_write_are_not_waited_for(place: Place) -> None:
+    make_project(place, PIPELINE, IN, write("new/file", "a\n"))
+    path = place.repo / "new/.gitattributes"
+    (place.repo / "new/file").write_text("b\r\n")
+    os.mkfifo(path)
+
+    ended = run(place, "run", "--queue")
+
+    assert ended.code == 3, ended
+    assert ended.stderr == f"ERROR: {path}: Not a regular file\n"
