@@ -14,6 +14,9 @@ _OF_ALL = 40 << 20
 """What is needed besides, for libraries that are loaded when they are first used among it."""
 
 
+_SHARE_OF_PROCESSES = 4
+"""One in so many that the user may have can be a thread of ours."""
+
 _TO_RUN = 24 << 20
 """With less, a run of anything would come to an end somewhere."""
 
@@ -24,7 +27,15 @@ def is_there_memory() -> bool:
 
 
 def threads_that_fit(most: int) -> int:
-    """How many threads may be started besides those that are there, up to `most`."""
+    """How many threads may be started besides those that are there, up to `most`.
+
+    For the system each is a process like those that stages need: they are left most of them.
+    """
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    if limit != resource.RLIM_INFINITY:
+        most = min(most, limit // _SHARE_OF_PROCESSES)
     while most and not _has_memory(_OF_ALL + most * _OF_A_THREAD):
         most //= 2
     return most

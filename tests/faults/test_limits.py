@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from tests.faults.bench import Bench, make_bench
 from tests.support.environment import Place
 from tests.support.missing import missing
 from tests.support.program import (
+    COMMAND,
     Gate,
     Program,
     environ_of,
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 MB = 1 << 20
 _MOST_MEMORY = 200 * MB
+_NEWCOMER = 54_321
+"""The id of a user who has nothing."""
 
 
 def _peak_memory(pid: int) -> int:
@@ -139,6 +144,43 @@ def test_a_stage_that_needs_a_thread_is_not_waited_for_in_vain(place: Place, lim
     assert ended.code in (0, 1, 3)
     assert ended.duration_s < 5
     assert run(place, "run", "-n", "f", "-f").code == 0
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory that is not below one of ours."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield Path(directory)
+
+
+@pytest.mark.parametrize("limit", [6, 8, 16])
+def test_few_processes_are_left_to_the_stages(public: Path, exprun: Tool, limit: int) -> None:
+    setpriv = shutil.which("setpriv")
+    if setpriv is None or os.geteuid() != 0:
+        missing("the right to become a user without processes")
+    rights = "-all,+dac_override,+dac_read_search"
+    caps = ["--inh-caps", rights, "--ambient-caps", rights, "--bounding-set", rights]
+    become = [setpriv, "--reuid", str(_NEWCOMER), "--clear-groups", *caps]
+    bench = make_bench(public, exprun, experiments=6)
+    subprocess.run(["chown", "-R", str(_NEWCOMER), public], check=True, timeout=60)
+
+    def limit_processes() -> None:
+        resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))
+
+    ended = subprocess.run(
+        [*become, *COMMAND, "run", "--run-all", "-j", "6"],
+        cwd=bench.place.repo,
+        env=environ_of(bench.place),
+        capture_output=True,
+        timeout=60,
+        preexec_fn=limit_processes,
+    )
+
+    # A stage may find that there are too few for what it starts itself.
+    assert ended.returncode in (0, 1), ended
+    assert b"Traceback" not in ended.stderr
+    subprocess.run(["chown", "-R", "0", public], check=True, timeout=60)
+    bench.finish()
 
 
 @pytest.fixture
