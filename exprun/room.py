@@ -13,7 +13,6 @@ _OF_A_THREAD = 80 << 20
 _OF_ALL = 40 << 20
 """What is needed besides, for libraries that are loaded when they are first used among it."""
 
-
 _SHARE_OF_PROCESSES = 4
 """One in so many that the user may have can be a thread of ours."""
 
