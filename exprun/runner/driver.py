@@ -23,13 +23,6 @@ _LONGEST_WAIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class NotOpened:
-    """An experiment does not run; whether that is a failure."""
-
-    failed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Closed:
     """How an experiment ended, as it was told: `rev` is its commit if it has one, and `reason` why
     it has not succeeded.
@@ -38,6 +31,14 @@ class Closed:
     succeeded: bool
     rev: str | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotOpened:
+    """An experiment does not run; whether that is a failure, and how it has `ended` if it has."""
+
+    failed: bool
+    ended: Closed | None = None
 
 
 class Source(Protocol):

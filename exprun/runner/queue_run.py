@@ -111,8 +111,7 @@ class QueueRun:
             return NotOpened(failed=False)
         attempt, made = begun
         if isinstance(made, str):
-            self.endings.tell_success(attempt, made)
-            return NotOpened(failed=False)
+            return NotOpened(failed=False, ended=self.endings.tell_success(attempt, made))
         self._session.emit(
             events.ExperimentStarted(
                 experiment=attempt.entry.name,
@@ -121,8 +120,8 @@ class QueueRun:
             )
         )
         if isinstance(made, Failure):
-            await self.endings.fail(attempt, made.kind, made.message)
-            return NotOpened(failed=True)
+            ended = await self.endings.fail(attempt, made.kind, made.message)
+            return NotOpened(failed=True, ended=ended)
         self._open[experiment] = made
         return made.reproduction, made.plan
 

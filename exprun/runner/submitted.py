@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _MORE_LOOKS = 10
 _CANCELLED = "cancelled"
+_NOT_STARTED = "it cannot be started; it is still queued"
 
 _RESULTS = {
     StageState.UNCHANGED: StageResult.UNCHANGED,
@@ -190,7 +191,15 @@ class Submitted:
         if isinstance(opened, NotOpened):
             entry = await self._look_at(experiment)
             self._open.discard(experiment)
-            self._judge(experiment, entry)
+            handle = self._handles.get(experiment)
+            if handle is not None and opened.ended is not None:
+                ended = opened.ended
+                self._settle(handle, entry, rev=ended.rev, reason=ended.reason)
+            elif handle is not None and opened.failed:
+                # To offer it again at once would fail at once.
+                self._end(handle, None, reason=_NOT_STARTED)
+            else:
+                self._judge(experiment, entry)
         return opened
 
     async def close(

@@ -647,6 +647,22 @@ async def test_a_queue_that_cannot_be_read_for_a_while_stops_nothing(project: Pr
         assert (await runner.run(spec(lr="2"))).succeeded
 
 
+async def test_what_cannot_be_started_is_not_tried_again_and_again(project: Project) -> None:
+    lock = project.root / ".dvc/tmp/exprun/queue/journal.jsonl.lock"
+    async with opened(project, jobs=1) as runner, runner.subscribe(events.WarningRaised) as stream:
+        await running(runner, "wait")
+        _ahead, third = [await runner.submit(spec(lr=lr)) for lr in "23"]
+        lock.unlink()
+        lock.mkdir()  # So nothing can be written to the queue.
+        project.gate.touch()
+        assert (await third.wait()).reason == "it cannot be started; it is still queued"
+        lock.rmdir()
+        assert (await runner.run(spec(lr="4"))).succeeded
+    texts = [event.message async for event in stream if isinstance(event, events.WarningRaised)]
+    assert sum("is not started" in text for text in texts) == 1
+    assert states(project)[third.name] is State.QUEUED
+
+
 async def test_nor_does_it_when_an_experiment_ends_meanwhile(project: Project) -> None:
     journal = project.root / ".dvc/tmp/exprun/queue/journal.jsonl"
     aside = journal.with_name("aside")
