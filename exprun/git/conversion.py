@@ -11,9 +11,8 @@ import stat
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from exprun.content import only_files, read_file, require_file
 from exprun.git.command import run_git
-from exprun.git.content import only_files, read_file
-from exprun.model.files import require_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -8,8 +8,8 @@ from bisect import bisect_left
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from exprun.content import read_file
 from exprun.formats.ignore_patterns import Pattern, parse_patterns
-from exprun.git.content import read_file
 from exprun.model.files import OUT_OF_MEANS
 
 if TYPE_CHECKING:

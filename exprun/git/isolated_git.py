@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from exprun.content import read_file
 from exprun.errors import GitError
-from exprun.git.content import read_file
 from exprun.git.repository import Repository
 from exprun.model.files import naming
 from exprun.model.patterns import pattern

@@ -15,8 +15,8 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from exprun.content import read_file, write_all
 from exprun.errors import GitError
-from exprun.git.content import read_file, write_all
 from exprun.git.pack_reading import KINDS, Kind, Packs, names_in
 from exprun.git.refs import sync_directory
 from exprun.git.sharing import Sharing

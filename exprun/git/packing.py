@@ -12,7 +12,7 @@ import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from exprun.git.content import only_files
+from exprun.content import only_files
 from exprun.git.objects import NewFile, ObjectStore, object_name
 from exprun.git.refs import sync_directory
 

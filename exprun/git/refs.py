@@ -12,8 +12,8 @@ from contextlib import ExitStack, suppress
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from exprun.content import only_files, read_file
 from exprun.errors import GitError, RefConflict
-from exprun.git.content import only_files, read_file
 from exprun.git.lockfile import LockFile
 from exprun.model.files import naming
 from exprun.model.patterns import pattern

@@ -7,10 +7,10 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from exprun.content import only_files, read_file, read_with_mtime
 from exprun.errors import GitError, NotAProject, UnknownRepository, UsageError
 from exprun.git.command import run_git
 from exprun.git.config import GitConfig, read_config
-from exprun.git.content import only_files, read_file, read_with_mtime
 from exprun.git.index_file import Index, UnknownFormat, parse_index
 from exprun.git.objects import ObjectStore
 from exprun.git.refs import RefStore, check_sha

@@ -18,8 +18,8 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from exprun.content import read_file
 from exprun.errors import NotAProject, UsageError
-from exprun.git.content import read_file
 from exprun.git.conversion import Conversion, attribute_files
 from exprun.git.ignored import IgnoreRules
 from exprun.git.index_file import IndexEntry, refuse_conflicts, stat_of

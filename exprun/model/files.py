@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -37,17 +36,6 @@ def named_by(error: OSError) -> str | None:
     """The file that an error names; None if it names none, or a number alone."""
     name = error.filename
     return None if name is None or isinstance(name, int) else os.fsdecode(name)
-
-
-def require_file(mode: int, path: str) -> None:
-    """Raise OSError for what would never be read to its end, as a FIFO or a device, and for a
-    directory.
-    """
-    if stat.S_ISREG(mode):
-        return
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    raise OSError(errno.EINVAL, "Not a regular file", path)
 
 
 class naming:

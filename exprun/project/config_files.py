@@ -11,6 +11,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+from exprun.content import only_files
 from exprun.errors import ConfigError
 from exprun.model.values import dataclass
 from exprun.project.config_schema import (
@@ -21,7 +22,6 @@ from exprun.project.config_schema import (
     REMOTES,
     SECTIONS,
 )
-from exprun.project.files import only_files
 from exprun.project.ini import Entry, Section, parse_ini
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from exprun.content import read_file
 from exprun.formats.ignore_patterns import Pattern, parse_patterns
 from exprun.model.files import OUT_OF_MEANS
 from exprun.model.values import dataclass
-from exprun.project.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from exprun.content import read_file
 from exprun.formats.ignore_patterns import Pattern, parse_patterns
 from exprun.model.files import OUT_OF_MEANS
 from exprun.model.paths import ROOT, Location, is_outside, parent
 from exprun.model.values import dataclass
-from exprun.project.files import read_file
 from exprun.project.root import DVC_DIR
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from hashlib import md5
 from typing import TYPE_CHECKING, TypeVar
 
 from exprun import __version__
-from exprun.project.files import only_files
+from exprun.content import only_files
 from exprun.project.state_files import replace_state
 
 if TYPE_CHECKING:

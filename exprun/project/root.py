@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from exprun.content import only_files
 from exprun.errors import NotAProject, ProjectError
 from exprun.model.paths import ROOT, Location
 from exprun.model.values import dataclass
-from exprun.project.files import only_files
 
 DVC_DIR = ".dvc"
 _STATE = ("exprun", "exprun/queue", "exps", "exps/exprun", "exps/standalone")

@@ -14,9 +14,9 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from exprun.content import only_files
 from exprun.model.files import naming
 from exprun.model.values import dataclass, field
-from exprun.project.files import only_files
 from exprun.project.locks import Busy, FileLock, Patience
 from exprun.project.state_files import replace_state
 

@@ -7,8 +7,8 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
+from exprun.content import read_file
 from exprun.errors import GitError, UsageError
-from exprun.git.content import read_file
 from exprun.git.experiment_refs import find_experiment, list_experiments
 from exprun.model.near import did_you_mean
 from exprun.model.patterns import pattern

@@ -13,7 +13,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from exprun.project.files import only_files
+from exprun.content import only_files
 from exprun.project.state_files import replace_state
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from exprun.content import only_files
 from exprun.errors import PipelineError
 from exprun.git.gitignore import add_line, remove_line
 from exprun.git.ignored import IgnoreRules, TrackedPaths
 from exprun.model.paths import place
-from exprun.project.files import only_files
 from exprun.runner.writing import replace_file
 
 if TYPE_CHECKING:

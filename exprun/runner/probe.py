@@ -6,12 +6,12 @@ import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from exprun.content import read_file
 from exprun.errors import ParamsError
 from exprun.formats.documents import load_params
 from exprun.formats.reading import YamlReader, read_yaml
 from exprun.model.files import OUT_OF_MEANS
 from exprun.model.paths import place
-from exprun.project.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,10 +11,10 @@ import os
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from exprun.content import only_files
 from exprun.errors import ConfigError, ExprunError, UsageError
 from exprun.model.quantities import parse_size
 from exprun.model.values import dataclass
-from exprun.project.files import only_files
 from exprun.runner.needs import read_cpus
 from exprun.scheduler.budget import Limits
 

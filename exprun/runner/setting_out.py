@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from exprun.project.files import only_files
+from exprun.content import only_files
 from exprun.runner.data_stages import check_out_outputs, ignore_data, recorded_outputs, remove_left
 from exprun.runner.needs import requirements_of
 from exprun.runner.prepared import Prepared, concerned

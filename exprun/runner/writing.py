@@ -6,8 +6,8 @@ import os
 import stat
 from contextlib import suppress
 
+from exprun.content import only_files
 from exprun.model.files import naming
-from exprun.project.files import only_files
 
 _NEW_FILE_MODE = 0o666
 

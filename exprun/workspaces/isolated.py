@@ -21,8 +21,8 @@ import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from exprun.content import read_file, read_with_mtime
 from exprun.errors import GitError
-from exprun.git.content import read_file, read_with_mtime
 from exprun.git.conversion import attribute_files, conversion_state
 from exprun.git.index_file import format_index, is_whole_index, parse_index
 from exprun.git.isolated_git import (

@@ -11,8 +11,8 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
+from exprun.content import write_all
 from exprun.errors import GitError
-from exprun.git.content import write_all
 from exprun.git.index_file import IndexEntry, stat_of
 from exprun.git.tree import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry
 from exprun.model.files import naming

@@ -6,7 +6,7 @@ import os
 import stat
 from contextlib import suppress
 
-from exprun.git.content import write_all
+from exprun.content import write_all
 from exprun.model.files import naming
 
 

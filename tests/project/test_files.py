@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exprun.project.files import only_files, read_file
+from exprun.content import only_files, read_file
 
 if TYPE_CHECKING:
     from pathlib import Path
