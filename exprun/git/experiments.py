@@ -56,7 +56,6 @@ def publish(
     publish one name at once, exactly one creates it. Raises Pruned, without a ref, if what the
     commit adds to the baseline is not all there: it has to be written again.
     """
-    repository.objects.sync()
     for _ in range(_ATTEMPTS):
         existing = repository.refs.read(str(ref))
         if existing is not None and not replace:

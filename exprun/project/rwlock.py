@@ -185,13 +185,16 @@ def _started_at(pid: int) -> float | None:
 
 
 def _is_started_as(holder: Holder) -> bool:
-    """Whether the process has the holder's arguments. What its program is called may differ."""
+    """Whether the process has the holder's arguments; its program, which may be called otherwise,
+    only counts if there are none.
+    """
     try:
         with open(f"/proc/{holder.pid}/cmdline", errors="surrogateescape") as file:
             words = file.read().split("\0")
     except OSError:
         return False
-    return holder.cmd.partition(" ")[2] in " ".join(words)
+    program, _, arguments = holder.cmd.partition(" ")
+    return (arguments or os.path.basename(program)) in " ".join(words)
 
 
 def _readers(table: _Table) -> list[tuple[str, Holder]]:

@@ -294,8 +294,9 @@ def test_the_list_is_replaced_only_when_it_has_outgrown_its_file(tmp_path: Path)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/stat"), reason="the system does not tell start times")
-def test_a_pid_that_was_given_to_a_later_process_blocks_nobody(tmp_path: Path) -> None:
-    reused = {"pid": os.getpid(), "cmd": "dvc repro"}
+@pytest.mark.parametrize("cmd", ["dvc repro", "/opt/tools/train.py"])
+def test_a_pid_that_was_given_to_a_later_process_blocks_nobody(tmp_path: Path, cmd: str) -> None:
+    reused = {"pid": os.getpid(), "cmd": cmd}
     path = tmp_path / "rwlock"
     path.write_text(json.dumps({"write": {"/p/a": reused}}))
     os.utime(path, (1_000_000_000, 1_000_000_000))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from exprun.cli import exits
 from exprun.cli.messages import warn
 from exprun.cli.parsing import JOBS_HELP, Parser, PlainParser, positive
+from exprun.cli.tidying import let_go_of_removed
 from exprun.errors import UsageError
 from exprun.project.root import find_project
 from exprun.queue.ledger import to_attempt
@@ -191,7 +192,7 @@ def _remove(namespace: argparse.Namespace, cwd: str) -> int:
     queue.remove([entry.id for entry in found])
     names = ", ".join(entry.name for entry in found)
     sys.stdout.write(f"Removed experiments from the queue: {names}\n")
-    _tidy(cwd)
+    let_go_of_removed(cwd)
     return exits.OK
 
 
@@ -204,18 +205,6 @@ def _wanted_states(namespace: argparse.Namespace) -> set[State]:
     if namespace.success or namespace.all:
         states.add(State.SUCCESS)
     return states
-
-
-def _tidy(cwd: str) -> None:
-    """Let go of what was removed. That it is out of the queue stands already."""
-    from exprun.cli.opening import open_here
-    from exprun.runner.failures import FAULTS
-    from exprun.runner.queues import tidy_queue
-
-    try:
-        tidy_queue(open_here(cwd))
-    except FAULTS as fault:
-        warn(f"what the experiments have left is removed later: {fault}")
 
 
 def _change(namespace: argparse.Namespace, cwd: str) -> int:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from exprun.cli import exits
 from exprun.cli.opening import open_here
 from exprun.cli.parsing import PlainParser, add_baseline_options
+from exprun.cli.tidying import let_go_of_removed
 from exprun.errors import UsageError
 from exprun.git.experiment_refs import list_experiments
 from exprun.queue.records import WAITING, State
 from exprun.results.handling import experiments_of, find_known, remove, unknown_experiments
 from exprun.results.history import History
 from exprun.results.unfinished import find_unfinished
-from exprun.runner.failures import FAULTS
-from exprun.runner.queues import open_queue, tidy_queue
+from exprun.runner.queues import open_queue
 
 if TYPE_CHECKING:
     import argparse
@@ -52,10 +52,7 @@ def main(arguments: Sequence[str], *, cwd: str) -> int:
         unfinished = []
     if unfinished:
         open_queue(opened).remove([entry.id for entry in unfinished])
-        try:
-            tidy_queue(opened)
-        except FAULTS as fault:
-            opened.warn(f"what the experiments have left is removed later: {fault}")
+        let_go_of_removed(cwd)
     remove(repository, chosen)
     if chosen or unfinished:
         names = [repr(ref.name) for ref, _ in chosen] + [repr(e.name) for e in unfinished]
