@@ -19,6 +19,7 @@ from exprun.git.snapshot import take_snapshot
 from exprun.git.tree import find
 from exprun.store.removal import remove
 from tests.git.project import GitProject
+from tests.support.deep import nest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -486,14 +487,7 @@ def test_any_worktree(git_env: dict[str, str], actions: list[tuple[str, str, str
 
 def test_what_is_nested_too_deeply_for_a_tree_is_refused(project: GitProject) -> None:
     project.commit_all("one")
-    at = os.open(project.root, os.O_RDONLY)
-    for _ in range(1100):
-        os.mkdir("d", dir_fd=at)
-        below = os.open("d", os.O_RDONLY, dir_fd=at)
-        os.close(at)
-        at = below
-    os.close(os.open("f", os.O_WRONLY | os.O_CREAT, dir_fd=at))
-    os.close(at)
+    nest(project.root, 1100)
     try:
         with pytest.raises(GitError, match="nested too deeply"):
             take_snapshot(project.open(), include=["d"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exprun.store import NoSpace
+from tests.support.deep import nest
 
 from .oracle import picture
 
@@ -40,15 +41,7 @@ def test_removes_whatever_is_there(box: Sandbox) -> None:
 
 def test_removes_however_deep_it_is(box: Sandbox) -> None:
     """Deeper than calls may nest, than descriptors may be open, and than a path may be long."""
-    at = os.open(box.ws, os.O_RDONLY)
-    for _ in range(2500):
-        for name in ("d", "e"):
-            os.mkdir(name, dir_fd=at)
-        below = os.open("d", os.O_RDONLY, dir_fd=at)
-        os.close(at)
-        at = below
-    os.close(os.open("f", os.O_WRONLY | os.O_CREAT, dir_fd=at))
-    os.close(at)
+    nest(box.ws, 2500, beside=True)
     box.store().remove_output(str(box.ws / "d"), root=box.root)
     assert os.listdir(box.ws) == ["e"]
 

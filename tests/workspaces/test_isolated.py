@@ -15,6 +15,7 @@ from exprun.git.snapshot import take_snapshot
 from exprun.git.tree import FILE, SYMLINK, Entry, edit_tree, format_tree
 from exprun.workspaces.isolated import Slot, open_slot, workspace_source
 from tests.git.project import GitProject
+from tests.support.deep import nest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,17 +206,11 @@ def test_directories_of_a_tree_get_their_modes_back(
 def test_what_is_nested_however_deeply_leaves_nothing(project: GitProject, slot: Slot) -> None:
     base(project)
     own = make(project, slot)
-    at = os.open(own.root, os.O_RDONLY)
-    for _ in range(1500):
-        os.mkdir("deep", dir_fd=at)
-        below = os.open("deep", os.O_RDONLY, dir_fd=at)
-        os.close(at)
-        at = below
-    os.close(at)
+    nest(own.root / "d", 1500)
 
     make(project, slot)
 
-    assert not (own.root / "deep").exists()
+    assert not (own.root / "d/d").exists()
     assert not list(own.root.parent.glob("stuck-*"))
 
 
