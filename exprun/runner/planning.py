@@ -58,10 +58,13 @@ def are_up_to_date(
     if os.path.isdir(opened.place.running_dir) and os.listdir(opened.place.running_dir):
         return False
     site = opened.site(project)
-    try:
-        for stage in stages:
-            for _ in find_reasons(site, stage, allow_missing=options.allow_missing):
-                return False
-    except (ExprunError, OSError):
-        return False
-    return True
+
+    def is_up_to_date(stage: Stage) -> bool:
+        reasons = find_reasons(site, stage, allow_missing=options.allow_missing)
+        return next(reasons, None) is None
+
+    with site.store:
+        try:
+            return all(map(is_up_to_date, stages))
+        except (ExprunError, OSError):
+            return False

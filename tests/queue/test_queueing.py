@@ -75,7 +75,8 @@ def test_the_tree_is_what_an_isolated_run_would_start_from(project: DvcProject) 
     spec = ExperimentSpec(set_params=("lr=0.5", "model.name=large"), isolated=True)
     [queued] = queue_experiments(project.opened(), spec)
     opened = project.opened()
-    assert tree_of(project, queued) == snapshot(opened, prepare(opened, spec))
+    with opened.store:
+        assert tree_of(project, queued) == snapshot(opened, prepare(opened, spec))
     assert project.git("rev-parse", f"{queued.entry.commit}^@") == queued.entry.baseline
     shown = project.git("show", f"{queued.entry.commit}:params.yaml")
     assert shown == "lr: 0.5\nseed: 1\nmodel:\n  name: large  # of three"
