@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 _PERIOD_MS = 25
 _LONGEST_PERIOD_MS = 100
-_QUIET_MS = 3
+_QUIET_S = 0.003
 _CHUNK = 1 << 16
 _LAST_WORDS_S = 0.5
-_READS_OF_THE_REST = 256
+_READS_OF_THE_REST = 1024
 """More than a pipe or a terminal holds."""
 
 
@@ -127,31 +127,33 @@ class Relay:
             return True
         order = os.read(self._orders, 1)
         if order == b"f":
-            self._drain(deadline=time.monotonic() + _LAST_WORDS_S, until_quiet=True)
+            self._drain(pause_s=_QUIET_S)
         else:
             self._hang_up()
-            self._drain(deadline=time.monotonic() + _LAST_WORDS_S, until_quiet=False)
+            self._drain(pause_s=_LAST_WORDS_S)
         with suppress(BrokenPipeError):
             os.write(self._answers, b".")
         return order == b"f"
 
-    def _drain(self, *, deadline: float, until_quiet: bool) -> None:
-        """Pass on what is still in flight: until a pause, or until every source has ended.
+    def _drain(self, *, pause_s: float) -> None:
+        """Pass on what is still in flight: until every source has ended, or pauses for so long.
 
-        The deadline is for a daemon that was allowed to stay and holds its end open. What is there
-        by then is passed on still: a slow reader may have used up the time.
+        A slow reader does not use up the time to wait. A daemon that was allowed to stay holds its
+        end open, and may write without end.
         """
         poller = select.poll()
         for source in self._sources:
             poller.register(source.read_end, select.POLLIN)
         open_ends = {source.read_end for source in self._sources}
-        reads = _READS_OF_THE_REST
-        while open_ends and reads:
-            ready = {fd for fd, _ in poller.poll(_QUIET_MS)}
-            is_late = time.monotonic() >= deadline
-            if not ready and (until_quiet or is_late):
+        left_s = _LAST_WORDS_S
+        for _ in range(_READS_OF_THE_REST):
+            if not open_ends:
                 break
-            reads -= is_late
+            began = time.monotonic()
+            ready = {fd for fd, _ in poller.poll(min(pause_s, left_s) * 1000)}
+            left_s = max(0.0, left_s - (time.monotonic() - began))
+            if not ready:
+                break
             for ended in self._pump(ready):
                 poller.unregister(ended)
                 open_ends.discard(ended)
