@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from exprun.errors import LockfileError, MissingDependency
 from exprun.lockfile.schema import Unacceptable, check_entry
 from exprun.lockfile.values import require_params
-from exprun.model.lock import LockedPath, LockedStage, recorded_content
+from exprun.model.lock import LockedPath, LockedStage
 from exprun.model.paths import is_outside, spell
+from exprun.model.recorded import recorded_content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NewType
+from typing import TYPE_CHECKING, NewType
 
 from exprun.model.values import dataclass, field
 
@@ -55,27 +55,6 @@ class Content:
     def same_data(self, other: Content | None) -> bool:
         """Whether both hold the same bytes, as far as their hashes can tell."""
         return other is not None and (self.oid, self.legacy) == (other.oid, other.legacy)
-
-
-def recorded_content(entry: Mapping[str, Any], *, legacy: bool) -> Content | None:
-    """What an entry of dvc.lock or a .dvc file tells of a path's content; None if it tells nothing
-    that is known here. Whether an MD5 is a `legacy` one differs between the two.
-    """
-    if entry.get("hash") not in (None, "md5"):
-        return None
-    if files := entry.get("files"):
-        from exprun.model.manifest import listed_content
-
-        return listed_content(files, legacy=legacy)
-    if not entry.get("md5"):
-        return None
-    return Content(
-        oid=Oid(entry["md5"]),
-        size=entry.get("size"),
-        nfiles=entry.get("nfiles"),
-        isexec=entry.get("isexec", False),
-        legacy=legacy,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,10 @@ import hashlib
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING
 
-from exprun.model.lock import DIR_SUFFIX, Content, Oid
+from exprun.model.lock import DIR_SUFFIX, Oid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Mapping
 
 
 def build_manifest(files: Mapping[str, Oid]) -> bytes:
@@ -28,18 +27,3 @@ def build_manifest(files: Mapping[str, Oid]) -> bytes:
 def manifest_oid(data: bytes) -> Oid:
     """The name of the directory whose manifest is `data`."""
     return Oid(hashlib.md5(data, usedforsecurity=False).hexdigest() + DIR_SUFFIX)
-
-
-def listed_content(files: Sequence[Mapping[str, Any]], *, legacy: bool) -> Content | None:
-    """The directory of which an entry records every file, as of those on a versioned remote.
-
-    None if the entry does not tell what they hold.
-    """
-    if not all(file.get("md5") for file in files):
-        return None
-    return Content(
-        oid=manifest_oid(build_manifest({file["relpath"]: file["md5"] for file in files})),
-        size=sum(file.get("size") or 0 for file in files),
-        nfiles=len(files),
-        legacy=legacy,
-    )

@@ -13,8 +13,9 @@ from exprun.formats.emit import emit_mapping
 from exprun.formats.plain import NotSimple
 from exprun.formats.reading import YamlReader, read_yaml
 from exprun.formats.text import DEFAULT_LIMITS, Limits, decode
-from exprun.model.lock import LockedPath, LockedStage, recorded_content
+from exprun.model.lock import LockedPath, LockedStage
 from exprun.model.paths import Location, parent
+from exprun.model.recorded import recorded_content
 from exprun.model.stage import Dependency, Output, Stage
 from exprun.model.values import dataclass
 from exprun.pipeline.datafile_dump import CONTENT_KEYS, META_KEYS, dump_stage, is_external

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from exprun.errors import ProjectError
     from exprun.model.paths import Location
     from exprun.model.stage import Output, Stage
-    from exprun.pipeline.load import PipelineFile
+    from exprun.pipeline.pipeline_file import PipelineFile
 
 VERSION = 1
 

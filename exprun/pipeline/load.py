@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from exprun.errors import ParamsError, PipelineError
@@ -13,6 +12,7 @@ from exprun.model.values import dataclass, field
 from exprun.pipeline.context import Context, VarsLoader
 from exprun.pipeline.expressions import OPENING
 from exprun.pipeline.groups import JOIN, Bindings, foreach_members, matrix_members
+from exprun.pipeline.pipeline_file import PipelineFile
 from exprun.pipeline.problem import Path, Problem
 from exprun.pipeline.schema import check_pipeline
 from exprun.pipeline.spelling import located
@@ -35,28 +35,6 @@ if TYPE_CHECKING:
     from exprun.pipeline.recent import RecentPipelines
 
 MAX_STAGES = 20_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineFile:
-    """What one dvc.yaml says. `stages` are in the order of definition, groups spread out.
-
-    `params`, `metrics` and `plots` are the files named at the top level. `groups` has the names of
-    the stages that each foreach or matrix group made. `read` are the locations that the result
-    depends on besides the file itself, whether something was there or not. With `is_plain` the
-    result would be the same with any parameters that `has_usable_params` accepts.
-    """
-
-    location: Location
-    stages: tuple[Stage, ...] = ()
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    params: tuple[Location, ...] = ()
-    metrics: tuple[Location, ...] = ()
-    plots: tuple[Location, ...] = ()
-    artifacts: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
-    datasets: tuple[object, ...] = ()
-    read: frozenset[Location] = frozenset()
-    is_plain: bool = False
 
 
 def load_pipeline(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from exprun.model.stage import Stage
     from exprun.pipeline.context import Context
     from exprun.pipeline.graph import Graph
-    from exprun.pipeline.load import PipelineFile
+    from exprun.pipeline.pipeline_file import PipelineFile
 
 _MOST = 10_000
 """So many stages are held, at most: some 20 MB."""

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from exprun.model.job import FailureClass
-    from exprun.queue.leases import Lease
     from exprun.queue.queue import Queue
     from exprun.queue.records import AttemptRecord, Entry
 
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
 class Orchestrator:
     """One that runs experiments of a queue. What it claims is running until it closes or dies."""
 
-    def __init__(self, queue: Queue, lease: Lease) -> None:
+    def __init__(self, queue: Queue) -> None:
         self._queue = queue
-        self._lease = lease
+        self._lease = queue.lease()
 
     def __enter__(self) -> Self:
         return self

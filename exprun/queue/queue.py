@@ -20,7 +20,6 @@ from exprun.model.files import naming
 from exprun.model.near import did_you_mean
 from exprun.model.values import dataclass
 from exprun.queue import specs
-from exprun.queue.attempts import Orchestrator
 from exprun.queue.journal import Journal, Sealed, format_line
 from exprun.queue.leases import Lease, ask_to_drain, has_lease, is_held, remove_dead
 from exprun.queue.ledger import Ledger, attempt_fields
@@ -319,10 +318,6 @@ class Queue:
         return has_lease(self._leases, pid)
 
     # Running
-
-    def orchestrate(self) -> Orchestrator:
-        """Become one of those that run experiments."""
-        return Orchestrator(self, self.lease())
 
     def start(self, id: str, orchestrator: str) -> tuple[Entry, AttemptRecord] | None:
         """Record the start of an attempt of that experiment.

@@ -12,7 +12,8 @@ from exprun.git.trees import TreeFiles, Trees
 from exprun.model.paths import ROOT, Location
 from exprun.model.values import dataclass
 from exprun.pipeline.datafile import DataFile, load_data_file
-from exprun.pipeline.load import PipelineFile, has_usable_params, load_pipeline
+from exprun.pipeline.load import has_usable_params, load_pipeline
+from exprun.pipeline.pipeline_file import PipelineFile
 from exprun.pipeline.spelling import is_dvc_file
 from exprun.pipeline.targets import DATA_SUFFIX
 from exprun.project.ignore import DVCIGNORE, IgnoreRules

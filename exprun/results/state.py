@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol, TypedDict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from exprun.results.remembered import Recollection
+from typing import TypedDict
 
 WORKSPACE = "workspace"
 
@@ -88,16 +83,6 @@ class State(TypedDict):
     data: Data | None
     error: Failure | None
     experiments: list[Range] | None
-
-
-class Unfinished(Protocol):
-    """A source of experiments that have no commit of their own: the queue."""
-
-    def ranges(self, baseline: str, known: Recollection) -> Iterable[Range]:
-        """The experiments of a baseline, each with an executor whose state is not success.
-
-        What their commits hold is taken from what is `known`, and added to that.
-        """
 
 
 def timestamp(seconds: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from exprun.errors import ExprunError
 from exprun.git.experiment_refs import list_experiments
@@ -18,10 +18,19 @@ from exprun.runner.remembering import RememberingYaml
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from exprun.results.state import Unfinished
     from exprun.runner.opening import Opened
 
 _FIRST = ("running",)
+
+
+class Unfinished(Protocol):
+    """A source of experiments that have no commit of their own: the queue."""
+
+    def ranges(self, baseline: str, known: Recollection) -> Iterable[Range]:
+        """The experiments of a baseline, each with an executor whose state is not success.
+
+        What their commits hold is taken from what is `known`, and added to that.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

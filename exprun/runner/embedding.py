@@ -16,6 +16,7 @@ from exprun.errors import UsageError
 from exprun.executors.local import LocalExecutor
 from exprun.model.job import CancelReason
 from exprun.params.sweeps import is_sweep
+from exprun.queue.attempts import Orchestrator
 from exprun.runner import threads
 from exprun.runner.bus import EventBus
 from exprun.runner.editing import parse_edits
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from exprun.abc import Executor
     from exprun.events import Event
     from exprun.model.experiment import ExperimentResult, ExperimentSpec
-    from exprun.queue.attempts import Orchestrator
     from exprun.queue.queue import Queue
     from exprun.queue.records import Entry
     from exprun.runner.bus import Subscription
@@ -93,7 +93,7 @@ async def open_runner(
         )
         await session.make_way()
         queue = open_queue(opened)
-        orchestrator = stack.enter_context(queue.orchestrate())
+        orchestrator = stack.enter_context(Orchestrator(queue))
         run = await open_run(session, queue, orchestrator)
         async with _serving(site, session, queue, run, orchestrator) as runner:
             yield runner

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from exprun.model.stage import Stage
     from exprun.pipeline.datafile import DataFile
     from exprun.pipeline.graph import Graph
-    from exprun.pipeline.load import PipelineFile
+    from exprun.pipeline.pipeline_file import PipelineFile
     from exprun.pipeline.recent import RecentPipelines
     from exprun.project.config import Config
     from exprun.project.gitignore import GitIgnore

@@ -14,6 +14,7 @@ from exprun.git.identity import committer
 from exprun.model.job import CancelReason
 from exprun.model.values import dataclass
 from exprun.project.files import DiskFiles
+from exprun.queue.attempts import Orchestrator
 from exprun.queue.records import STARTABLE
 from exprun.runner import threads
 from exprun.runner.driver import NotOpened
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from exprun.git.experiments import Published
     from exprun.git.repository import Repository
-    from exprun.queue.attempts import Attempt, Orchestrator
+    from exprun.queue.attempts import Attempt
     from exprun.queue.queue import Queue
     from exprun.queue.records import Entry
     from exprun.runner.driver import Closed
@@ -329,7 +330,7 @@ async def run_queued(
     unless `ids` are given. Other processes may do the same at the same time: no experiment is run
     twice. Being cancelled stops the commands, and what has not finished stays in the queue.
     """
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         run = await open_run(session, queue, orchestrator)
         try:
             entries = await threads.run_sync(queue.unfinished)

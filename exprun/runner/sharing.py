@@ -14,8 +14,8 @@ from exprun import events
 from exprun.errors import ConfigError, StoreError
 from exprun.executors.descendants import with_mark
 from exprun.git.command import run_git
-from exprun.model.patterns import pattern
 from exprun.model.values import dataclass
+from exprun.project.environment import is_yes
 from exprun.runner import threads
 from exprun.runner.failures import FAULTS
 from exprun.runner.pulling import find_remote
@@ -28,13 +28,6 @@ if TYPE_CHECKING:
     from exprun.runner.opening import Opened
     from exprun.runner.session import Session
     from exprun.runner.site import Site
-
-_YES = pattern("1|y|yes|true", re.IGNORECASE)
-
-
-def is_yes(value: str) -> bool:
-    """Whether DVC takes the value of an environment variable for a yes: anywhere in it."""
-    return _YES.search(value) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exprun.runner.sharing import is_yes
+from exprun.project.environment import is_yes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from exprun.errors import PipelineError
 from exprun.model.paths import Location
 from exprun.pipeline.datafile import load_data_file
-from exprun.pipeline.load import PipelineFile, load_pipeline
+from exprun.pipeline.load import load_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from exprun.model.lock import LockedPath
     from exprun.model.stage import Stage
+    from exprun.pipeline.pipeline_file import PipelineFile
     from exprun.pipeline.unpacking import ParsingOptions
 
 Sources = dict[str, str]

@@ -17,7 +17,7 @@ from tests.pipeline.oracle import DictFiles, Oracle, load, load_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from exprun.pipeline.load import PipelineFile
+    from exprun.pipeline.pipeline_file import PipelineFile
     from tests.pipeline.oracle import Sources
 
 ROOT = "/project"

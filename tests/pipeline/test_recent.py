@@ -17,7 +17,7 @@ from exprun.pipeline.recent import RecentPipelines
 from tests.pipeline.oracle import DictFiles
 
 if TYPE_CHECKING:
-    from exprun.pipeline.load import PipelineFile
+    from exprun.pipeline.pipeline_file import PipelineFile
     from tests.pipeline.oracle import Sources
 
 ROOT = "/project"

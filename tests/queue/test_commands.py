@@ -16,6 +16,7 @@ import pytest
 import exprun
 from exprun.cli.main import run
 from exprun.model.job import FailureClass
+from exprun.queue.attempts import Orchestrator
 from tests.queue.conftest import REFS, claim_next
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def test_status_tells_of_each_what_is_its_own(cli: Cli, project: DvcProject) -> 
     cli("run", "--queue", "-n", "s", "-S", "lr=1,2,3", "-S", "seed=1")
     cli("queue", "hold", "s-1")
     queue = project.queue()
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         for entry in queue.find(["s-2", "s-3"]):
             attempt = orchestrator.claim(entry.id)
             assert attempt is not None
@@ -186,7 +187,7 @@ def test_removing(cli: Cli, project: DvcProject) -> None:
     cli("run", "--queue", "-n", "s", "-S", "lr=1,2,3")
     cli("run", "--queue", "-n", "bad")
     queue = project.queue()
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         [bad] = queue.find(["bad"])
         attempt = orchestrator.claim(bad.id)
         assert attempt is not None
@@ -219,7 +220,7 @@ def test_logs(cli: Cli, project: DvcProject) -> None:
     cli("run", "--queue", "-n", "one")
     assert "has not run yet" in cli("queue", "logs", "one", code=2)
     queue = project.queue()
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         attempt = claim_next(queue, orchestrator)
         assert attempt is not None
         os.makedirs(attempt.log_dir)
@@ -243,7 +244,7 @@ def start(project: DvcProject, *arguments: str) -> subprocess.Popen[str]:
 def test_following_ends_when_the_attempt_does(cli: Cli, project: DvcProject) -> None:
     cli("run", "--queue", "-n", "one")
     queue = project.queue()
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         attempt = claim_next(queue, orchestrator)
         assert attempt is not None
         os.makedirs(attempt.log_dir)
@@ -263,10 +264,11 @@ def test_following_ends_when_the_attempt_does(cli: Cli, project: DvcProject) -> 
 # Claims an experiment, writes to its log, and waits.
 CLAIMER = """
 import os, sys
+from exprun.queue.attempts import Orchestrator
 from exprun.queue.queue import Queue
 queue = Queue(sys.argv[1])
 [entry] = queue.unfinished()
-attempt = queue.orchestrate().claim(entry.id)
+attempt = Orchestrator(queue).claim(entry.id)
 os.makedirs(attempt.log_dir)
 open(os.path.join(attempt.log_dir, "train.log"), "w").write("first\\n")
 print(flush=True)
@@ -293,8 +295,11 @@ def test_following_ends_when_the_orchestrator_is_killed(cli: Cli, project: DvcPr
 def test_what_a_killed_orchestrator_ran_shows_as_interrupted(cli: Cli, project: DvcProject) -> None:
     cli("run", "--queue", "-n", "one")
     code = (
-        "import sys; from exprun.queue.queue import Queue; q = Queue(sys.argv[1]); "
-        "o = q.orchestrate(); o.claim(q.unfinished()[0].id); print(flush=True); input()"
+        "import sys\n"
+        "from exprun.queue.attempts import Orchestrator\n"
+        "from exprun.queue.queue import Queue\n"
+        "q = Queue(sys.argv[1]); "
+        "o = Orchestrator(q); o.claim(q.unfinished()[0].id); print(flush=True); input()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, project.queue().directory],

@@ -21,6 +21,7 @@ from exprun.model.job import FailureClass
 from exprun.model.paths import Location
 from exprun.model.values import replace
 from exprun.queue import specs
+from exprun.queue.attempts import Orchestrator
 from exprun.queue.journal import seal
 from exprun.queue.ledger import Ledger
 from exprun.queue.queue import Draft, Names, Queue
@@ -109,7 +110,7 @@ def test_the_same_name_on_another_baseline_is_another_experiment(queue: Queue) -
 
 def test_forced_an_experiment_takes_the_place_of_what_does_not_run(queue: Queue) -> None:
     waiting, running = add(queue, "waiting", "running")
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         assert orchestrator.claim(running)
         list(queue.add([draft("waiting"), draft("running")], NAMES, force=True))
         assert [entry.name for entry in queue.entries()].count("running") == 2
@@ -134,7 +135,7 @@ def test_what_is_held_is_not_started(queue: Queue) -> None:
     a, b = add(queue, "a", "b")
     queue.hold([a])
     assert states(queue) == {"a": "held", "b": "queued"}
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         assert orchestrator.claim(a) is None
         claimed = claim_next(queue, orchestrator)
         assert claimed is not None and claimed.entry.id == b
@@ -156,7 +157,7 @@ def test_finding_by_name_or_id(queue: Queue) -> None:
 
 def test_how_an_attempt_ends(queue: Queue) -> None:
     add(queue, "good", "bad", "stopped", "silent")
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         good, bad, stopped, _ = [claim_next(queue, orchestrator) for _ in range(4)]
         assert set(states(queue).values()) == {"running"}
         assert good and bad and stopped
@@ -177,10 +178,10 @@ def test_how_an_attempt_ends(queue: Queue) -> None:
 
 def test_interrupted_experiments_are_run_again_in_their_place(queue: Queue) -> None:
     a, _ = add(queue, "a", "b")
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         first = claim_next(queue, orchestrator)
         assert first is not None
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         again = claim_next(queue, orchestrator)
         assert again is not None and again.entry.id == a
         assert again.entry.attempts == (first.record.id,)
@@ -191,7 +192,7 @@ def test_interrupted_experiments_are_run_again_in_their_place(queue: Queue) -> N
 
 def test_failed_ones_wait_for_a_retry(queue: Queue) -> None:
     [a] = add(queue, "a")
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         attempt = orchestrator.claim(a)
         assert attempt is not None
         attempt.fail(FailureClass.TIMEOUT)
@@ -205,7 +206,7 @@ def test_failed_ones_wait_for_a_retry(queue: Queue) -> None:
 
 def test_what_somebody_else_tries_again_is_not_tried_twice(queue: Queue) -> None:
     [a] = add(queue, "a")
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         attempt = orchestrator.claim(a)
         assert attempt
         attempt.fail(FailureClass.STAGE_EXIT)
@@ -223,7 +224,7 @@ def test_what_somebody_else_tries_again_is_not_tried_twice(queue: Queue) -> None
 
 def test_what_runs_is_not_removed_and_what_succeeded_frees_its_name(queue: Queue) -> None:
     [a] = add(queue, "a")
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         attempt = orchestrator.claim(a)
         assert attempt is not None
         with pytest.raises(UsageError, match="'a' is running"):
@@ -237,7 +238,7 @@ def test_what_runs_is_not_removed_and_what_succeeded_frees_its_name(queue: Queue
 
 def test_wishes_reach_the_orchestrator(queue: Queue) -> None:
     [a] = add(queue, "a")
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         attempt = orchestrator.claim(a)
         assert attempt
         before = queue.stamp()
@@ -260,7 +261,7 @@ def test_threads_claim_each_experiment_once(queue: Queue) -> None:
 
     def work() -> None:
         own = Queue(queue.directory)
-        with own.orchestrate() as orchestrator:
+        with Orchestrator(own) as orchestrator:
             while attempt := claim_next(own, orchestrator):
                 claimed.append(attempt.entry.id)
                 attempt.succeed(REV)
@@ -275,9 +276,10 @@ def test_threads_claim_each_experiment_once(queue: Queue) -> None:
 
 CLAIMER = """
 import sys
+from exprun.queue.attempts import Orchestrator
 from exprun.queue.queue import Queue
 queue = Queue(sys.argv[1])
-orchestrator = queue.orchestrate()
+orchestrator = Orchestrator(queue)
 ids = [entry.id for entry in queue.unfinished()]
 attempt = next(filter(None, map(orchestrator.claim, ids)))
 print(attempt.entry.name, flush=True)
@@ -310,7 +312,7 @@ def test_two_processes_share_the_work_and_a_killed_one_leaves_its_part(queue: Qu
         one.send_signal(signal.SIGKILL)
         one.wait(timeout=10)
         assert states(queue) == {"a": "interrupted", "b": "running", "c": "queued"}
-        with queue.orchestrate() as orchestrator:
+        with Orchestrator(queue) as orchestrator:
             claimed = [claim_next(queue, orchestrator) for _ in range(3)]
         assert [each.entry.name for each in claimed if each] == ["a", "c"]
         two.kill()
@@ -362,7 +364,7 @@ def test_what_has_succeeded_is_looked_into_when_it_is_asked_for(tmp_path: Path) 
     warnings: list[str] = []
     queue = Queue(str(tmp_path / "queue"), warn=warnings.append)
     good, odd, _ = add(queue, "good", "odd", "waits")
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         attempts = [attempt for id in (good, odd) if (attempt := orchestrator.claim(id))]
         for attempt in attempts:
             attempt.succeed(REV)
@@ -529,7 +531,7 @@ def test_any_history_reads_the_same_from_a_compact_journal(
     tmp_path_factory: pytest.TempPathFactory, steps: Sequence[tuple[str, int]]
 ) -> None:
     queue = Queue(str(tmp_path_factory.mktemp("queue")))
-    orchestrator = queue.orchestrate()
+    orchestrator = Orchestrator(queue)
     attempts = []
     begun: tuple[str, AttemptRecord] | None = None
     for what, number in steps:
@@ -550,7 +552,7 @@ def test_any_history_reads_the_same_from_a_compact_journal(
                 attempts.pop().fail(FailureClass.SIGNAL)
             case "die":
                 orchestrator.close()
-                orchestrator, attempts = queue.orchestrate(), []
+                orchestrator, attempts = Orchestrator(queue), []
             case "hold" | "release" | "first" | "retry":
                 getattr(queue, what)([entry.id for entry in entries[number : number + 2]])
             case "stop":

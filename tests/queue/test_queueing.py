@@ -13,6 +13,7 @@ import pytest
 from exprun.errors import GitError, ParamsError, RefConflict, UsageError
 from exprun.git.tree import files_of
 from exprun.model.experiment import ExperimentSpec, ReproOptions, Selection
+from exprun.queue.attempts import Orchestrator
 from exprun.queue.records import State
 from exprun.runner.experiment import prepare
 from exprun.runner.isolation import snapshot
@@ -183,7 +184,7 @@ def test_when_nothing_needs_them_refs_and_packs_are_let_go(project: DvcProject) 
     queue.remove([one.entry.id, other.entry.id])
     tidy_queue(project.opened())
     assert held(project) == [REFS + one.entry.batch]
-    with queue.orchestrate() as orchestrator:
+    with Orchestrator(queue) as orchestrator:
         attempt = orchestrator.claim(two.entry.id)
         assert attempt is not None
         attempt.succeed("2" * 40)

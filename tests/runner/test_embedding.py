@@ -33,6 +33,7 @@ from exprun.errors import (
 )
 from exprun.executors.local import LocalExecutor
 from exprun.model.job import FailureClass
+from exprun.queue.attempts import Orchestrator
 from exprun.queue.records import State
 from exprun.runner.opening import open_project
 from exprun.runner.queues import open_queue
@@ -616,7 +617,7 @@ async def test_what_others_do_to_those_that_wait_is_told_at_once(project: Projec
     async with opened(project, jobs=1) as runner:
         first = await running(runner, "wait")
         _, done, failed, removed = [await runner.submit(spec(lr=lr)) for lr in "2345"]
-        with queue.orchestrate() as other:
+        with Orchestrator(queue) as other:
             for handle in done, failed:
                 attempt = other.claim(handle.id)
                 assert attempt is not None
@@ -693,7 +694,7 @@ async def test_what_another_process_runs_is_waited_for(project: Project) -> None
         first = await running(runner, "wait")
         _ahead, ended, orphaned = [await runner.submit(spec(lr=lr)) for lr in "234"]
         queue = queue_of(project)
-        with queue.orchestrate() as one, queue.orchestrate() as other:
+        with Orchestrator(queue) as one, Orchestrator(queue) as other:
             attempt = one.claim(ended.id)
             assert attempt and other.claim(orphaned.id)
             project.gate.touch()
@@ -727,7 +728,7 @@ async def test_what_was_stopped_elsewhere_is_not_run_here(project: Project) -> N
         await running(runner, "wait")
         _ahead, stopped = [await runner.submit(spec(lr=lr)) for lr in "23"]
         queue = queue_of(project)
-        with queue.orchestrate() as other:
+        with Orchestrator(queue) as other:
             attempt = other.claim(stopped.id)
             assert attempt
             queue.wish_stop([stopped.id])

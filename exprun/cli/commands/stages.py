@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from exprun.errors import ProjectError
     from exprun.model.paths import Location
     from exprun.model.stage import Stage
-    from exprun.pipeline.load import PipelineFile
+    from exprun.pipeline.pipeline_file import PipelineFile
     from exprun.runner.opening import Opened
     from exprun.runner.project import Project
     from exprun.runner.site import Site
