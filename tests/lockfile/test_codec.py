@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MD5 = "ba8d2b9408ed255ee92a112fe7ba59be"
 
 SHARED: list[object] = [1, 2]
+SHARED_MAP = {"k": 1}
 
 VALUES: list[object] = [
     *(1e20, 1e-7, 1e-5, 0.1, 1.5e-10, 123456789012345680.0, 0.30000000000000004, -0.0, -1.5),
@@ -37,7 +38,8 @@ VALUES: list[object] = [
     *("x" * 200, "word " * 50, "word " * 50 + "end", "a # " * 40, "it's: " * 30, "a\n" * 60),
     *("x" * 90 + " y", "two  spaces " * 12 + "x", {"k" * 127: 1, "k" * 99: 2, "": 3}),
     *({"null": 2, "a b": 3, 1: 2}, {"it's": 1, "x: y": {"d": ["word " * 30 + "x"]}}),
-    *([["word " * 30 + "x", None]], {"a": SHARED, "b": SHARED}, {"deep": {"er": {"est": [[[1]]]}}}),
+    *([["word " * 30 + "x", None]], {"a": SHARED, "b": SHARED}, [SHARED_MAP, SHARED_MAP]),
+    *({"a": SHARED_MAP, "b": SHARED_MAP}, {"deep": {"er": {"est": [[[1]]]}}}),
 ]
 
 
