@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from exprun.lockfile.datasets import dataset_of, is_dataset
 from exprun.lockfile.values import select_params
 from exprun.model.lock import Content
 from exprun.model.paths import is_outside
@@ -17,11 +18,10 @@ from exprun.model.values import dataclass, field, replace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from exprun.lockfile.datasets import Dataset
     from exprun.model.lock import LockedPath, LockedStage
     from exprun.model.paths import Location
     from exprun.model.stage import Dependency, Output, ParamsFile, Stage
-
-DATASET = "ds://"
 
 
 class ChangeKind(Enum):
@@ -84,11 +84,11 @@ class Probe(Protocol):
 class External:
     """What decides about dependencies that are no files of the project.
 
-    `datasets`: the entries of the lock file's ``datasets``, by name. `has_update`: whether the
-    source of an import has moved on; None: do not look.
+    `datasets`: those of the project, by name. `has_update`: whether the source of an import has
+    moved on; None: do not look.
     """
 
-    datasets: Mapping[str, object] = field(default_factory=dict)
+    datasets: Mapping[str, Dataset] = field(default_factory=dict)
     has_update: Callable[[Dependency], bool] | None = None
 
 
@@ -171,7 +171,7 @@ def _dependency_change(
         if external.has_update and external.has_update(dep):
             label = f"{dep.path} ({_url(dep.source['repo'])})"
             yield Change(kind=kind, how=How.UPDATE_AVAILABLE, location=location, label=label)
-    elif dep.path.startswith(DATASET):
+    elif is_dataset(dep):
         how = _dataset_change(dep, recorded, external.datasets)
         if how is not None:
             yield Change(kind=kind, how=how, location=location, label=dep.path)
@@ -180,10 +180,10 @@ def _dependency_change(
 
 
 def _dataset_change(
-    dep: Dependency, recorded: LockedPath | None, datasets: Mapping[str, object]
+    dep: Dependency, recorded: LockedPath | None, datasets: Mapping[str, Dataset]
 ) -> How | None:
-    current = datasets.get(dep.path.removeprefix(DATASET))
-    if not current:
+    current = dataset_of(dep, datasets).content
+    if current is None:
         return How.NOT_IN_SYNC
     known = recorded.extra.get("dataset") if recorded else None
     if not known:

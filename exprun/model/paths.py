@@ -15,6 +15,9 @@ Location = NewType("Location", str)
 
 ROOT = Location(".")
 
+DATASET = "ds://"
+"""How the path of a dependency begins that is a dataset."""
+
 _URL = pattern(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 

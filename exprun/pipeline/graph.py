@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exprun.errors import PipelineError
+from exprun.model.paths import DATASET
 from exprun.model.values import dataclass
 from exprun.pipeline.outputs import Made, OutputTree, describe
 
@@ -135,7 +136,7 @@ def build_graph(stages: Sequence[Stage], *, root: str) -> Graph:
 def _edge_locations(stage: Stage) -> list[Location]:
     if any(dep.source and ("repo" in dep.source or "db" in dep.source) for dep in stage.deps):
         return []
-    files = [dep.location for dep in stage.deps if not dep.location.startswith("ds://")]
+    files = [dep.location for dep in stage.deps if not dep.location.startswith(DATASET)]
     return files + [params.location for params in stage.params]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from exprun.lockfile.datasets import is_dataset
 from exprun.model.paths import Location, is_url, join
 from exprun.model.stage import OutputKind
 from exprun.model.values import dataclass
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from exprun.results.reading import Description
 
 DEFAULT_PARAMS = Location("params.yaml")
-_DATASET = "ds://"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ def _tracked_stage(stage: Stage, root: str) -> TrackedStage:
         deps=tuple(
             (_shown(dep.location, root), dep.path)
             for dep in stage.deps
-            if not (dep.source or dep.path.startswith(_DATASET))
+            if not (dep.source or is_dataset(dep))
         ),
         outs=tuple(
             (_shown(out.location, root), out.path, out.cache)

@@ -44,9 +44,9 @@ class Records:
             return self._locks.entry(stage.id)
         return self._data[stage.file].recorded
 
-    def datasets(self, stage: Stage) -> Sequence[object]:
-        """The datasets recorded beside a pipeline stage."""
-        return self._locks.datasets(stage.file) if stage.is_pipeline_stage else ()
+    def datasets(self, pipeline: Location) -> Sequence[object]:
+        """The ``datasets`` of the lock file beside a dvc.yaml."""
+        return self._locks.datasets(pipeline)
 
     def has_wrong_checksum(self, stage: Stage) -> bool:
         """Whether a .dvc file was edited since its MD5 of itself was written."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from exprun.lockfile.compare import External
+from exprun.lockfile.compare import NOTHING_EXTERNAL, External
+from exprun.lockfile.datasets import find_datasets, is_dataset
 from exprun.model.paths import Location, place
 from exprun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from exprun.lockfile.datasets import Dataset
     from exprun.model.lock import Content
     from exprun.model.stage import Stage
     from exprun.project.ignore import IgnoreRules
@@ -62,12 +64,14 @@ class Site:
 
     def external(self, stage: Stage) -> External:
         """What decides about dependencies of a stage that are no files."""
-        datasets = {
-            str(dataset["name"]): dataset
-            for dataset in self.records.datasets(stage)
-            if isinstance(dataset, dict) and "name" in dataset
-        }
-        return External(datasets=datasets)
+        if any(map(is_dataset, stage.deps)):
+            return External(datasets=self.datasets())
+        return NOTHING_EXTERNAL
+
+    def datasets(self) -> Mapping[str, Dataset]:
+        """The datasets of the project, by name. Raises LockfileError."""
+        defined = {file: known.datasets for file, known in self.project.pipelines.items()}
+        return find_datasets(defined, self.records.datasets)
 
 
 @dataclass(frozen=True, slots=True)

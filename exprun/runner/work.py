@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from exprun.errors import MissingDependency, PipelineError
 from exprun.lockfile.compare import ChangeKind
+from exprun.lockfile.datasets import dataset_of, is_dataset
 from exprun.lockfile.entries import build_entry
 from exprun.lockfile.keys import (
     is_cacheable,
@@ -36,7 +37,7 @@ from exprun.runner.versions import keep_versions
 from exprun.store.failures import MissingObjects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from exprun.lockfile.compare import Change, Probe
     from exprun.model.experiment import ReproOptions
@@ -201,7 +202,9 @@ class StageWork:
         for out in stage.outs:
             is_kept = keeps_all or (commit and out.cache)
             contents[out.location] = save_output(site, out, known, collect=is_kept)
-        entry = build_entry(stage, contents, self._params(stage), recorded=known)
+        entry = build_entry(
+            stage, contents, self._params(stage), recorded=known, extras=self._extras(stage)
+        )
         if inputs is not None:
             check_params(site, stage, inputs, entry)
         if commit and is_savable(stage, entry):
@@ -241,7 +244,16 @@ class StageWork:
         """The entry of a stage as it would be now, its outputs not looked at."""
         known = self._site.records.entry(stage)
         contents = self._dependency_contents(stage, known, self._glance)
-        return build_entry(stage, contents, self._params(stage))
+        return build_entry(stage, contents, self._params(stage), extras=self._extras(stage))
+
+    def _extras(self, stage: Stage) -> dict[Location, Mapping[str, object]]:
+        """What is recorded of the dependencies that are datasets. Raises MissingDependency."""
+        datasets = self._site.external(stage).datasets
+        return {
+            dep.location: {"dataset": dataset_of(dep, datasets).require_content()}
+            for dep in stage.deps
+            if is_dataset(dep)
+        }
 
     def _dependency_contents(
         self, stage: Stage, known: LockedStage | None, probe: Probe
@@ -250,8 +262,13 @@ class StageWork:
         recorded = {dep.path: dep.content for dep in known.deps} if known else {}
         contents: dict[Location, Content] = {}
         for dep in stage.deps:
-            if dep.source is not None or is_url(dep.location):
+            if dep.source is not None or is_dataset(dep):
                 continue
+            if is_url(dep.location):
+                raise MissingDependency(
+                    f"dependency '{dep.path}' lies elsewhere, where exprun does not look",
+                    hint="run the stage with dvc, or make it a file: dvc import-url",
+                )
             content = content_like(probe, dep.location, recorded.get(dep.path))
             if content is None:
                 raise MissingDependency(

@@ -44,6 +44,14 @@ EDITS: dict[str, tuple[Action, ...]] = {
         Write("raw.txt.dvc", "outs:\n- md5: 0123456789abcdef0123456789abcdef\n  path: raw.txt\n"),
     ),
     "executable": (Chmod("same.txt", 0o755),),
+    "elsewhere": (
+        Write(
+            "sub/dvc.yaml",
+            "datasets: [{name: d, type: url, url: s3://b/x}]\n"
+            "stages:\n  report: {cmd: x, deps: ['http://127.0.0.1:1/x', 'ds://d']}\n",
+        ),
+        Delete("sub/dvc.lock"),
+    ),
 }
 
 

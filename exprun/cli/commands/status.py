@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from exprun.cli import exits
 from exprun.cli.messages import Warnings, warn
 from exprun.lockfile.wording import status_json
-from exprun.model.paths import is_outside, spell
+from exprun.model.paths import is_outside, is_url, spell
 from exprun.pipeline.targets import address
 from exprun.project.answers import ask
 from exprun.runner.looking import choose, look
@@ -87,7 +87,7 @@ def _status(opened: Opened, project: Project, stages: Sequence[Stage], request: 
     found: Status = {}
 
     def display(location: Location) -> str:
-        if is_outside(location) and not location.startswith("/"):
+        if is_outside(location) and not (is_url(location) or location.startswith("/")):
             return os.path.normpath(site.path(location))
         return spell(location, start=here)
 
