@@ -224,7 +224,7 @@ class Scheduler:
             return
         self._offers.withdraw(experiment)
         if experiment in self._opening:
-            self._opening[experiment] = max(reason, self._opening[experiment] or reason)
+            self._opening[experiment] = reason
         elif experiment in self._open:
             self._cancel_open(self._open[experiment], reason)
 

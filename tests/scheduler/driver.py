@@ -53,6 +53,7 @@ class Driver:
     outs: dict[StageKey, str] = field(default_factory=dict)
     """What is in the workspaces of experiments."""
     _admitted: set[str] = field(default_factory=set)
+    _cancelled: set[str] = field(default_factory=set)
     _works: dict[StageKey, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -64,6 +65,9 @@ class Driver:
         )
 
     def send(self, stimulus: Stimulus) -> list[Instruction]:
+        if isinstance(stimulus, words.CancelRequested):
+            wanted = self.plans if stimulus.experiment is None else {stimulus.experiment}
+            self._cancelled.update(name for name in wanted if self.opened[name] > self.ended[name])
         instructions = self.scheduler.handle(stimulus)
         for instruction in instructions:
             self._receive(instruction)
@@ -102,6 +106,7 @@ class Driver:
             case words.OpenExperiment(experiment):
                 assert self.opened[experiment] == self.ended[experiment], "opened while it is open"
                 self.opened[experiment] += 1
+                self._cancelled.discard(experiment)
                 assert self.max_open is None or self.in_hand <= self.max_open
             case words.RunStage(key, gpus):
                 self._run(key, gpus)
@@ -115,6 +120,7 @@ class Driver:
 
     def _run(self, key: StageKey, gpus: tuple[str, ...]) -> None:
         assert key.experiment in self._admitted, "runs after its end"
+        assert key.experiment not in self._cancelled, "runs although it was cancelled"
         assert key not in self.running
         work = self._works[key]
         assert work is None or all(self._works[other] != work for other in self.running)

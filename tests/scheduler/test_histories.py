@@ -136,17 +136,3 @@ def test_promises_hold_in_every_history(driver: Driver, choices: list[tuple[int,
             assert upstream_met or not state.satisfies
         if finish.verdict is ExperimentVerdict.CANCELLED and not driver.fail_fast:
             assert name in disturbed
-
-
-def test_an_experiment_offered_while_it_is_being_opened_is_opened_again() -> None:
-    """Another process may give an experiment back just when it turns out not to be ours."""
-    driver = Driver(
-        {"e": ExperimentPlan(stages=(PlannedStage(),))},
-        Limits(jobs=2),
-        refuses=lambda experiment, time: time == 1,
-    )
-    driver.start()
-    assert driver.start() == [], "it is in hand"
-    driver.finish()
-    assert driver.opened == {"e": 2}
-    assert driver.finished["e"].verdict is ExperimentVerdict.SUCCEEDED

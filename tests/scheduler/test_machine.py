@@ -58,6 +58,8 @@ def test_an_unexpected_stimulus_is_refused_and_changes_nothing() -> None:
     with pytest.raises(InvalidTransition, match="not open"):
         scheduler.handle(words.StageRan(StageKey("e", 0), True))
     scheduler.handle(words.ExperimentOpened("e", chain(1)))
+    with pytest.raises(InvalidTransition, match="not being opened"):
+        scheduler.handle(words.ExperimentOpened("e", chain(1)))
     with pytest.raises(InvalidTransition, match="CHECKING"):
         scheduler.handle(words.StageRan(StageKey("e", 0), True))
     assert scheduler.handle(words.StageChecked(StageKey("e", 0), Verdict.UNCHANGED))
@@ -75,7 +77,11 @@ def test_independent_stages_fill_the_job_slots() -> None:
 
 
 def test_a_serial_plan_has_one_stage_in_hand_in_plan_order() -> None:
-    driver = Driver({"e": independent(5, serial=True)}, Limits(jobs=4))
+    upstream = ((), (), (0,), (0,), (1, 2))
+    plan = ExperimentPlan(
+        stages=tuple(PlannedStage(upstream=stages) for stages in upstream), serial=True
+    )
+    driver = Driver({"e": plan}, Limits(jobs=4))
     driver.start()
     while driver.effects:
         assert len(driver.effects) == 1
@@ -253,6 +259,54 @@ def test_cancelling_stops_what_runs_and_starts_nothing_more() -> None:
     assert "b" not in driver.opened
 
 
+def test_what_is_being_checked_when_it_is_cancelled_does_not_run() -> None:
+    driver = Driver({"a": chain(1)}, Limits(jobs=1))
+    driver.start()
+    driver.answer(words.OpenExperiment("a"))
+    driver.send(words.CancelRequested(CancelReason.REQUESTED, "a"))
+    driver.finish()
+    assert states(driver, "a") == [StageState.CANCELLED]
+    assert not driver.started
+
+
+def test_a_cancelled_stage_is_not_tried_again() -> None:
+    plan = ExperimentPlan(stages=(PlannedStage(retries=2),))
+    driver = Driver({"a": plan}, Limits(jobs=1))
+    driver.start()
+    answer_all_but_runs(driver)
+    driver.send(words.CancelRequested(CancelReason.REQUESTED, "a"))
+    [ended] = driver.answer(driver.effects[0])
+    assert isinstance(ended, words.FinishExperiment)
+    assert ended.verdict is ExperimentVerdict.CANCELLED
+
+
+def test_the_first_experiment_that_cannot_be_stored_ends_the_others() -> None:
+    driver = Driver({name: chain(1) for name in "ab"}, Limits(jobs=2), fail_fast=True)
+    driver.start()
+    answer_all_but_runs(driver)
+    driver.answer(driver.effects[0])
+    driver.answer(words.SaveStage(StageKey("a", 0)))
+    stop = driver.send(words.ExperimentClosed("a", succeeded=False))
+    assert stop == [words.StopStage(StageKey("b", 0), CancelReason.STAGE_FAILED)]
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+@pytest.mark.parametrize("refused", [False, True])
+def test_what_is_offered_while_it_is_in_hand_is_opened_again(
+    refused: bool, withdrawn: bool
+) -> None:
+    """Another process may give an experiment back just when it turns out not to be ours."""
+    driver = Driver(
+        {"e": chain(1)}, Limits(jobs=2), refuses=lambda experiment, time: refused and time == 1
+    )
+    driver.start()
+    assert driver.start() == [], "it is in hand"
+    if withdrawn:
+        driver.send(words.ExperimentWithdrawn("e"))
+    driver.finish()
+    assert driver.opened == {"e": 1 if withdrawn else 2}
+
+
 def test_a_stage_that_finished_despite_the_cancel_is_kept() -> None:
     driver = Driver({"a": chain(1)}, Limits(jobs=1))
     driver.start()
@@ -354,6 +408,21 @@ def test_a_large_stage_is_not_starved_by_small_ones() -> None:
     driver.start()
     driver.finish()
     assert [key.stage for key in driver.started][:2] == [0, 1]
+
+
+@pytest.mark.parametrize("one", [Needs(gpus=1), Needs(mem=1)])
+def test_a_stage_that_waits_keeps_what_it_needs_from_smaller_ones(one: Needs) -> None:
+    plan = ExperimentPlan(
+        stages=(
+            PlannedStage(needs=one, expected_s=9),
+            PlannedStage(needs=Needs(gpus=2 * one.gpus, mem=2 * one.mem), expected_s=8),
+            PlannedStage(needs=one, expected_s=1),
+        )
+    )
+    driver = Driver({"e": plan}, Limits(jobs=3, gpus=("0", "1"), mem=2))
+    driver.start()
+    driver.finish()
+    assert [key.stage for key in driver.started] == [0, 1, 2]
 
 
 def test_parts_of_cpus_add_up() -> None:
