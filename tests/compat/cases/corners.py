@@ -79,6 +79,25 @@ def _case(name: str, text: str, *more: Action | Actions, steps: Actions | Action
     return case(f"corner-{name}", write("dvc.yaml", text), *more, commit(), steps=steps)
 
 
+def _single(name: str, dep: str, *, differs: str | None = None) -> Case:
+    """A single stage that has changed, and data that it reads and others make is pulled."""
+    stages = (
+        "stages:\n  a: {cmd: mkdir d; cat in > d/a; cat in > d/b; cat in > f, deps: [in],"
+        " outs: [d, f]}\n"
+        "  b: {cmd: cat -- $(find DEP -type f | sort) raw > o, deps: [DEP, raw], outs: [o]}\n"
+    ).replace("DEP", dep)
+    return case(
+        f"corner-pull-for-a-single-item-{name}",
+        flat(REMOTE, write("in", "1\n"), write("raw", "r\n"), write("dvc.yaml", stages)),
+        flat(dvc("add", "--quiet", "raw"), dvc("repro", "--quiet"), dvc("push", "--quiet")),
+        flat(*map(Delete, (".dvc/cache", "d", "f", "raw", "o"))),
+        write("dvc.yaml", stages.replace(" raw > o", " raw raw > o")),
+        commit(),
+        steps=repro("-s", "b", "--pull"),
+        differs=dict.fromkeys(("files", "cache", "dvc says"), differs) if differs else None,
+    )
+
+
 def _one(params: str) -> str:
     return f"stages:\n  s:\n    cmd: echo > o\n    params: [{params}]\n    outs: [o]\n"
 
@@ -216,4 +235,7 @@ CASES = (
         lost=(Delete(".dvc/cache"), Delete("o")),
         steps=run("-n", "e", "--pull"),
     ),
+    _single("that-reads-a-file", "f"),
+    _single("that-reads-a-directory", "d"),
+    _single("that-reads-part-of-one", "d/a", differs="DVC pulls that part of the output only"),
 )
