@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from exprun import events
 from exprun.runner import threads
 from exprun.runner.driver import Closed
-from exprun.runner.failures import FAULTS
+from exprun.runner.failures import FAULTS, failure_from
 from exprun.runner.keeping import let_go_of_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from exprun.errors import ExprunError
     from exprun.model.job import FailureClass
     from exprun.queue.attempts import Attempt
     from exprun.queue.queue import Queue
@@ -42,10 +43,12 @@ class Endings:
         self.succeeded.append(attempt.entry.name)
         return self._tell(attempt, rev=commit)
 
-    def tell_not_started(self, id: str, error: Exception) -> None:
+    async def tell_not_started(self, id: str, error: ExprunError | OSError) -> None:
         """Warn of an experiment that stays in the queue, as it cannot even be claimed."""
-        self.failed.append(id)
-        self._session.opened.warn(f"experiment {id} is not started: {error}")
+        name = await threads.run_sync(self._name_of, id)
+        self.failed.append(name)
+        message = failure_from(error).message
+        self._session.opened.warn(f"experiment '{name}' is not started: {message}")
 
     async def fail(
         self,
@@ -75,6 +78,14 @@ class Endings:
     def give_back(self, attempt: Attempt) -> None:
         """Put an experiment back that could not even be looked at. Nobody is told of it."""
         self._record(attempt, attempt.interrupt)
+
+    def _name_of(self, id: str) -> str:
+        """What an experiment is called, or its id where the queue cannot be read."""
+        try:
+            entry = self._queue.entry(id)
+        except FAULTS:
+            entry = None
+        return id if entry is None else entry.name
 
     def _succeed(self, attempt: Attempt, commit: str) -> None:
         attempt.succeed(commit)

@@ -106,7 +106,7 @@ class QueueRun:
         try:
             begun = await threads.run_sync(self._begin, experiment, limiter=self._making)
         except FAULTS as error:
-            self.endings.tell_not_started(experiment, error)
+            await self.endings.tell_not_started(experiment, error)
             return NotOpened(failed=True)
         if begun is None:
             return NotOpened(failed=False)

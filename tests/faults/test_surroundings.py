@@ -268,6 +268,26 @@ def test_what_nobody_will_ever_write_to_is_not_waited_for(place: Place, name: st
     assert ended.stderr == f"ERROR: {path}: Not a regular file\n"
 
 
+def test_what_cannot_even_be_looked_at_stays_in_the_queue(place: Place) -> None:
+    make_project(place, PIPELINE, IN)
+    assert run(place, "run", "--queue", "-n", "one").code == 0
+    head = git(place, "rev-parse", "HEAD").strip()
+    ref = place.repo / f".git/refs/exps/{head[:2]}/{head[2:]}/one"
+    ref.parent.mkdir(parents=True)
+    os.mkfifo(ref)
+
+    ended = run(place, "run", "--run-all")
+
+    assert ended.code == 1, ended
+    assert ended.stderr == (
+        f"WARNING: experiment 'one' is not started: {ref}: not a regular file\n"
+        "WARNING: failed experiment(s): one\n"
+    )
+    ref.unlink()
+    assert run(place, "run", "--run-all").code == 0
+    assert experiments(place) == ["one"]
+
+
 def test_attributes_that_nobody_will_ever_write_are_not_waited_for(place: Place) -> None:
     make_project(place, PIPELINE, IN, write("new/file", "a\n"))
     path = place.repo / "new/.gitattributes"
