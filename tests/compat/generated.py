@@ -238,7 +238,12 @@ def _command(draw: DrawFn, stages: tuple[Stage, ...], name: str, *, pushed: bool
         # The order of those of one file is that of a hash (deviation 6).
         options += ("-P",)
     if draw(st.booleans()):
-        return repro(*options, *draw(st.sampled_from(REPRO_OPTIONS)), *targets)
+        more = draw(st.sampled_from(REPRO_OPTIONS))
+        if any(stage.group for stage in stages):
+            # What is not in the cache when an experiment begins is deleted by DVC. Here it is up to
+            # date if another member of its group has brought the same into the cache since.
+            more = tuple(option for option in more if option != "--no-commit")
+        return repro(*options, *more, *targets)
     sets = draw(st.lists(st.tuples(st.sampled_from(["lr", "epochs", "m.x"]), VALUES), max_size=2))
     overrides = [word for key, value in sets for word in ("-S", f"{key}={value}")]
     where = draw(st.sampled_from(RUN_OPTIONS))
